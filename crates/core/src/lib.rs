@@ -1,0 +1,9 @@
+//! Every decision of Ironwright, as pure functions over plain data.
+//!
+//! This crate does not know files, environment variables, processes, clocks or threads: what it
+//! decides on arrives as a value and what it decided leaves as a value. `clippy.toml` beside the
+//! manifest names the calls that are forbidden here.
+
+pub mod cpu;
+pub mod facts;
+pub mod units;
