@@ -1,1 +1,21 @@
-//! Placeholder.
+//! What is known about processors and about the compilers that generate code for them.
+//!
+//! Tables and pure functions over them: names of instruction-set extensions, architecture levels,
+//! microarchitectures, the names each compiler version accepts, and CUDA's generations. Does not
+//! know which machine it runs on: everything comes in as an argument, nothing is detected here.
+
+mod arm;
+pub mod cuda;
+pub mod features;
+pub mod golang;
+pub mod identify;
+pub mod march;
+pub mod processors;
+pub mod psabi;
+pub mod version;
+
+pub use features::from_cpuinfo;
+pub use golang::{goamd64, goarm64};
+pub use identify::{CpuId, Identity, identify, microarchitecture};
+pub use march::{Compiler, March, march};
+pub use psabi::{PsabiLevel, level};
