@@ -115,7 +115,7 @@ pub fn target(sm: u16, nvcc: Version) -> Option<CudaTarget> {
         .iter()
         .filter(|other| other.sm < sm && other.supported_by(nvcc))
         .max_by_key(|other| other.sm)?;
-    let (architectures, how) = if older.sm / 10 == sm / 10 {
+    let (architectures, how) = if runs_machine_code(sm, older.sm) {
         (older.sm.to_string(), "whose machine code it runs")
     } else {
         (format!("{}-virtual", older.sm), "as PTX, which the driver translates")
@@ -125,6 +125,14 @@ pub fn target(sm: u16, nvcc: Version) -> Option<CudaTarget> {
         older.sm
     );
     Some(CudaTarget { architectures, exact: false, reason })
+}
+
+/// Jetson and Drive modules, between which and desktop GPUs machine code is not exchanged.
+const TEGRA: &[u16] = &[32, 53, 62, 72, 87, 101, 110];
+
+fn runs_machine_code(sm: u16, older: u16) -> bool {
+    let tegra = TEGRA.contains(&sm) || TEGRA.contains(&older);
+    sm / 10 == older / 10 && !tegra
 }
 
 #[cfg(test)]
@@ -161,6 +169,7 @@ mod tests {
     fn a_gpu_newer_than_the_toolkit_still_gets_code() {
         assert_eq!(architectures(86, 11, 0), Some("80".into()), "same major number: binary");
         assert_eq!(architectures(120, 12, 4), Some("90-virtual".into()), "else PTX");
+        assert_eq!(architectures(87, 11, 3), Some("86-virtual".into()), "Jetson: PTX");
         assert_eq!(architectures(150, 13, 0), Some("121-virtual".into()), "unknown to us");
         assert!(!target(86, Version::new(11, 0)).unwrap().exact);
     }
