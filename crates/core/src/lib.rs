@@ -4,6 +4,13 @@
 //! decides on arrives as a value and what it decided leaves as a value. `clippy.toml` beside the
 //! manifest names the calls that are forbidden here.
 
+pub mod build;
 pub mod cpu;
+pub mod diagnostic;
+pub mod emit;
 pub mod facts;
+pub mod origin;
+pub mod profile;
+pub mod settings;
 pub mod units;
+pub mod value;

@@ -21,6 +21,10 @@ impl Detected {
         self.0.insert(key.to_owned(), Layered { value, origin });
     }
 
+    fn text(&mut self, key: &str, fact: Option<&Fact<String>>) {
+        self.fact(key, fact, |text| Value::text(text));
+    }
+
     fn fact<T>(&mut self, key: &str, fact: Option<&Fact<T>>, value: impl FnOnce(&T) -> Value) {
         if let Some(fact) = fact {
             self.set(key, value(&fact.value), &fact.source);
@@ -29,10 +33,10 @@ impl Detected {
 }
 
 /// The keys that the facts determine.
-pub fn detected(facts: &HostFacts) -> BTreeMap<String, Layered> {
+pub(super) fn detected(facts: &HostFacts) -> BTreeMap<String, Layered> {
     let mut out = Detected::default();
-    out.fact("host.name", facts.hostname.as_ref(), Value::text);
-    out.fact("host.os", facts.environment.os_id.as_ref(), Value::text);
+    out.text("host.name", facts.hostname.as_ref());
+    out.text("host.os", facts.environment.os_id.as_ref());
     cpu(&mut out, facts);
     memory(&mut out, facts);
     devices(&mut out, facts);
@@ -47,11 +51,13 @@ pub fn detected(facts: &HostFacts) -> BTreeMap<String, Layered> {
 fn cpu(out: &mut Detected, facts: &HostFacts) {
     let cpu = &facts.cpu;
     out.fact("cpu.architecture", Some(&cpu.architecture), |a| Value::text(a.name()));
-    out.fact("cpu.model-name", cpu.model_name.as_ref(), Value::text);
-    out.fact("cpu.microarchitecture", cpu.microarchitecture.as_ref(), Value::text);
-    out.fact("cpu.psabi", cpu.psabi.as_ref(), Value::text);
+    out.text("cpu.model-name", cpu.model_name.as_ref());
+    out.text("cpu.microarchitecture", cpu.microarchitecture.as_ref());
+    out.text("cpu.psabi", cpu.psabi.as_ref());
     if !cpu.features.value.is_empty() {
-        let list = |features: &std::collections::BTreeSet<String>| Value::List(features.iter().cloned().collect());
+        let list = |features: &std::collections::BTreeSet<String>| {
+            Value::List(features.iter().cloned().collect())
+        };
         out.fact("cpu.features", Some(&cpu.features), list);
     }
     let count = |n: &u32| Value::Count(u64::from(*n));

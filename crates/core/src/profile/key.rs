@@ -2,9 +2,9 @@
 //!
 //! Does not know knobs: those stand in `[settings]` and are catalogued in `settings`.
 
+use crate::units::Bytes;
 use crate::units::GIB;
 use crate::value::{Kind, Value};
-use crate::units::Bytes;
 
 /// One fact about a host that a profile may state.
 #[derive(Debug)]
@@ -87,7 +87,13 @@ pub static HOST_KEYS: &[HostKey] = &[
         None,
         "Microarchitecture as GCC and LLVM name it",
     ),
-    key("cpu.psabi", Kind::Text, Universal::Unset, None, "x86-64 psABI level or Arm architecture level"),
+    key(
+        "cpu.psabi",
+        Kind::Text,
+        Universal::Unset,
+        None,
+        "x86-64 psABI level or Arm architecture level",
+    ),
     key(
         "cpu.features",
         Kind::List,
@@ -132,13 +138,7 @@ pub static HOST_KEYS: &[HostKey] = &[
         Some((1, 20)),
         "Bytes stored in zram for each byte of memory it takes",
     ),
-    key(
-        "memory.swap",
-        Kind::Bytes,
-        Universal::Bytes(0),
-        Some((0, MOST_MEMORY)),
-        "Swap on disks",
-    ),
+    key("memory.swap", Kind::Bytes, Universal::Bytes(0), Some((0, MOST_MEMORY)), "Swap on disks"),
     key(
         "storage.kind",
         Kind::Choice(&["nvme", "ssd", "hdd", "virtual"]),
@@ -164,8 +164,8 @@ pub static HOST_KEYS: &[HostKey] = &[
 
 /// Commands whose versions decide which flags are accepted; each is the key `tools.<name>`.
 pub static TOOLS: &[&str] = &[
-    "gcc", "g++", "clang", "rustc", "cargo", "go", "node", "npm", "python3", "cmake", "ninja", "make",
-    "mold", "ld.lld", "ld.bfd", "ld.gold", "sccache", "ccache", "nix", "nvcc", "git",
+    "gcc", "g++", "clang", "rustc", "cargo", "go", "node", "npm", "python3", "cmake", "ninja",
+    "make", "mold", "ld.lld", "ld.bfd", "ld.gold", "sccache", "ccache", "nix", "nvcc", "git",
 ];
 
 /// The key of that path, `tools.*` excepted.
@@ -198,7 +198,9 @@ pub fn check_bounds(path: &str, value: &Value) -> Result<(), String> {
         Value::Ratio(r) => {
             (*r >= least as f64 && *r <= most as f64, (least.to_string(), most.to_string()))
         }
-        Value::Seconds(_) | Value::Flag(_) | Value::Text(_) | Value::List(_) | Value::Unset => return Ok(()),
+        Value::Seconds(_) | Value::Flag(_) | Value::Text(_) | Value::List(_) | Value::Unset => {
+            return Ok(());
+        }
     };
     if inside {
         return Ok(());
@@ -216,7 +218,11 @@ mod tests {
             let value = key.universal.value();
             assert_eq!(check_bounds(key.path, &value), Ok(()), "{}", key.path);
             if value != Value::Unset {
-                assert!(key.kind.parse_text(&value.display()).is_ok() || key.kind == Kind::List, "{}", key.path);
+                assert!(
+                    key.kind.parse_text(&value.display()).is_ok() || key.kind == Kind::List,
+                    "{}",
+                    key.path
+                );
             }
         }
     }

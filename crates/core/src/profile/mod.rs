@@ -116,8 +116,11 @@ impl Profile {
         }
         let Some(name) = package else { return };
         for entry in file.package(name).unwrap_or_default() {
-            let origin =
-                Origin::Package { package: name.to_owned(), path: file.path.clone(), line: entry.line };
+            let origin = Origin::Package {
+                package: name.to_owned(),
+                path: file.path.clone(),
+                line: entry.line,
+            };
             self.push(&entry.key, entry.value.clone(), origin);
         }
     }
@@ -179,7 +182,7 @@ impl Profile {
 
 /// Keys whose universal value says "none", which is what their absence means.
 const NORMALLY_ABSENT: &[&str] =
-    &["memory.zram", "memory.zram-ratio", "memory.swap", "gpu.compute-capability"];
+    &["cpu.features", "memory.zram", "memory.zram-ratio", "memory.swap", "gpu.compute-capability"];
 
 const fn assumes(value: &Value) -> bool {
     !matches!(value, Value::Unset)
@@ -188,7 +191,10 @@ const fn assumes(value: &Value) -> bool {
 /// Splits and reads `KEY=VALUE`. The error is a message and perhaps a help.
 fn parse_flag(flag: &str) -> Result<(&str, Value), (String, Option<String>)> {
     let Some((key, text)) = flag.split_once('=') else {
-        return Err(("expected KEY=VALUE".to_owned(), Some("write --set cargo-build-jobs=2".to_owned())));
+        return Err((
+            "expected KEY=VALUE".to_owned(),
+            Some("write --set cargo-build-jobs=2".to_owned()),
+        ));
     };
     let key = key.trim();
     let Some(kind) = kind_of(key) else {
@@ -218,7 +224,9 @@ mod tests {
 
     #[test]
     fn the_last_layer_wins_and_every_layer_is_kept() {
-        let file = file("[cpu]\nthreads = 8\n[settings]\ncargo-build-jobs = 3\n[packages.codex]\ncargo-build-jobs = 2\n");
+        let file = file(
+            "[cpu]\nthreads = 8\n[settings]\ncargo-build-jobs = 3\n[packages.codex]\ncargo-build-jobs = 2\n",
+        );
         let environment = [("IRONWRIGHT_CARGO_BUILD_JOBS".to_owned(), "5".to_owned())];
         let flags = ["cargo-build-jobs=6".to_owned(), "memory.ram=8GiB".to_owned()];
         let inputs = Inputs {
@@ -250,7 +258,8 @@ mod tests {
             ("IRONWRIGHT_CARGO_BUILD_JOBS".to_owned(), "many".to_owned()),
             ("IRONWRIGHT_LOG".to_owned(), "1".to_owned()),
         ];
-        let flags = ["cargo-jobs".to_owned(), "cargo-build-job=1".to_owned(), "cpu.threads=0".to_owned()];
+        let flags =
+            ["cargo-jobs".to_owned(), "cargo-build-job=1".to_owned(), "cpu.threads=0".to_owned()];
         let inputs = Inputs { environment: &environment, flags: &flags, ..Inputs::default() };
         let (_, found) = Profile::merge(&inputs);
         let shown: Vec<_> = found.iter().map(|d| format!("{}: {}", d.file, d.message)).collect();

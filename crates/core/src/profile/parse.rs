@@ -60,7 +60,12 @@ pub fn parse(path: &str, text: &str) -> (ProfileFile, Vec<Diagnostic>) {
     let mut reader = Reader { path, text, found: Vec::new() };
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
-        reader.found.push(Diagnostic::new(path, text, span, format!("not valid TOML: {}", error.message())));
+        reader.found.push(Diagnostic::new(
+            path,
+            text,
+            span,
+            format!("not valid TOML: {}", error.message()),
+        ));
     }
     let mut file =
         ProfileFile { path: path.to_owned(), text: text.to_owned(), ..ProfileFile::default() };
@@ -92,13 +97,21 @@ impl Reader<'_> {
             let key: &str = name.get_ref();
             match (key, value.get_ref()) {
                 ("schema", _) => self.schema(value),
-                ("settings", DeValue::Table(table)) => file.settings = self.knobs(table, "settings"),
+                ("settings", DeValue::Table(table)) => {
+                    file.settings = self.knobs(table, "settings")
+                }
                 ("packages", DeValue::Table(table)) => file.packages = self.packages(table),
                 (key, DeValue::Table(table)) if HOST_TABLES.contains(&key) => {
                     file.host.extend(self.host_table(key, table));
                 }
-                (key, _) if HOST_TABLES.contains(&key) || matches!(key, "settings" | "packages") => {
-                    self.report(value.span(), format!("{key} must be a table"), Some(format!("write [{key}]")));
+                (key, _)
+                    if HOST_TABLES.contains(&key) || matches!(key, "settings" | "packages") =>
+                {
+                    self.report(
+                        value.span(),
+                        format!("{key} must be a table"),
+                        Some(format!("write [{key}]")),
+                    );
                 }
                 _ => self.unknown_table(key, name.span()),
             }
@@ -119,7 +132,9 @@ impl Reader<'_> {
     fn unknown_table(&mut self, key: &str, span: Range<usize>) {
         let tables = HOST_TABLES.iter().copied().chain(["settings", "packages", "schema"]);
         let help = if catalogue::knob(key).is_some() {
-            format!("knobs stand in a table: write it below [settings], or below [packages.<name>] for one package")
+            format!(
+                "knobs stand in a table: write it below [settings], or below [packages.<name>] for one package"
+            )
         } else if let Some(near) = nearest(key, tables) {
             format!("did you mean \"{near}\"?")
         } else {
@@ -172,7 +187,10 @@ impl Reader<'_> {
             let package: &str = name.get_ref();
             match value.get_ref() {
                 DeValue::Table(knobs) => {
-                    packages.push((package.to_owned(), self.knobs(knobs, &format!("packages.{package}"))));
+                    packages.push((
+                        package.to_owned(),
+                        self.knobs(knobs, &format!("packages.{package}")),
+                    ));
                 }
                 _ => self.report(
                     value.span(),
@@ -243,10 +261,8 @@ fn convert(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
         (Kind::Ratio, DeValue::Float(float)) => kind.parse_text(float.as_str()),
         (Kind::Flag, DeValue::Boolean(flag)) => Ok(Value::Flag(*flag)),
         (Kind::List, DeValue::Array(items)) => {
-            let texts: Option<Vec<String>> = items
-                .iter()
-                .map(|item| item.get_ref().as_str().map(str::to_owned))
-                .collect();
+            let texts: Option<Vec<String>> =
+                items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
             texts.map(Value::List).ok_or_else(|| "expected a list of texts only".to_owned())
         }
         (_, other) => wrong(&describe(other)),
@@ -277,7 +293,18 @@ mod tests {
 
     fn mistakes(text: &str) -> Vec<String> {
         let (_, found) = parse("p.toml", text);
-        found.iter().map(|d| format!("{}:{} {} | {}", d.line, d.column, d.message, d.help.as_deref().unwrap_or(""))).collect()
+        found
+            .iter()
+            .map(|d| {
+                format!(
+                    "{}:{} {} | {}",
+                    d.line,
+                    d.column,
+                    d.message,
+                    d.help.as_deref().unwrap_or("")
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -287,10 +314,10 @@ mod tests {
             "schema = 1\n[cpu]\nthreads = 8\n[memory]\nram = \"16 GiB\"\n[packages.codex]\ncargo-build-jobs = 3\n",
         );
         assert_eq!(found, []);
-        assert_eq!(file.host.iter().map(|e| (e.key.as_str(), e.line)).collect::<Vec<_>>(), [
-            ("cpu.threads", 3),
-            ("memory.ram", 5)
-        ]);
+        assert_eq!(
+            file.host.iter().map(|e| (e.key.as_str(), e.line)).collect::<Vec<_>>(),
+            [("cpu.threads", 3), ("memory.ram", 5)]
+        );
         let codex = file.package("codex").expect("is there");
         assert_eq!((codex[0].value.clone(), codex[0].line), (Value::Count(3), 7));
     }

@@ -1,0 +1,385 @@
+//! What `build` will do: a source becomes a driver and the steps that the executor consumes.
+//!
+//! Pure: the caller lists the directory. Does not know how a step is run, nor what it needs in
+//! memory.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What is to be built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A crate of crates.io that has binaries.
+    Crate {
+        /// Its name.
+        name: String,
+        /// The version asked for; the newest without one.
+        version: Option<String>,
+    },
+    /// A directory with a project in it.
+    Path(PathBuf),
+}
+
+/// Why a text is not a source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No known scheme.
+    #[error("\"{0}\" is not a source: write crate:NAME, crate:NAME@VERSION or path:DIR")]
+    UnknownScheme(String),
+    /// Nothing behind the scheme.
+    #[error("\"{0}\" names nothing: write crate:ripgrep@14.1.1 or path:./project")]
+    Empty(String),
+    /// A crate name with other characters than crates.io allows.
+    #[error("\"{0}\" cannot be a crate: names have letters, digits, - and _ only")]
+    CrateName(String),
+}
+
+impl std::str::FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        if let Some(dir) = text.strip_prefix("path:") {
+            return if dir.is_empty() {
+                Err(SourceError::Empty(text.to_owned()))
+            } else {
+                Ok(Self::Path(dir.into()))
+            };
+        }
+        let Some(rest) = text.strip_prefix("crate:") else {
+            return Err(SourceError::UnknownScheme(text.to_owned()));
+        };
+        let (name, version) = match rest.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (rest, None),
+        };
+        if name.is_empty() || version == Some("") {
+            return Err(SourceError::Empty(text.to_owned()));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !name.chars().all(allowed) || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err(SourceError::CrateName(name.to_owned()));
+        }
+        Ok(Self::Crate { name: name.to_owned(), version: version.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crate { name, version: Some(version) } => write!(f, "crate:{name}@{version}"),
+            Self::Crate { name, version: None } => write!(f, "crate:{name}"),
+            Self::Path(dir) => write!(f, "path:{}", dir.display()),
+        }
+    }
+}
+
+/// A build system that is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// Cargo.toml.
+    Cargo,
+    /// CMakeLists.txt.
+    Cmake,
+    /// configure, or a Makefile.
+    Make,
+    /// go.mod.
+    Go,
+    /// package.json.
+    Npm,
+    /// pyproject.toml or setup.py.
+    Python,
+}
+
+impl Driver {
+    /// All of them, in the order in which a directory is searched. Build systems proper come
+    /// before make, because many projects keep a Makefile of shortcuts beside them; Python comes
+    /// first of all where pyproject.toml drives Cargo or CMake itself.
+    pub const ALL: &'static [Self] =
+        &[Self::Python, Self::Cargo, Self::Cmake, Self::Go, Self::Npm, Self::Make];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cargo => "cargo",
+            Self::Cmake => "cmake",
+            Self::Make => "make",
+            Self::Go => "go",
+            Self::Npm => "npm",
+            Self::Python => "python",
+        }
+    }
+
+    /// The files of which one must be there.
+    pub const fn markers(self) -> &'static [&'static str] {
+        match self {
+            Self::Cargo => &["Cargo.toml"],
+            Self::Cmake => &["CMakeLists.txt"],
+            Self::Make => &["configure", "Makefile", "GNUmakefile", "makefile"],
+            Self::Go => &["go.mod"],
+            Self::Npm => &["package.json"],
+            Self::Python => &["pyproject.toml", "setup.py"],
+        }
+    }
+
+    /// The driver that a command belongs to (`/usr/bin/make` to make), if it is a build tool.
+    pub fn of_command(program: &str) -> Option<Self> {
+        let name = Path::new(program).file_name()?.to_str()?;
+        match name {
+            "cargo" | "rustc" => Some(Self::Cargo),
+            "cmake" | "ninja" => Some(Self::Cmake),
+            "make" | "gmake" => Some(Self::Make),
+            "go" => Some(Self::Go),
+            "npm" | "npx" | "node" | "pnpm" | "yarn" => Some(Self::Npm),
+            _ if name.starts_with("python") || name.starts_with("pip") => Some(Self::Python),
+            _ => None,
+        }
+    }
+
+    /// Every driver whose marker is among the names of a directory, first choice first.
+    pub fn recognise(names: &[String]) -> Vec<Self> {
+        let has = |marker: &&str| names.iter().any(|name| name == marker);
+        Self::ALL
+            .iter()
+            .copied()
+            .filter(|driver| driver.markers().iter().any(|m| has(&m)))
+            .collect()
+    }
+}
+
+/// One command of a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Step {
+    /// What it does, for people.
+    pub title: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+}
+
+/// A build: the value that `--dry-run` prints and the executor consumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BuildPlan {
+    /// What is built, as the user wrote it.
+    pub source: String,
+    /// Name under which overrides and history are looked up.
+    pub package: String,
+    /// The build system.
+    pub driver: Driver,
+    /// The commands, in order.
+    pub steps: Vec<Step>,
+    /// Where the result will be.
+    pub output: PathBuf,
+}
+
+/// What a plan is made from besides the source.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Names in the project's directory.
+    pub names: Vec<String>,
+    /// The project's directory, absolute.
+    pub dir: PathBuf,
+    /// Where results of crates go.
+    pub output: PathBuf,
+    /// The compilers that make or ninja may start when no jobserver can be served.
+    pub jobs: u64,
+    /// True when the build tool takes its jobs from a jobserver.
+    pub jobserver: bool,
+    /// CMake's generator choice: ninja is installed.
+    pub ninja: bool,
+    /// Offline: no registry may be asked.
+    pub offline: bool,
+    /// Driver chosen by the user.
+    pub driver: Option<Driver>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing recognised.
+    #[error(
+        "no project recognised in {0}: none of Cargo.toml, CMakeLists.txt, go.mod, package.json, pyproject.toml, setup.py, configure or Makefile is there"
+    )]
+    NotRecognised(String),
+}
+
+/// The plan of a source.
+pub fn plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanError> {
+    match source {
+        Source::Crate { name, version } => Ok(crate_plan(source, name, version.as_deref(), around)),
+        Source::Path(_) => path_plan(source, around),
+    }
+}
+
+fn step(title: &str, argv: &[&str], cwd: &Path) -> Step {
+    let argv = argv.iter().map(|a| (*a).to_owned()).collect();
+    Step { title: title.to_owned(), argv, cwd: cwd.to_owned() }
+}
+
+fn crate_plan(
+    source: &Source,
+    name: &str,
+    version: Option<&str>,
+    around: &Surroundings,
+) -> BuildPlan {
+    let output = around.output.to_string_lossy().into_owned();
+    let mut install = step(
+        "build",
+        &["cargo", "install", name, "--root", &output, "--locked", "--force", "--no-track"],
+        &around.dir,
+    );
+    if let Some(version) = version {
+        install.argv.extend(["--version".to_owned(), version.to_owned()]);
+    }
+    if around.offline {
+        install.argv.push("--offline".to_owned());
+    }
+    BuildPlan {
+        source: source.to_string(),
+        package: name.to_owned(),
+        driver: Driver::Cargo,
+        steps: vec![install],
+        output: around.output.join("bin"),
+    }
+}
+
+fn path_plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanError> {
+    let recognised = Driver::recognise(&around.names).first().copied();
+    let driver = around
+        .driver
+        .or(recognised)
+        .ok_or_else(|| PlanError::NotRecognised(around.dir.display().to_string()))?;
+    let package =
+        around.dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let (steps, output) = match driver {
+        Driver::Cargo => cargo(around),
+        Driver::Cmake => cmake(around),
+        Driver::Make => make(around),
+        Driver::Go => go(around),
+        Driver::Npm => npm(around),
+        Driver::Python => python(around),
+    };
+    Ok(BuildPlan { source: source.to_string(), package, driver, steps, output })
+}
+
+fn has(around: &Surroundings, name: &str) -> bool {
+    around.names.iter().any(|n| n == name)
+}
+
+fn cargo(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let mut build = step("build", &["cargo", "build", "--release"], &around.dir);
+    if has(around, "Cargo.lock") {
+        build.argv.push("--locked".to_owned());
+    }
+    if around.offline {
+        build.argv.push("--offline".to_owned());
+    }
+    (vec![build], around.dir.join("target/release"))
+}
+
+fn cmake(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let build_dir = around.dir.join("build");
+    let build_text = build_dir.to_string_lossy().into_owned();
+    let mut configure = step("configure", &["cmake", "-S", ".", "-B", &build_text], &around.dir);
+    configure.argv.push("-DCMAKE_BUILD_TYPE=Release".to_owned());
+    // An existing build tree keeps the generator that it was configured with.
+    if around.ninja && !has(around, "build") {
+        configure.argv.extend(["-G".to_owned(), "Ninja".to_owned()]);
+    }
+    let build = step("build", &["cmake", "--build", &build_text], &around.dir);
+    (vec![configure, build], build_dir)
+}
+
+fn make(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let mut steps = Vec::new();
+    let makefile = ["Makefile", "GNUmakefile", "makefile"].iter().any(|m| has(around, m));
+    if has(around, "configure") && !makefile {
+        steps.push(step("configure", &["./configure"], &around.dir));
+    }
+    steps.push(step("build", &["make"], &around.dir));
+    (steps, around.dir.clone())
+}
+
+fn go(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let out = around.dir.join("build");
+    // A trailing separator makes go write one file for each main package, whatever their number.
+    let flag = format!("{}/", out.display());
+    let mkdir = step("prepare", &["mkdir", "-p", &flag], &around.dir);
+    (vec![mkdir, step("build", &["go", "build", "-o", &flag, "./..."], &around.dir)], out)
+}
+
+fn npm(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let locked = has(around, "package-lock.json") || has(around, "npm-shrinkwrap.json");
+    let mut install = step("install", &["npm", if locked { "ci" } else { "install" }], &around.dir);
+    install.argv.extend(["--no-audit".to_owned(), "--no-fund".to_owned()]);
+    if around.offline {
+        install.argv.push("--offline".to_owned());
+    }
+    let build = step("build", &["npm", "run", "build", "--if-present"], &around.dir);
+    (vec![install, build], around.dir.clone())
+}
+
+fn python(around: &Surroundings) -> (Vec<Step>, PathBuf) {
+    let out = around.dir.join("dist");
+    let out_text = out.to_string_lossy().into_owned();
+    let mut wheel = step(
+        "build",
+        &["python3", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", &out_text, "."],
+        &around.dir,
+    );
+    if around.offline {
+        wheel.argv.extend(["--no-index".to_owned(), "--no-build-isolation".to_owned()]);
+    }
+    (vec![wheel], out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sources_are_read_and_shown_alike() {
+        for text in ["crate:ripgrep@14.1.1", "crate:bat", "path:./x y"] {
+            assert_eq!(text.parse::<Source>().map(|s| s.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["ripgrep", "crate:", "crate:x@", "crate:a/b", "crate:--git", "path:", "nix:x"]
+        {
+            assert!(text.parse::<Source>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_makefile_of_shortcuts_does_not_hide_the_build_system() {
+        let names = ["Makefile", "Cargo.toml", "README.md"].map(str::to_owned);
+        assert_eq!(Driver::recognise(&names), [Driver::Cargo, Driver::Make]);
+    }
+
+    #[test]
+    fn an_autotools_tree_is_configured_once() {
+        let around = |names: &[&str]| Surroundings {
+            names: names.iter().map(|n| (*n).to_owned()).collect(),
+            dir: "/src/zlib".into(),
+            ..Surroundings::default()
+        };
+        let titles = |names: &[&str]| {
+            let plan = plan(&Source::Path("x".into()), &around(names)).expect("is recognised");
+            assert_eq!(plan.package, "zlib");
+            plan.steps.iter().map(|s| s.title.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(titles(&["configure"]), ["configure", "build"]);
+        assert_eq!(titles(&["configure", "Makefile"]), ["build"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "(crate:|path:)?\\PC{0,20}") {
+            let _ = text.parse::<Source>();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The values that make sense for a knob on a host.
+//!
+//! Does not know why a value outside would be wrong beyond the bound itself.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::profile::Profile;
+use crate::units::Bytes;
+use crate::value::{Kind, Value};
+
+/// A range as a function of the host.
+#[derive(Clone, Copy, Debug)]
+pub enum RangeRule {
+    /// Whole numbers from the first to the second.
+    Counts(u64, u64),
+    /// Whole numbers from the first to this many times the hardware threads, and at least 16: a
+    /// small machine may still want to try more.
+    TimesThreads(u64, u64),
+    /// Sizes from the first, in bytes, to the machine's memory including zram and swap.
+    Memory(u64),
+    /// Durations between the two, in seconds.
+    Seconds(u64, u64),
+    /// Whatever the kind allows.
+    Any,
+}
+
+/// A range on a particular host.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Range {
+    /// Least value, where values have an order.
+    pub least: Option<Value>,
+    /// Greatest value.
+    pub most: Option<Value>,
+    /// The only words allowed, where it is a choice.
+    pub choices: Vec<String>,
+}
+
+impl RangeRule {
+    /// The range on this host.
+    pub fn on(self, kind: Kind, profile: &Profile) -> Range {
+        let bounded =
+            |least, most| Range { least: Some(least), most: Some(most), choices: Vec::new() };
+        match self {
+            Self::Counts(least, most) => bounded(Value::Count(least), Value::Count(most)),
+            Self::TimesThreads(least, factor) => {
+                let threads = match profile.host("cpu.threads").value {
+                    Value::Count(n) => n,
+                    _ => 1,
+                };
+                bounded(Value::Count(least), Value::Count(threads.saturating_mul(factor).max(16)))
+            }
+            Self::Memory(least) => {
+                bounded(Value::Bytes(Bytes(least)), Value::Bytes(all_memory(profile)))
+            }
+            Self::Seconds(least, most) => bounded(Value::Seconds(least), Value::Seconds(most)),
+            Self::Any => {
+                let choices = match kind {
+                    Kind::Choice(words) => words.iter().map(|w| (*w).to_owned()).collect(),
+                    _ => Vec::new(),
+                };
+                Range { least: None, most: None, choices }
+            }
+        }
+    }
+}
+
+fn all_memory(profile: &Profile) -> Bytes {
+    ["memory.ram", "memory.zram", "memory.swap"].iter().fold(Bytes::ZERO, |sum, key| match profile
+        .host(key)
+        .value
+    {
+        Value::Bytes(bytes) => sum.saturating_add(bytes),
+        _ => sum,
+    })
+}
+
+impl Range {
+    /// Whether a value lies inside. Unset always does: it leaves the choice to the tool.
+    pub fn contains(&self, value: &Value) -> bool {
+        let (least, most) = (self.least.as_ref(), self.most.as_ref());
+        match (value, least, most) {
+            (Value::Count(n), Some(Value::Count(a)), Some(Value::Count(b))) => (a..=b).contains(&n),
+            (Value::Seconds(n), Some(Value::Seconds(a)), Some(Value::Seconds(b))) => {
+                (a..=b).contains(&n)
+            }
+            (Value::Bytes(n), Some(Value::Bytes(a)), Some(Value::Bytes(b))) => (a..=b).contains(&n),
+            (Value::Text(word), _, _) if !self.choices.is_empty() => self.choices.contains(word),
+            _ => true,
+        }
+    }
+
+    /// `1 to 16`, `"off", "thin" or "fat"`, or `any`.
+    pub fn display(&self) -> String {
+        match (&self.least, &self.most) {
+            (Some(least), Some(most)) => format!("{} to {}", least.display(), most.display()),
+            _ if self.choices.is_empty() => "any".to_owned(),
+            _ => self.choices.join(" | "),
+        }
+    }
+}
