@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cpu::version::Version;
+
 /// What is to be built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -149,6 +151,37 @@ impl Driver {
             .filter(|driver| driver.markers().iter().any(|m| has(&m)))
             .collect()
     }
+}
+
+/// How a jobserver's clients are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobserverStyle {
+    /// Two inherited descriptors: every make, cargo, gcc's LTO.
+    Pipe,
+    /// A named pipe: make since 4.4, ninja since 1.13, cargo.
+    Fifo,
+}
+
+/// The style that a driver's tools take part in, `None` when they take part in neither.
+///
+/// make 4.3 aborts on a fifo, so its version decides wherever a recipe or build script may call
+/// it. ninja speaks the fifo only, and only since 1.13.
+pub fn jobserver_style(
+    driver: Option<Driver>,
+    make: Option<&str>,
+    ninja: Option<&str>,
+) -> Option<JobserverStyle> {
+    let at_least = |version: Option<&str>, wanted: (u16, u16)| {
+        version.and_then(Version::parse).is_some_and(|v| (v.major, v.minor) >= wanted)
+    };
+    if driver == Some(Driver::Cmake) && ninja.is_some() {
+        return at_least(ninja, (1, 13)).then_some(JobserverStyle::Fifo);
+    }
+    if make.is_none() || at_least(make, (4, 4)) {
+        return Some(JobserverStyle::Fifo);
+    }
+    Some(JobserverStyle::Pipe)
 }
 
 /// One command of a build.
@@ -358,6 +391,20 @@ mod tests {
     fn a_makefile_of_shortcuts_does_not_hide_the_build_system() {
         let names = ["Makefile", "Cargo.toml", "README.md"].map(str::to_owned);
         assert_eq!(Driver::recognise(&names), [Driver::Cargo, Driver::Make]);
+    }
+
+    #[test]
+    fn each_tool_gets_the_style_that_it_speaks() {
+        let style = jobserver_style;
+        assert_eq!(style(Some(Driver::Make), Some("4.3"), None), Some(JobserverStyle::Pipe));
+        assert_eq!(style(Some(Driver::Make), Some("4.4.1"), None), Some(JobserverStyle::Fifo));
+        assert_eq!(style(Some(Driver::Cargo), None, Some("1.11.1")), Some(JobserverStyle::Fifo));
+        assert_eq!(style(Some(Driver::Cmake), Some("4.3"), Some("1.11.1")), None);
+        assert_eq!(
+            style(Some(Driver::Cmake), Some("4.3"), Some("1.13.0")),
+            Some(JobserverStyle::Fifo)
+        );
+        assert_eq!(style(None, Some("4.3"), Some("1.13.0")), Some(JobserverStyle::Pipe));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct Diagnostic {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
+    /// The text that the mistake is in, for the snippet.
+    #[serde(skip)]
+    pub text: String,
     /// Bytes of the text that are wrong.
     #[serde(skip)]
     pub span: Range<usize>,
@@ -31,7 +34,15 @@ impl Diagnostic {
     pub fn new(file: &str, text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         let span = clamp(text, &span);
         let (line, column) = position(text, span.start);
-        Self { file: file.to_owned(), line, column, message: message.into(), help: None, span }
+        Self {
+            file: file.to_owned(),
+            line,
+            column,
+            message: message.into(),
+            help: None,
+            text: text.to_owned(),
+            span,
+        }
     }
 
     /// The same with a sentence on what would be right.
@@ -42,11 +53,11 @@ impl Diagnostic {
     }
 
     /// The message with the lines around it, styled for a terminal or plain.
-    pub fn render(&self, text: &str, styled: bool) -> String {
+    pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        let snippet = Snippet::source(text)
+        let snippet = Snippet::source(self.text.as_str())
             .path(self.file.as_str())
-            .annotation(AnnotationKind::Primary.span(clamp(text, &self.span)));
+            .annotation(AnnotationKind::Primary.span(self.span.clone()));
         let mut group = Level::ERROR.primary_title(self.message.as_str()).element(snippet);
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -117,7 +128,7 @@ mod tests {
         let text = "[cpu]\nthreads = \"eight\"\n";
         let shown = Diagnostic::new("hosts/a.toml", text, 16..23, "expected a whole number")
             .with_help("write 8")
-            .render(text, false);
+            .render(false);
         insta::assert_snapshot!(shown, @r#"
         error: expected a whole number
          --> hosts/a.toml:2:11
@@ -141,7 +152,7 @@ mod tests {
         #[test]
         fn any_span_of_any_text_can_be_shown(text in "\\PC{0,30}", start in 0usize..40, len in 0usize..40) {
             let shown = Diagnostic::new("f", &text, start..start + len, "m");
-            let _ = shown.render(&text, false);
+            let _ = shown.render(false);
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod diagnostic;
 pub mod emit;
 pub mod facts;
+pub mod observe;
 pub mod origin;
 pub mod profile;
 pub mod settings;

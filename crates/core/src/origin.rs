@@ -53,7 +53,10 @@ impl Origin {
     pub const fn is_explicit(&self) -> bool {
         match self {
             Self::Universal | Self::Derived | Self::Detected { .. } => false,
-            Self::File { .. } | Self::Package { .. } | Self::Environment { .. } | Self::Flag { .. } => true,
+            Self::File { .. }
+            | Self::Package { .. }
+            | Self::Environment { .. }
+            | Self::Flag { .. } => true,
         }
     }
 }

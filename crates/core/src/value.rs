@@ -121,7 +121,9 @@ impl Kind {
         match self {
             Self::Bytes => "bytes",
             Self::Seconds => "seconds",
-            Self::Count | Self::Ratio | Self::Flag | Self::Text | Self::Choice(_) | Self::List => "",
+            Self::Count | Self::Ratio | Self::Flag | Self::Text | Self::Choice(_) | Self::List => {
+                ""
+            }
         }
     }
 
@@ -170,9 +172,15 @@ fn parse_seconds(text: &str) -> Result<u64, String> {
         "h" => 3_600,
         "d" => 86_400,
         "" if !number.is_empty() => {
-            return Err(format!("a duration needs a unit: write \"{number}s\", \"{number}m\" or \"{number}h\""));
+            return Err(format!(
+                "a duration needs a unit: write \"{number}s\", \"{number}m\" or \"{number}h\""
+            ));
         }
-        _ => return Err(format!("\"{text}\" is not a duration: write one such as \"24h\", \"90m\" or \"30s\"")),
+        _ => {
+            return Err(format!(
+                "\"{text}\" is not a duration: write one such as \"24h\", \"90m\" or \"30s\""
+            ));
+        }
     };
     number
         .parse::<u64>()
@@ -200,14 +208,20 @@ mod tests {
         assert_eq!(Kind::Count.parse_text(" 4 "), Ok(Value::Count(4)));
         assert_eq!(Kind::Seconds.parse_text("24h"), Ok(Value::Seconds(86_400)));
         assert_eq!(Kind::Choice(&["off", "thin"]).parse_text("thin"), Ok(Value::text("thin")));
-        assert_eq!(Kind::List.parse_text("5.2, 8.6"), Ok(Value::List(vec!["5.2".into(), "8.6".into()])));
+        assert_eq!(
+            Kind::List.parse_text("5.2, 8.6"),
+            Ok(Value::List(vec!["5.2".into(), "8.6".into()]))
+        );
         assert_eq!(Kind::Bytes.parse_text("unset"), Ok(Value::Unset));
     }
 
     #[test]
     fn wrong_texts_say_what_would_be_right() {
         let message = |kind: Kind, text| kind.parse_text(text).expect_err("is wrong");
-        assert_eq!(message(Kind::Count, "four"), "expected a whole number such as 4, found \"four\"");
+        assert_eq!(
+            message(Kind::Count, "four"),
+            "expected a whole number such as 4, found \"four\""
+        );
         assert_eq!(
             message(Kind::Choice(&["off", "thin", "fat"]), "full"),
             "expected one of \"off\", \"thin\" or \"fat\", found \"full\""

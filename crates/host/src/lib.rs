@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What Ironwright reads from a machine and does to it.
+//!
+//! Readers take a root, so that recorded machines stand in for this one. Does not decide anything:
+//! `ironwright-core` does.
+
+pub mod jobserver;
+pub mod procfs;
+pub mod psi;
+pub mod run;

@@ -363,7 +363,7 @@ mod tests {
         ) {
             let text = format!("{key} = {value}\n");
             for diagnostic in parse("p.toml", &text).1 {
-                let _ = diagnostic.render(&text, false);
+                let _ = diagnostic.render(false);
             }
         }
     }

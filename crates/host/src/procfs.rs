@@ -1,0 +1,207 @@
+//! Processes as the kernel lists them: who descends from whom, and the memory each holds.
+//!
+//! Does not know why a process runs. A process that ends while it is read counts as gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ironwright_core::units::Bytes;
+
+/// A process of a tree at the moment of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Its parent's.
+    pub parent: i32,
+    /// Command name, at most 15 bytes.
+    pub name: String,
+    /// Ended, but not yet waited for: holds no memory and needs no signal.
+    pub zombie: bool,
+    /// Start, in clock ticks since boot: tells two processes with the same id apart.
+    pub started: u64,
+    /// Resident memory that no file backs. Pages of files are shared by every process that maps
+    /// them and can be dropped, so summing whole resident sizes would count a compiler's own text
+    /// once for each of its processes. The exact share (PSS) costs a walk over the page tables,
+    /// milliseconds for a large process, and differs only between a fork and its exec.
+    pub memory: Bytes,
+    /// Resident memory, files included.
+    pub resident: Bytes,
+}
+
+/// Finds the descendants of a process, again and again at little cost.
+#[derive(Debug)]
+pub struct TreeReader {
+    proc: PathBuf,
+    root: i32,
+    page: u64,
+    /// Processes known not to descend from the root. They cannot come to, so they need not be read
+    /// again until their ids may have been reused.
+    foreign: BTreeSet<i32>,
+    age: u32,
+}
+
+/// Snapshots after which the foreign processes are read again.
+const FOREIGN_FOR: u32 = 20;
+
+impl TreeReader {
+    /// A reader for the descendants of `root`, the process itself excluded.
+    pub fn new(proc: impl Into<PathBuf>, root: i32) -> Self {
+        let page = rustix::param::page_size() as u64;
+        Self { proc: proc.into(), root, page, foreign: BTreeSet::new(), age: 0 }
+    }
+
+    /// The descendants now.
+    pub fn snapshot(&mut self) -> Vec<Process> {
+        if self.age.is_multiple_of(FOREIGN_FOR) {
+            self.foreign.clear();
+        }
+        self.age = self.age.wrapping_add(1);
+        let mut stats: BTreeMap<i32, Stat> = BTreeMap::new();
+        for pid in pids(&self.proc) {
+            if pid != self.root && !self.foreign.contains(&pid) {
+                stats.extend(read_stat(&self.proc, pid).map(|stat| (pid, stat)));
+            }
+        }
+        let mut tree = Vec::new();
+        for (pid, stat) in &stats {
+            if self.descends(*pid, &stats) {
+                tree.push(self.process(*pid, stat));
+            } else {
+                self.foreign.insert(*pid);
+            }
+        }
+        tree
+    }
+
+    fn descends(&self, pid: i32, stats: &BTreeMap<i32, Stat>) -> bool {
+        let mut at = pid;
+        // Bounded by the number of processes: two reads at different times may form a cycle.
+        for _ in 0..=stats.len() {
+            match stats.get(&at) {
+                Some(stat) if stat.parent == self.root => return true,
+                Some(stat) => at = stat.parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn process(&self, pid: i32, stat: &Stat) -> Process {
+        let statm =
+            fs::read_to_string(self.proc.join(pid.to_string()).join("statm")).unwrap_or_default();
+        let (resident, shared) = parse_statm(&statm).unwrap_or_default();
+        Process {
+            pid,
+            parent: stat.parent,
+            name: stat.name.clone(),
+            zombie: stat.zombie,
+            started: stat.started,
+            memory: Bytes(resident.saturating_sub(shared).saturating_mul(self.page)),
+            resident: Bytes(resident.saturating_mul(self.page)),
+        }
+    }
+}
+
+fn pids(proc: &Path) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    zombie: bool,
+    parent: i32,
+    started: u64,
+}
+
+fn read_stat(proc: &Path, pid: i32) -> Option<Stat> {
+    let bytes = fs::read(proc.join(pid.to_string()).join("stat")).ok()?;
+    parse_stat(&String::from_utf8_lossy(&bytes))
+}
+
+/// Reads a line of `/proc/<pid>/stat`. The name stands in parentheses and may hold any character,
+/// so it ends at the last closing one.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let open = line.find('(')?;
+    let close = line.rfind(')')?;
+    let name = line.get(open + 1..close)?.to_owned();
+    let mut fields = line.get(close + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    // starttime is field 22; state is 3 and ppid 4.
+    let started = fields.nth(17)?.parse().ok()?;
+    Some(Stat { name, zombie: matches!(state, "Z" | "X"), parent, started })
+}
+
+/// Resident and file-backed pages of `/proc/<pid>/statm`.
+fn parse_statm(line: &str) -> Option<(u64, u64)> {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// Start of a process in clock ticks since boot, `None` when there is no such process.
+pub fn started(proc: &Path, pid: i32) -> Option<u64> {
+    read_stat(proc, pid).filter(|stat| !stat.zombie).map(|stat| stat.started)
+}
+
+/// Processes that the kernel killed for memory since boot, from `/proc/vmstat`.
+pub fn oom_kills(proc: &Path) -> Option<u64> {
+    let text = fs::read_to_string(proc.join("vmstat")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ironwright_testkit::FakeRoot;
+    use proptest::prelude::*;
+
+    fn stat(pid: i32, name: &str, parent: i32) -> String {
+        format!(
+            "{pid} ({name}) S {parent} 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 {} 9 10\n",
+            pid * 10
+        )
+    }
+
+    #[test]
+    fn descendants_are_found_through_strange_names() {
+        let root = FakeRoot::new([
+            ("proc/10/stat", stat(10, "ironwright", 1)),
+            ("proc/11/stat", stat(11, "a) S 1 (b", 10)),
+            ("proc/11/statm", "1000 300 100 1 0 1 0\n".to_owned()),
+            ("proc/12/stat", stat(12, "cc1plus", 11)),
+            ("proc/13/stat", stat(13, "other", 1)),
+            ("proc/14/stat", "garbage".to_owned()),
+            ("proc/vmstat", "nr_free 1\noom_kill 3\n".to_owned()),
+        ]);
+        let proc = root.path().join("proc");
+        let mut reader = TreeReader::new(&proc, 10);
+        let tree = reader.snapshot();
+        assert_eq!(tree.iter().map(|p| p.pid).collect::<Vec<_>>(), [11, 12]);
+        assert_eq!(tree[0].name, "a) S 1 (b");
+        assert_eq!(tree[0].memory.0, 200 * reader.page);
+        assert_eq!((started(&proc, 12), oom_kills(&proc)), (Some(120), Some(3)));
+        assert_eq!(reader.snapshot().len(), 2);
+    }
+
+    #[test]
+    fn this_process_sees_its_child() {
+        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        let tree = TreeReader::new("/proc", own).snapshot();
+        let found = tree.iter().any(|p| p.pid == i32::try_from(child.id()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found, "{tree:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_without_a_panic(line in "\\PC{0,60}") {
+            let _ = (parse_stat(&line), parse_statm(&line));
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Runs one command as the root of a process tree: watches it, passes its output on, and ends the
+//! whole tree when a user wants it ended.
+//!
+//! Does not know what the command builds or which settings it got. Observation never harms it: what
+//! cannot be observed stays empty.
+
+mod relay;
+mod signals;
+mod wait;
+mod watch;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ironwright_core::observe::{Exit, Observed, Sample};
+use ironwright_core::units::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+use crate::{procfs, psi};
+use relay::Relay;
+pub use relay::Stream;
+use signals::Signals;
+use wait::Ended;
+use watch::Watch;
+
+/// A command to run.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Program and arguments; not empty.
+    pub argv: Vec<String>,
+    /// Where it runs; here when absent.
+    pub cwd: Option<PathBuf>,
+    /// Variables that are set for it.
+    pub environment: Vec<(String, String)>,
+    /// `RLIMIT_AS` of the command and all it starts.
+    pub address_space: Option<Bytes>,
+    /// Priority, 0 to 19.
+    pub niceness: Option<i32>,
+    /// Whether standard output comes to the observer instead of going where ours goes.
+    pub relay_stdout: bool,
+    /// The same for standard error.
+    pub relay_stderr: bool,
+}
+
+/// Who wants to know how a run goes.
+pub trait Observer {
+    /// The tree was looked at.
+    fn sample(&mut self, sample: &Sample);
+    /// The command printed something; only for relayed streams.
+    fn output(&mut self, stream: Stream, bytes: &[u8]);
+    /// A user wants the run ended, and it is being ended.
+    fn ending(&mut self, signal: i32);
+}
+
+/// Time that processes have to end by themselves.
+const GRACE: Duration = Duration::from_secs(3);
+/// Time that killed processes have to be gone; a process in an uninterruptible wait takes longer.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// Pause between looks at a tree that is ending.
+const ENDING_PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs a command to its end.
+pub fn run(request: &Request, observer: &mut dyn Observer) -> Observed {
+    let proc = Path::new("/proc");
+    let (pressure, kills) = (psi::read(proc), procfs::oom_kills(proc));
+    // From here on orphans become our children, so that nothing escapes from the tree.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let began = Instant::now();
+    let mut observed = match Run::start(request, observer) {
+        Ok(run) => run.finish(),
+        Err(error) => not_started(&error),
+    };
+    observed.wall_ns = nanos(began.elapsed());
+    observed.pressure = psi::read(proc).zip(pressure).map(|(now, before)| now.since(before));
+    observed.oom_kills =
+        procfs::oom_kills(proc).zip(kills).map_or(0, |(now, then)| now.saturating_sub(then));
+    let _ = rustix::process::set_child_subreaper(None);
+    observed
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn not_started(error: &io::Error) -> Observed {
+    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    empty(Exit::NotStarted { message: error.to_string(), code })
+}
+
+fn empty(exit: Exit) -> Observed {
+    Observed {
+        exit,
+        interrupted_by: None,
+        wall_ns: 0,
+        user_ns: 0,
+        system_ns: 0,
+        peak_tree: Bytes::ZERO,
+        peak_process: Bytes::ZERO,
+        peak_process_name: None,
+        processes_seen: 0,
+        left_running: 0,
+        pressure: None,
+        oom_kills: 0,
+        samples: Vec::new(),
+    }
+}
+
+/// How far a run is on its way to an end that a user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Nobody asked.
+    No,
+    /// Everything was asked to end; killed after the deadline.
+    Asked { deadline: Instant },
+    /// Everything is being killed; given up on after the deadline.
+    Killed { deadline: Instant },
+}
+
+struct Run<'o> {
+    observer: &'o mut dyn Observer,
+    signals: Signals,
+    main: i32,
+    relays: Vec<Relay>,
+    watch: Watch,
+    ending: Ending,
+    interrupted_by: Option<i32>,
+    ended: Option<Ended>,
+    user: Duration,
+    system: Duration,
+    largest: Bytes,
+}
+
+impl<'o> Run<'o> {
+    fn start(request: &Request, observer: &'o mut dyn Observer) -> io::Result<Self> {
+        let signals = Signals::register()?;
+        let mut child = command(request)?.spawn()?;
+        let main = i32::try_from(child.id()).map_err(io::Error::other)?;
+        limit(request, main);
+        let stdout = child.stdout.take().map(|s| Relay::new(Stream::Stdout, OwnedFd::from(s)));
+        let stderr = child.stderr.take().map(|s| Relay::new(Stream::Stderr, OwnedFd::from(s)));
+        let relays = stdout.into_iter().chain(stderr).collect::<io::Result<Vec<_>>>()?;
+        let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+        Ok(Self {
+            observer,
+            signals,
+            main,
+            relays,
+            watch: Watch::new("/proc", own),
+            ending: Ending::No,
+            interrupted_by: None,
+            ended: None,
+            user: Duration::ZERO,
+            system: Duration::ZERO,
+            largest: Bytes::ZERO,
+        })
+    }
+
+    fn finish(mut self) -> Observed {
+        while !self.is_over() {
+            self.wait();
+            self.pump();
+            self.reap();
+            self.heed_signals();
+            self.press_on();
+            if Instant::now() >= self.watch.next {
+                let sample = self.watch.look();
+                self.observer.sample(&sample);
+            }
+        }
+        self.pump();
+        for relay in &mut self.relays {
+            let stream = relay.stream;
+            relay.flush(|bytes| self.observer.output(stream, bytes));
+        }
+        self.observed()
+    }
+
+    /// Over when the command ended, and after an interruption when nothing of the tree is left.
+    fn is_over(&mut self) -> bool {
+        match self.ending {
+            Ending::No => self.ended.is_some(),
+            Ending::Asked { .. } => self.ended.is_some() && self.watch.running().is_empty(),
+            Ending::Killed { deadline } => {
+                (self.ended.is_some() && self.watch.running().is_empty())
+                    || Instant::now() >= deadline
+            }
+        }
+    }
+
+    /// Sleeps until output, a signal or the next look is due.
+    fn wait(&self) {
+        let until_look = self.watch.next.saturating_duration_since(Instant::now());
+        let impatient = self.relays.iter().any(Relay::is_pending) || self.ending != Ending::No;
+        let pause = if impatient { until_look.min(ENDING_PAUSE) } else { until_look };
+        let signal = self.signals.fd();
+        let mut fds = vec![PollFd::new(&signal, PollFlags::IN)];
+        let ends: Vec<_> = self.relays.iter().filter_map(Relay::fd).collect();
+        fds.extend(ends.iter().map(|end| PollFd::new(end, PollFlags::IN)));
+        let timeout = Timespec::try_from(pause).ok();
+        // An interrupted poll is a reason to look around, like any other return.
+        let _ = rustix::event::poll(&mut fds, timeout.as_ref());
+    }
+
+    fn pump(&mut self) {
+        for relay in &mut self.relays {
+            let stream = relay.stream;
+            relay.pump(|bytes| self.observer.output(stream, bytes));
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some(ended) = wait::reap() {
+            self.user += ended.user;
+            self.system += ended.system;
+            self.largest = self.largest.max(ended.largest);
+            if ended.pid == self.main {
+                self.ended = Some(ended);
+            }
+        }
+    }
+
+    fn heed_signals(&mut self) {
+        let Some(signal) = self.signals.take_ending() else { return };
+        self.interrupted_by.get_or_insert(signal);
+        match self.ending {
+            Ending::No => {
+                self.observer.ending(signal);
+                self.signal_tree(Signal::TERM);
+                self.ending = Ending::Asked { deadline: Instant::now() + GRACE };
+            }
+            Ending::Asked { .. } | Ending::Killed { .. } => self.kill(),
+        }
+    }
+
+    /// Makes an ending come about: after the grace everything is killed, again and again, because
+    /// a process may fork between the look and the signal.
+    fn press_on(&mut self) {
+        match self.ending {
+            Ending::Asked { deadline } if Instant::now() >= deadline => self.kill(),
+            Ending::Killed { .. } => self.signal_tree(Signal::KILL),
+            Ending::No | Ending::Asked { .. } => {}
+        }
+    }
+
+    fn kill(&mut self) {
+        self.signal_tree(Signal::KILL);
+        self.ending = Ending::Killed { deadline: Instant::now() + GIVE_UP };
+    }
+
+    fn signal_tree(&mut self, signal: Signal) {
+        for process in self.watch.running() {
+            if let Some(pid) = Pid::from_raw(process.pid) {
+                let _ = rustix::process::kill_process(pid, signal);
+                // A stopped process takes no other signal than KILL before it goes on.
+                let _ = rustix::process::kill_process(pid, Signal::CONT);
+            }
+        }
+    }
+
+    fn observed(mut self) -> Observed {
+        let left = self.watch.running().len();
+        let exit = self.ended.as_ref().map_or(Exit::Signal(9), |ended| ended.exit.clone());
+        let largest = self.largest.max(self.watch.largest);
+        // A name is only right for the peak when the sample that named it was near it.
+        let near = self.watch.largest.0 >= largest.0 / 5 * 4;
+        Observed {
+            interrupted_by: self.interrupted_by,
+            user_ns: nanos(self.user),
+            system_ns: nanos(self.system),
+            peak_tree: self.watch.peak,
+            peak_process: largest,
+            peak_process_name: self.watch.largest_name.take().filter(|_| near),
+            processes_seen: self.watch.processes_seen().max(1),
+            left_running: u32::try_from(left).unwrap_or(u32::MAX),
+            samples: std::mem::take(&mut self.watch.samples),
+            ..empty(exit)
+        }
+    }
+}
+
+fn command(request: &Request) -> io::Result<Command> {
+    let Some((program, arguments)) = request.argv.split_first() else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no command given"));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).envs(request.environment.iter().map(|(k, v)| (k, v)));
+    if let Some(cwd) = &request.cwd {
+        command.current_dir(cwd);
+    }
+    if request.relay_stdout {
+        command.stdout(Stdio::piped());
+    }
+    if request.relay_stderr {
+        command.stderr(Stdio::piped());
+    }
+    Ok(command)
+}
+
+/// Applies priority and address space to the child, whose own children inherit them.
+fn limit(request: &Request, main: i32) {
+    let pid = Pid::from_raw(main);
+    if let Some(niceness) = request.niceness {
+        let _ = rustix::process::setpriority_process(pid, niceness);
+    }
+    if let Some(bytes) = request.address_space {
+        let limit = Rlimit { current: Some(bytes.0), maximum: Some(bytes.0) };
+        let _ = rustix::process::prlimit(pid, Resource::As, limit);
+    }
+}
