@@ -7,6 +7,7 @@
 pub mod build;
 pub mod cpu;
 pub mod diagnostic;
+pub mod doctor;
 pub mod emit;
 pub mod facts;
 pub mod observe;

@@ -3,7 +3,10 @@
 //! Readers take a root, so that recorded machines stand in for this one. Does not decide anything:
 //! `ironwright-core` does.
 
+pub mod files;
 pub mod jobserver;
+pub mod probe;
 pub mod procfs;
 pub mod psi;
+pub mod root;
 pub mod run;
