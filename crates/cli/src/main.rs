@@ -1,2 +1,26 @@
-//! Placeholder.
-fn main() {}
+//! `ironwright`: the command line over the library crates.
+//!
+//! Does not decide anything; it parses, calls and renders.
+
+mod args;
+mod commands;
+mod context;
+mod error;
+mod execute;
+mod progress;
+mod summary;
+mod table;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    cli.color.write_global();
+    match commands::dispatch(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => error.report(),
+    }
+}

@@ -140,28 +140,47 @@ mod tests {
 
     #[test]
     fn posix() {
-        insta::assert_snapshot!(render(Dialect::Posix, &entries()).expect("renders"), @"");
+        insta::assert_snapshot!(render(Dialect::Posix, &entries()).expect("renders"), @r#"
+        # 6 of 8 threads, the rest is yours
+        export CARGO_BUILD_JOBS='6'
+        export RUSTFLAGS='-C link-arg='\''-fuse-ld=mold'\'' "$x" \`a`'
+        "#);
     }
 
     #[test]
     fn fish() {
-        insta::assert_snapshot!(render(Dialect::Fish, &entries()).expect("renders"), @"");
+        insta::assert_snapshot!(render(Dialect::Fish, &entries()).expect("renders"), @r#"
+        # 6 of 8 threads, the rest is yours
+        set -gx CARGO_BUILD_JOBS '6'
+        set -gx RUSTFLAGS '-C link-arg=\'-fuse-ld=mold\' "$x" \\`a`'
+        "#);
     }
 
     #[test]
     fn dotenv() {
-        insta::assert_snapshot!(render(Dialect::Dotenv, &entries()).expect("renders"), @"");
+        insta::assert_snapshot!(render(Dialect::Dotenv, &entries()).expect("renders"), @r#"
+        # 6 of 8 threads, the rest is yours
+        CARGO_BUILD_JOBS="6"
+        RUSTFLAGS="-C link-arg='-fuse-ld=mold' \"\$x\" \\\`a\`"
+        "#);
     }
 
     #[test]
     fn json() {
-        insta::assert_snapshot!(render(Dialect::Json, &entries()).expect("renders"), @"");
+        insta::assert_snapshot!(render(Dialect::Json, &entries()).expect("renders"), @r#"
+        {
+          "CARGO_BUILD_JOBS": "6",
+          "RUSTFLAGS": "-C link-arg='-fuse-ld=mold' \"$x\" \\`a`"
+        }
+        "#);
         assert_eq!(render(Dialect::Json, &[]).expect("renders"), "{}\n");
     }
 
     #[test]
     fn bad_names_and_values_are_refused() {
-        for (key, value) in [("A B", "x"), ("", "x"), ("1A", "x"), ("A;rm", "x"), ("Ä", "x"), ("A", "\0")] {
+        for (key, value) in
+            [("A B", "x"), ("", "x"), ("1A", "x"), ("A;rm", "x"), ("Ä", "x"), ("A", "\0")]
+        {
             let error = render(Dialect::Posix, &[Entry::new(key, value)]).expect_err(key);
             assert!(matches!(error, EmitError::Unwritable { .. }));
         }

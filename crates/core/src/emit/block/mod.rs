@@ -73,21 +73,15 @@ enum Collision {
 }
 
 fn lines_of(source: &str) -> Vec<Line<'_>> {
-    let mut end = 0;
-    let with_ends = source.split_inclusive('\n').enumerate();
-    let line = |(index, text): (usize, &'_ str)| {
-        let start = end;
-        end += text.len();
-        (index + 1, start..end)
-    };
-    let places: Vec<_> = with_ends.map(line).collect();
-    let bare = |range: &Range<usize>| {
-        let line = text::slice(source, range.clone());
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        line.strip_suffix('\r').unwrap_or(line)
-    };
-    let whole = |(number, range): (usize, Range<usize>)| Line { number, text: bare(&range), range };
-    places.into_iter().map(whole).collect()
+    let (mut lines, mut start) = (Vec::new(), 0);
+    for (index, whole) in source.split_inclusive('\n').enumerate() {
+        let range = start..start + whole.len();
+        start = range.end;
+        let text = whole.strip_suffix('\n').unwrap_or(whole);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        lines.push(Line { number: index + 1, range, text });
+    }
+    lines
 }
 
 /// The lines of the block, from its first to its last.
@@ -142,11 +136,11 @@ fn foreign_lines(
 fn collide(syntax: Syntax, theirs: &[Foreign], entry: &Entry) -> Collision {
     let base = syntax.base(&entry.key);
     let same: Vec<_> = theirs.iter().filter(|f| syntax.base(&f.key) == base).collect();
-    let (theirs_words, settled) = in_effect(syntax, &same);
-    let our_words: Vec<&str> = words(syntax, &entry.value);
     if same.is_empty() {
         return Collision::None;
     }
+    let (theirs_words, settled) = in_effect(syntax, &same);
+    let our_words = words(syntax, &entry.value);
     if syntax.adds(&entry.key) && syntax == Syntax::NixConf {
         let has_all = our_words.iter().all(|word| theirs_words.contains(word));
         return if has_all { Collision::Equal } else { Collision::None };
@@ -199,9 +193,8 @@ fn commented(entry: &Entry, rendered: String) -> Vec<String> {
 
 fn frame(target: &str, ours: &[String]) -> Vec<String> {
     let target = text::one_line(target);
-    let begin = format!(
-        "{BEGIN}: written by `ironwright emit {target}`, changes in here are replaced"
-    );
+    let begin =
+        format!("{BEGIN}: written by `ironwright emit {target}`, changes in here are replaced");
     let ours = ours.iter().cloned();
     std::iter::once(begin).chain(ours).chain([END.to_owned()]).collect()
 }

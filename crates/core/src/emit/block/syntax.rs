@@ -69,8 +69,9 @@ impl Syntax {
             key: entry.key.clone(),
             message: message.to_owned(),
         };
-        if entry.value.contains(['\n', '\r', '\0']) {
-            return Err(unwritable("a value is one line here"));
+        let breaks = ['\n', '\r', '\0'];
+        if entry.key.is_empty() || entry.key.contains(breaks) || entry.value.contains(breaks) {
+            return Err(unwritable("a key and its value are one line here"));
         }
         let line = match self {
             Self::NixConf => format!("{} = {}", entry.key, entry.value),
@@ -79,11 +80,10 @@ impl Syntax {
             Self::Shell => shell::assignment(Dialect::Posix, entry)?,
             Self::Dotenv => shell::assignment(Dialect::Dotenv, entry)?,
         };
-        let reads_back = self
-            .parse(&line)
-            .is_some_and(|(key, value)| key == entry.key && value == entry.value);
+        let reads_back =
+            self.parse(&line).is_some_and(|(key, value)| key == entry.key && value == entry.value);
         // One check for every rule of every format: what does not read back is not written.
-        if reads_back && !line.starts_with("# ") { Ok(line) } else { Err(unwritable("the format has no spelling for it")) }
+        if reads_back { Ok(line) } else { Err(unwritable("the format has no spelling for it")) }
     }
 
     /// The key whose setting a key changes: aliases resolved, list and `extra-` marks taken off.

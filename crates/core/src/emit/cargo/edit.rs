@@ -10,10 +10,10 @@ use crate::emit::text;
 
 /// The text with a new key of ours; nothing may stand in its way.
 pub(super) fn insert(source: &str, scan: &Scan, path: &[String], value: &str, why: &str) -> String {
-    if let Some((table, span)) = scan.deepest_inline(path) {
+    if let Some((table, range)) = scan.deepest_inline(path) {
         let below = path.get(table.path.len()..).unwrap_or_default();
         let pair = format!("{} = {value}", dotted(below));
-        return insert_inline(source, scan, span, &pair, &mark::of_inline(path, why));
+        return insert_inline(source, scan, range, &pair, &mark::of_inline(path, why));
     }
     let line = |home: &[String]| {
         let below = path.get(home.len()..).unwrap_or_default();
@@ -102,7 +102,7 @@ fn insert_in_section(
         return text::insert_lines(source, at, &format!("{indent}{line}"), eol);
     }
     let header = scan.nodes.iter().find_map(|n| match &n.kind {
-        Kind::Header(span) if n.path == home => Some(span.end),
+        Kind::Header(range) if n.path == home => Some(range.end),
         _ => None,
     });
     let at = header.map_or(top(source), |end| text::next_line(source, end));
@@ -123,16 +123,16 @@ fn append_table(source: &str, path: &[String], line: &str) -> String {
     text::insert_lines(source, source.len(), &format!("{blank}{table}"), eol)
 }
 
-fn insert_inline(source: &str, scan: &Scan, span: Range<usize>, pair: &str, mark: &str) -> String {
-    let outer = scan.within(span.clone()).next().map(|p| p.statement_end);
-    let own = scan.pairs.iter().find(|p| p.span == span).map(|p| p.statement_end);
-    let statement_end = outer.or(own).unwrap_or(span.end);
+fn insert_inline(source: &str, scan: &Scan, range: Range<usize>, pair: &str, mark: &str) -> String {
+    let outer = scan.within(range.clone()).next().map(|p| p.statement_end);
+    let own = scan.pairs.iter().find(|p| p.span == range).map(|p| p.statement_end);
+    let statement_end = outer.or(own).unwrap_or(range.end);
     let line_end = text::line_end(source, statement_end);
     let tail = text::slice(source, statement_end..line_end);
     let gap = if tail.ends_with([' ', '\t']) { "" } else { " " };
     let marked = text::splice(source, line_end..line_end, &format!("{gap}{mark}"));
-    let inner = span.start + 1;
-    match scan.within(span).map(|p| p.span.end).max() {
+    let inner = range.start + 1;
+    match scan.within(range).map(|p| p.span.end).max() {
         Some(end) => text::splice(&marked, end..end, &format!(", {pair}")),
         None if text::slice(source, inner..inner + 1).trim().is_empty() => {
             text::splice(&marked, inner..inner, &format!(" {pair}"))
@@ -156,7 +156,7 @@ fn remove_inline(source: &str, scan: &Scan, pair: &Pair) -> String {
 /// The range of a pair within braces together with the one comma that goes with it.
 fn inline_range(source: &str, scan: &Scan, pair: &Pair) -> Range<usize> {
     let (start, end) = (pair.start, pair.span.end);
-    let table = scan.deepest_inline(&pair.path).map_or(0..source.len(), |(_, span)| span);
+    let table = scan.deepest_inline(&pair.path).map_or(0..source.len(), |(_, range)| range);
     let previous = scan.within(table).map(|p| p.span.end).filter(|e| *e <= start).max();
     let rest = text::slice(source, end..source.len());
     let comma = rest.trim_start().strip_prefix(',').map(|after| {

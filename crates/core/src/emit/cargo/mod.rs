@@ -130,7 +130,7 @@ fn in_the_way(source: &str, scan: &Scan, entry: &Wanted) -> Option<Kept> {
         return Some(kept(&pair.path, source, pair.start, theirs, entry));
     }
     let array = scan.nodes.iter().find_map(|n| match &n.kind {
-        Kind::Array(span) if entry.path.starts_with(&n.path) => Some((&n.path, span.start)),
+        Kind::Array(range) if entry.path.starts_with(&n.path) => Some((&n.path, range.start)),
         _ => None,
     });
     if let Some((path, start)) = array {
@@ -138,7 +138,7 @@ fn in_the_way(source: &str, scan: &Scan, entry: &Wanted) -> Option<Kept> {
     }
     let node = scan.nodes.iter().find(|n| n.path == entry.path)?;
     let start = match &node.kind {
-        Kind::Header(span) => span.start,
+        Kind::Header(range) => range.start,
         _ => first_below(scan, &node.path),
     };
     Some(kept(&node.path, source, start, "a table", entry))
@@ -158,7 +158,7 @@ fn first_below(scan: &Scan, path: &[String]) -> usize {
     let pairs = scan.pairs.iter().filter(|p| p.path.starts_with(path)).map(|p| p.start);
     let headers = scan.nodes.iter().filter(|n| n.path.starts_with(path));
     let headers = headers.filter_map(|n| match &n.kind {
-        Kind::Header(span) | Kind::Array(span) => Some(span.start),
+        Kind::Header(range) | Kind::Array(range) => Some(range.start),
         _ => None,
     });
     pairs.chain(headers).min().unwrap_or_default()
@@ -167,8 +167,8 @@ fn first_below(scan: &Scan, path: &[String]) -> usize {
 fn remove_empty_table(source: &str) -> Result<Option<String>, EmitError> {
     let scan = Scan::read(source)?;
     let empty = scan.nodes.iter().find_map(|node| match &node.kind {
-        Kind::Header(span) if scan.section(&node.path).next().is_none() => {
-            edit::remove_header(source, span)
+        Kind::Header(range) if scan.section(&node.path).next().is_none() => {
+            edit::remove_header(source, range)
         }
         _ => None,
     });
@@ -182,8 +182,8 @@ fn renumber(source: &str, kept: &mut [Kept]) -> Result<(), EmitError> {
     let scan = Scan::read(source)?;
     for kept in kept {
         let header = scan.nodes.iter().find_map(|n| match &n.kind {
-            Kind::Header(span) | Kind::Array(span) if dotted(&n.path) == kept.key => {
-                Some(span.start)
+            Kind::Header(range) | Kind::Array(range) if dotted(&n.path) == kept.key => {
+                Some(range.start)
             }
             _ => None,
         });

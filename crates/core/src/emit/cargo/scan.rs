@@ -186,11 +186,8 @@ impl Scan {
         });
         if let Some(table) = table {
             self.nodes.push(Node { path: path.clone(), kind: Kind::Inline(span) });
-            let inner = Context {
-                path,
-                home: context.home.clone(),
-                statement_end: Some(statement_end),
-            };
+            let inner =
+                Context { path, home: context.home.clone(), statement_end: Some(statement_end) };
             self.table(table, &inner);
         }
     }

@@ -47,14 +47,49 @@ fn emit_and_restore(before: &str, entries: &[CargoEntry]) -> String {
 
 #[test]
 fn a_new_file() {
-    insta::assert_snapshot!(emit_and_restore("", &typical()), @"");
+    insta::assert_snapshot!(emit_and_restore("", &typical()), @r#"
+        [build] # ironwright
+        jobs = 6 # ironwright: 6 of 8 threads
+        incremental = true # ironwright: 6 of 8 threads
+
+        [target.x86_64-unknown-linux-gnu] # ironwright
+        rustflags = ["-C", "target-cpu=znver4"] # ironwright: 6 of 8 threads
+
+        [env] # ironwright
+        CMAKE_BUILD_PARALLEL_LEVEL = "6" # ironwright: 6 of 8 threads
+
+        [target."cfg(unix)"] # ironwright
+        linker = "a \"b\"\\\u007F\n" # ironwright: 6 of 8 threads
+        "#);
     assert_eq!(cargo_config(None, &[]).expect("emits"), Edited::default());
 }
 
 #[test]
 fn a_typical_file_keeps_its_comments_and_order() {
     let before = "# ours since 2021\n[net]\nretry = 3   # flaky proxy\n\n[build]\n  target-dir = \"/t\"\n  # why not\n\n[alias]\nb = 'build'\n";
-    insta::assert_snapshot!(emit_and_restore(before, &typical()), @"");
+    insta::assert_snapshot!(emit_and_restore(before, &typical()), @r#"
+        # ours since 2021
+        [net]
+        retry = 3   # flaky proxy
+
+        [build]
+          target-dir = "/t"
+          jobs = 6 # ironwright: 6 of 8 threads
+          incremental = true # ironwright: 6 of 8 threads
+          # why not
+
+        [alias]
+        b = 'build'
+
+        [target.x86_64-unknown-linux-gnu] # ironwright
+        rustflags = ["-C", "target-cpu=znver4"] # ironwright: 6 of 8 threads
+
+        [env] # ironwright
+        CMAKE_BUILD_PARALLEL_LEVEL = "6" # ironwright: 6 of 8 threads
+
+        [target."cfg(unix)"] # ironwright
+        linker = "a \"b\"\\\u007F\n" # ironwright: 6 of 8 threads
+        "#);
 }
 
 #[test]
@@ -224,14 +259,15 @@ fn configuration() -> impl Strategy<Value = String> {
         "target.q = { r = {} }",
     ]);
     let lines = prop::collection::vec(line, 0..7);
-    (lines, any::<bool>(), any::<bool>()).prop_map(|(lines, crlf, newline)| {
+    let text = (lines, any::<bool>(), any::<bool>()).prop_map(|(lines, crlf, newline)| {
         let text = lines.join("\n") + if newline { "\n" } else { "" };
         if crlf { text.replace('\n', "\r\n") } else { text }
-    })
+    });
+    text.prop_filter("not TOML", |text| text.parse::<DocumentMut>().is_ok())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(20000))]
 
     #[test]
     fn any_text_never_panics(text in any::<String>()) {
@@ -240,13 +276,11 @@ proptest! {
 
     #[test]
     fn configurations_survive_and_come_back(before in configuration()) {
-        prop_assume!(before.parse::<DocumentMut>().is_ok());
         emit_and_restore(&before, &typical());
     }
 
     #[test]
     fn foreign_keys_and_comments_survive(before in configuration()) {
-        prop_assume!(before.parse::<DocumentMut>().is_ok());
         let after = emit(&before, &typical()).text;
         let (old, new) = (Scan::read(&before).expect("parses"), Scan::read(&after).expect("parses"));
         for pair in old.pairs.iter().filter(|p| !p.is_table) {
@@ -260,7 +294,6 @@ proptest! {
 
     #[test]
     fn fewer_entries_later_are_as_if_never_written(before in configuration()) {
-        prop_assume!(before.parse::<DocumentMut>().is_ok());
         let all = emit(&before, &typical()).text;
         let some = emit(&all, &[jobs(6)]).text;
         prop_assert_eq!(emit(&some, &[]).text, before);

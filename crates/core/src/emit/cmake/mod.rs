@@ -1,252 +1,368 @@
-//! `CMakeUserPresets.json`: one configure and one build preset named `ironwright`.
+//! `CMakeUserPresets.json`: a configure and a build preset named `ironwright`.
 //!
-//! Everything else in the file keeps its order and value. A preset of that name that does not
-//! carry our vendor mark is the user's. Does not know what cache variables mean.
+//! Presets of ours carry a `vendor` mark; a preset of that name without it belongs to the user and
+//! is left alone. The text is spliced, so that all else in the file stays byte for byte.
+//!
+//! Does not know what the cache variables mean, nor where the files stand.
 
-use serde::Serialize;
-use serde_json::ser::PrettyFormatter;
+mod spans;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
-use super::{Edited, EmitError, Entry, Kept};
+use self::spans::{Member, elements, members};
+use super::{Edited, EmitError, Entry, Kept, text};
 
-/// Name of both presets.
-const NAME: &str = "ironwright";
-/// Lowest version of the file that knows every field that is written (CMake 3.21).
+/// The name of both presets.
+pub const PRESET: &str = "ironwright";
+/// What the `vendor` field of a preset of ours says.
+const MARK: &str = "ironwright emit cmake";
+/// The first version of the presets format in which a configure preset needs no generator
+/// (`cmake-presets(7)`; CMake 3.21).
 const VERSION: u64 = 3;
 
-/// What the presets say.
+/// What the presets set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Presets {
-    /// Cache variables of the configure preset.
-    pub cache: Vec<Entry>,
-    /// Jobs of the build preset.
-    pub jobs: Option<u64>,
+pub struct Preset {
+    /// `cacheVariables` of the configure preset. JSON has no comments, so that the explanations
+    /// of these entries are not written.
+    pub cache_variables: Vec<Entry>,
+    /// `environment` of the configure preset.
+    pub environment: Vec<Entry>,
+    /// `jobs` of the build preset.
+    pub jobs: Option<u32>,
 }
 
-/// The file with our presets in it. `project` is the text of `CMakePresets.json`, whose presets
-/// share one space of names with the user's.
-pub fn presets(
+/// The user presets with our presets in them, or without them for `None`. `project` is the text of
+/// the `CMakePresets.json` beside it, in which the same names must not be taken.
+pub fn cmake_user_presets(
     before: Option<&str>,
     project: Option<&str>,
-    wanted: &Presets,
+    preset: Option<&Preset>,
 ) -> Result<Edited, EmitError> {
-    if let Some(line) = project.and_then(defines) {
-        let message = format!("the project defines a preset \"{NAME}\" itself");
-        return Err(EmitError::Elsewhere { file: "CMakePresets.json".to_owned(), line, message });
+    if preset.is_some() {
+        project.map_or(Ok(()), check_project)?;
     }
-    let text = before.unwrap_or_default();
-    let mut file = parse(text)?;
-    let mut kept = Vec::new();
-    put(&mut file, text, "configurePresets", configure(wanted), &mut kept)?;
-    put(&mut file, text, "buildPresets", build(wanted), &mut kept)?;
-    // Values alike mean that nothing is to be done, whatever the file's own layout is.
-    if before.is_some() && parse(text)? == file {
-        return Ok(Edited { text: text.to_owned(), kept });
+    let source = before.unwrap_or_default();
+    if source.trim_start_matches(BOM).trim().is_empty() {
+        return Ok(Edited { text: preset.map_or(source.to_owned(), new_file), kept: Vec::new() });
     }
-    Ok(Edited { text: print(&file, text)?, kept })
+    let mut edited = Edited { text: source.to_owned(), kept: Vec::new() };
+    if preset.is_some() {
+        edited.text = ensure_version(&edited.text)?;
+    }
+    for array in [Array::Configure, Array::Build] {
+        let wanted = preset.map(|p| array.preset(p));
+        let (text, kept) = set(&edited.text, array, wanted.as_ref())?;
+        edited.text = text;
+        edited.kept.extend(kept);
+    }
+    for kept in &mut edited.kept {
+        kept.line = kept_line(&edited.text, &kept.key).unwrap_or(kept.line);
+    }
+    Ok(edited)
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>, EmitError> {
-    if text.trim().is_empty() {
-        return Ok(Map::from_iter([("version".to_owned(), json!(VERSION))]));
+const BOM: char = '\u{feff}';
+
+/// The two lists of presets that we take part in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Array {
+    Configure,
+    Build,
+}
+
+impl Array {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Configure => "configurePresets",
+            Self::Build => "buildPresets",
+        }
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| EmitError::Syntax {
-        line: error.line().max(1),
-        column: error.column().max(1),
-        message: format!("not valid JSON: {error}"),
-    })?;
-    let Value::Object(file) = value else {
-        return Err(shape(1, "presets are a JSON object: { \"version\": 3, … }"));
+
+    fn preset(self, preset: &Preset) -> Value {
+        let mut value = json!({
+            "name": PRESET,
+            "vendor": { "ironwright": { "written-by": MARK } },
+        });
+        let mut put = |key: &str, field: Value| value[key] = field;
+        match self {
+            Self::Configure => {
+                put("binaryDir", "${sourceDir}/build/ironwright".into());
+                put("cacheVariables", object(&preset.cache_variables));
+                put("environment", object(&preset.environment));
+            }
+            Self::Build => {
+                put("configurePreset", PRESET.into());
+                if let Some(jobs) = preset.jobs {
+                    put("jobs", jobs.into());
+                }
+            }
+        }
+        value
+    }
+}
+
+fn object(entries: &[Entry]) -> Value {
+    let pairs = entries.iter().map(|e| (e.key.clone(), Value::from(e.value.clone())));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+fn new_file(preset: &Preset) -> String {
+    let file = json!({
+        "version": VERSION,
+        Array::Configure.name(): [Array::Configure.preset(preset)],
+        Array::Build.name(): [Array::Build.preset(preset)],
+    });
+    format!("{file:#}\n")
+}
+
+/// The members of the file, which is an object without a name twice.
+fn read(source: &str) -> Result<Vec<Member>, EmitError> {
+    let start = source.len() - source.trim_start_matches(BOM).len();
+    let parsed: Value = serde_json::from_str(text::slice(source, start..source.len()))
+        .map_err(|e| syntax_error(&e))?;
+    let shape = |offset: usize, message: String| EmitError::Shape {
+        line: text::position(source, offset).0,
+        message,
     };
-    match file.get("version").and_then(Value::as_u64) {
-        Some(version) if version >= VERSION => Ok(file),
-        _ => Err(shape(
-            line_of(text, "\"version\""),
-            "presets of ironwright need \"version\": 3 or newer (CMake 3.21)",
-        )),
+    if !parsed.is_object() {
+        return Err(shape(start, "a presets file is one JSON object".to_owned()));
     }
+    let members = members(source, start);
+    for (index, member) in members.iter().enumerate() {
+        if members.iter().take(index).any(|earlier| earlier.name == member.name) {
+            return Err(shape(member.start, format!("`{}` stands here twice", member.name)));
+        }
+    }
+    Ok(members)
 }
 
-fn shape(line: usize, message: &str) -> EmitError {
-    EmitError::Shape { line, message: message.to_owned() }
+fn syntax_error(error: &serde_json::Error) -> EmitError {
+    let message = error.to_string();
+    // serde_json repeats the place at the end of its message.
+    let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+    EmitError::Syntax { line: error.line().max(1), column: error.column().max(1), message }
 }
 
-fn line_of(text: &str, wanted: &str) -> usize {
-    text.lines().position(|line| line.contains(wanted)).map_or(1, |at| at + 1)
-}
-
-/// The line in which a file of presets defines ours.
-fn defines(text: &str) -> Option<usize> {
-    let file: Value = serde_json::from_str(text).ok()?;
-    let lists = ["configurePresets", "buildPresets"];
-    let has = |list: &str| {
-        file.get(list).and_then(Value::as_array).is_some_and(|l| l.iter().any(is_named))
+/// The file with a version that our presets can stand in.
+fn ensure_version(source: &str) -> Result<String, EmitError> {
+    let members = read(source)?;
+    let Some(version) = members.iter().find(|m| m.name == "version") else {
+        return Ok(add_version(source, &members));
     };
-    lists.into_iter().any(has).then(|| line_of(text, &format!("\"{NAME}\"")))
+    let raw = text::slice(source, version.value.clone());
+    if raw.parse::<u64>().is_ok_and(|v| v >= VERSION) {
+        return Ok(source.to_owned());
+    }
+    let (line, _) = text::position(source, version.start);
+    let message = format!(
+        "the presets have version {raw}, in which a preset cannot leave the generator open; \
+         version {VERSION} (CMake 3.21) or later is needed"
+    );
+    Err(EmitError::Shape { line, message })
+}
+
+fn add_version(source: &str, members: &[Member]) -> String {
+    let (eol, version) = (text::eol(source), format!("\"version\": {VERSION}"));
+    let Some(first) = members.first() else {
+        let (open, close) = braces(source);
+        return text::splice(
+            source,
+            open..close,
+            &format!("{eol}{}{version}{eol}", indent(source)),
+        );
+    };
+    let between = text::slice(source, text::line_start(source, first.start)..first.start);
+    let gap = if between.trim().is_empty() { eol.to_owned() + between } else { " ".to_owned() };
+    text::splice(source, first.start..first.start, &format!("{version},{gap}"))
+}
+
+/// The places just within the outermost braces.
+fn braces(source: &str) -> (usize, usize) {
+    let open = source.find('{').map_or(source.len(), |i| i + 1);
+    (open, source.rfind('}').unwrap_or(source.len()))
+}
+
+/// The file with our preset in this array, or without it.
+fn set(
+    source: &str,
+    array: Array,
+    wanted: Option<&Value>,
+) -> Result<(String, Option<Kept>), EmitError> {
+    let members = read(source)?;
+    let Some(member) = members.iter().find(|m| m.name == array.name()) else {
+        let text = wanted.map_or_else(
+            || source.to_owned(),
+            |wanted| insert_member(source, &members, array, wanted),
+        );
+        return Ok((text, None));
+    };
+    if !text::slice(source, member.value.clone()).starts_with('[') {
+        let (line, _) = text::position(source, member.start);
+        let message = format!("`{}` is no array", array.name());
+        return Err(EmitError::Shape { line, message });
+    }
+    let elements = elements(source, member.value.start);
+    let named = elements.iter().position(|e| is_named(&value(source, e)));
+    let text = match (named.and_then(|i| elements.get(i).map(|e| (i, e))), wanted) {
+        (Some((_, element)), wanted) if !is_ours(&value(source, element)) => {
+            let kept = wanted.and_then(|wanted| keep(source, array, element, wanted));
+            return Ok((source.to_owned(), kept));
+        }
+        (Some((_, element)), Some(wanted)) if value(source, element) == *wanted => {
+            source.to_owned()
+        }
+        (Some((_, element)), Some(wanted)) => {
+            text::splice(source, element.clone(), &pretty(source, wanted, 2))
+        }
+        (Some((index, _)), None) => remove(source, &members, member, &elements, index),
+        (None, Some(wanted)) => insert_element(source, member, elements.last(), wanted),
+        (None, None) => source.to_owned(),
+    };
+    Ok((text, None))
+}
+
+fn value(source: &str, range: &Range<usize>) -> Value {
+    serde_json::from_str(text::slice(source, range.clone())).unwrap_or_default()
 }
 
 fn is_named(preset: &Value) -> bool {
-    preset.get("name").and_then(Value::as_str) == Some(NAME)
+    preset.get("name").and_then(Value::as_str) == Some(PRESET)
 }
 
 fn is_ours(preset: &Value) -> bool {
-    preset.get("vendor").and_then(|vendor| vendor.get(NAME)).is_some()
+    preset.pointer("/vendor/ironwright/written-by").is_some()
 }
 
-fn vendor() -> Value {
-    json!({NAME: {"written-by": "ironwright emit cmake"}})
-}
-
-fn configure(wanted: &Presets) -> Value {
-    let cache: Map<String, Value> = wanted
-        .cache
-        .iter()
-        .map(|entry| (entry.key.clone(), Value::from(entry.value.as_str())))
-        .collect();
-    json!({
-        "name": NAME,
-        "displayName": "Settings that ironwright derived for this host",
-        "binaryDir": "${sourceDir}/build/ironwright",
-        "cacheVariables": cache,
-        "vendor": vendor(),
+/// The report about a preset of the user; none where it says the same as ours would.
+fn keep(source: &str, array: Array, element: &Range<usize>, wanted: &Value) -> Option<Kept> {
+    let mut ours = wanted.clone();
+    ours.as_object_mut().and_then(|preset| preset.shift_remove("vendor"));
+    let theirs = value(source, element);
+    (theirs != ours).then(|| Kept {
+        key: format!("{}.{PRESET}", array.name()),
+        line: text::position(source, element.start).0,
+        theirs: theirs.to_string(),
+        ours: ours.to_string(),
     })
 }
 
-fn build(wanted: &Presets) -> Value {
-    let mut preset = json!({"name": NAME, "configurePreset": NAME});
-    if let Some(jobs) = wanted.jobs {
-        preset["jobs"] = json!(jobs);
-    }
-    preset["vendor"] = vendor();
-    preset
+fn kept_line(source: &str, key: &str) -> Option<usize> {
+    let array = key.strip_suffix(PRESET)?.strip_suffix('.')?;
+    let members = read(source).ok()?;
+    let member = members.iter().find(|m| m.name == array)?;
+    let elements = elements(source, member.value.start);
+    let element = elements.iter().find(|e| is_named(&value(source, e)))?;
+    Some(text::position(source, element.start).0)
 }
 
-fn put(
-    file: &mut Map<String, Value>,
-    text: &str,
-    list: &str,
-    preset: Value,
-    kept: &mut Vec<Kept>,
-) -> Result<(), EmitError> {
-    let entry = file.entry(list).or_insert_with(|| json!([]));
-    let Value::Array(presets) = entry else {
-        return Err(shape(
-            line_of(text, &format!("\"{list}\"")),
-            &format!("{list} must be a list"),
-        ));
+fn insert_member(source: &str, members: &[Member], array: Array, wanted: &Value) -> String {
+    let (eol, indent) = (text::eol(source), indent(source));
+    let element = pretty(source, wanted, 2);
+    let name = array.name();
+    let member = format!("{eol}{indent}\"{name}\": [{eol}{indent}{indent}{element}{eol}{indent}]");
+    // A version is always there by now; an empty object would still get a valid text.
+    let Some(last) = members.last() else {
+        let (open, _) = braces(source);
+        return text::splice(source, open..open, &format!("{member}{eol}"));
     };
-    match presets.iter_mut().find(|p| is_named(p)) {
-        None => presets.push(preset),
-        Some(own) if is_ours(own) => *own = preset,
-        Some(theirs) => kept.push(Kept {
-            key: format!("{list}.{NAME}"),
-            line: line_of(text, &format!("\"{NAME}\"")),
-            theirs: theirs.to_string(),
-            ours: preset.to_string(),
-        }),
+    text::splice(source, last.value.end..last.value.end, &format!(",{member}"))
+}
+
+fn insert_element(
+    source: &str,
+    array: &Member,
+    last: Option<&Range<usize>>,
+    wanted: &Value,
+) -> String {
+    let (eol, indent) = (text::eol(source), indent(source));
+    let element = pretty(source, wanted, 2);
+    match last {
+        Some(last) => {
+            text::splice(source, last.end..last.end, &format!(",{eol}{indent}{indent}{element}"))
+        }
+        None => text::splice(
+            source,
+            array.value.clone(),
+            &format!("[{eol}{indent}{indent}{element}{eol}{indent}]"),
+        ),
+    }
+}
+
+/// The file without one preset, and without its array where that is then empty.
+fn remove(
+    source: &str,
+    members: &[Member],
+    array: &Member,
+    elements: &[Range<usize>],
+    index: usize,
+) -> String {
+    if elements.len() > 1 {
+        return remove_item(source, elements, index);
+    }
+    let members_at: Vec<_> = members.iter().map(|m| m.start..m.value.end).collect();
+    let at = members.iter().position(|m| m.start == array.start).unwrap_or_default();
+    remove_item(source, &members_at, at)
+}
+
+/// The text without one of these items and without the comma that goes with it.
+fn remove_item(source: &str, items: &[Range<usize>], index: usize) -> String {
+    let Some(item) = items.get(index) else { return source.to_owned() };
+    let previous = index.checked_sub(1).and_then(|i| items.get(i));
+    let range = match (previous, items.get(index + 1)) {
+        (Some(previous), _) => previous.end..item.end,
+        (None, Some(next)) => item.start..next.start,
+        (None, None) => item.clone(),
+    };
+    text::splice(source, range, "")
+}
+
+/// What the file indents by: the white space of its least indented line, else two spaces.
+fn indent(source: &str) -> &str {
+    let white = |line: &'_ str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let indented = source.lines().filter(|line| white(line) > 0 && !line.trim().is_empty());
+    let least = indented.min_by_key(|line| white(line));
+    least.map_or("  ", |line| text::slice(line, 0..white(line)))
+}
+
+/// The value over several lines, each after the first one indented by `depth` more levels.
+fn pretty(source: &str, value: &Value, depth: usize) -> String {
+    let (eol, indent) = (text::eol(source), indent(source));
+    let printed = format!("{value:#}");
+    let line = |line: &str| {
+        let body = line.trim_start_matches(' ');
+        // serde_json indents by two spaces and never breaks a line within a string.
+        let levels = (line.len() - body.len()) / 2 + depth;
+        indent.repeat(levels) + body
+    };
+    let lines: Vec<_> = printed.lines().map(line).collect();
+    lines.join(eol).trim_start_matches([' ', '\t']).to_owned()
+}
+
+/// CMake refuses one name in both files.
+fn check_project(source: &str) -> Result<(), EmitError> {
+    const FILE: &str = "CMakePresets.json";
+    let elsewhere = |line: usize, message: String| EmitError::Elsewhere {
+        file: FILE.to_owned(),
+        line,
+        message,
+    };
+    let members = read(source).map_err(|e| elsewhere(e.line().unwrap_or(1), e.to_string()))?;
+    for array in [Array::Configure, Array::Build] {
+        let Some(member) = members.iter().find(|m| m.name == array.name()) else { continue };
+        let elements = elements(source, member.value.start);
+        if let Some(taken) = elements.iter().find(|e| is_named(&value(source, e))) {
+            let (line, _) = text::position(source, taken.start);
+            let message = format!(
+                "the project defines `{PRESET}` in `{}` itself; CMake allows a name only once",
+                array.name()
+            );
+            return Err(elsewhere(line, message));
+        }
     }
     Ok(())
-}
-
-/// Prints with the indentation of the present text.
-fn print(file: &Map<String, Value>, before: &str) -> Result<String, EmitError> {
-    let indent = before
-        .lines()
-        .map(|line| &line[..line.len() - line.trim_start().len()])
-        .find(|indent| !indent.is_empty())
-        .unwrap_or("  ");
-    let mut out = Vec::new();
-    let mut printer = serde_json::Serializer::with_formatter(
-        &mut out,
-        PrettyFormatter::with_indent(indent.as_bytes()),
-    );
-    let unwritable = |message: String| EmitError::Unwritable { key: NAME.to_owned(), message };
-    file.serialize(&mut printer).map_err(|error| unwritable(error.to_string()))?;
-    let mut text = String::from_utf8(out).map_err(|error| unwritable(error.to_string()))?;
-    if before.is_empty() || before.ends_with('\n') {
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn wanted() -> Presets {
-        Presets { cache: vec![Entry::new("CMAKE_C_FLAGS", "-march=skylake")], jobs: Some(6) }
-    }
-
-    #[test]
-    fn a_new_file_has_both_presets() {
-        insta::assert_snapshot!(presets(None, None, &wanted()).unwrap().text, @r#"
-        {
-          "version": 3,
-          "configurePresets": [
-            {
-              "name": "ironwright",
-              "displayName": "Settings that ironwright derived for this host",
-              "binaryDir": "${sourceDir}/build/ironwright",
-              "cacheVariables": {
-                "CMAKE_C_FLAGS": "-march=skylake"
-              },
-              "vendor": {
-                "ironwright": {
-                  "written-by": "ironwright emit cmake"
-                }
-              }
-            }
-          ],
-          "buildPresets": [
-            {
-              "name": "ironwright",
-              "configurePreset": "ironwright",
-              "jobs": 6,
-              "vendor": {
-                "ironwright": {
-                  "written-by": "ironwright emit cmake"
-                }
-              }
-            }
-          ]
-        }
-        "#);
-    }
-
-    #[test]
-    fn other_presets_keep_order_value_and_indentation() {
-        let before = "{\n    \"version\": 6,\n    \"z\": 1,\n    \"configurePresets\": [ {\"name\": \"mine\", \"binaryDir\": \"b\"} ],\n    \"a\": 2\n}";
-        let once = presets(Some(before), None, &wanted()).unwrap().text;
-        assert!(once.contains("\n    \"z\": 1,") && once.contains("\"mine\""), "{once}");
-        assert!(once.find("\"z\"") < once.find("\"a\""));
-        assert_eq!(presets(Some(&once), None, &wanted()).unwrap().text, once);
-    }
-
-    #[test]
-    fn a_preset_of_the_users_is_kept() {
-        let before = "{\"version\": 3, \"configurePresets\": [\n{\"name\": \"ironwright\"}]}";
-        let edited = presets(Some(before), None, &wanted()).unwrap();
-        assert_eq!((edited.kept.len(), edited.kept[0].line), (1, 2));
-    }
-
-    #[test]
-    fn what_cannot_be_edited_says_why() {
-        let line = |before: &str| presets(Some(before), None, &wanted()).unwrap_err().line();
-        assert_eq!(line("{\n\"version\": 2}"), Some(2));
-        assert_eq!(line("{\n\n,}"), Some(3));
-        assert_eq!(line("[]"), Some(1));
-        let project = "{\"version\": 3,\n\"buildPresets\": [{\"name\": \"ironwright\"}]}";
-        assert!(matches!(
-            presets(None, Some(project), &wanted()),
-            Err(EmitError::Elsewhere { line: 2, .. })
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_edited_without_a_panic(before in "\\PC{0,60}") {
-            let _ = presets(Some(&before), Some(&before), &wanted());
-        }
-    }
 }

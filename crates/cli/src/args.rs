@@ -1,0 +1,116 @@
+//! The command line: every command with its options, help and examples.
+//!
+//! Does not know what the commands do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use ironwright_core::settings::knob::Language;
+
+use crate::commands::{
+    build, completions, doctor, emit, history, man, probe, profile, run, schema, settings,
+};
+
+/// Measures this machine, derives every build setting from it and runs builds that fit.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ironwright",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        ironwright probe                         what this machine is\n  \
+        ironwright settings --explain cargo-build-jobs\n  \
+        ironwright build crate:ripgrep@14.1.1    build a real package within the machine's means\n  \
+        ironwright run -- make                   run any build command with derived settings\n\n\
+        Exit codes: 0 done, 1 a check found something, 2 wrong usage, 3 wrong profile, 4 an input or\n\
+        output failed; `run` and `build` pass on the exit code of what they ran."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+/// Which host is meant, and what is overridden.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Host")]
+pub(crate) struct HostArgs {
+    /// Profile file to use instead of the one found for this host.
+    #[arg(long, global = true, value_name = "FILE", env = "IRONWRIGHT_PROFILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// Ignore every profile file.
+    #[arg(long, global = true, conflicts_with = "profile")]
+    pub(crate) no_profile: bool,
+    /// Read the machine from a recorded tree (DIR/proc, DIR/sys, …) instead of this one.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Override a knob or a fact about the host; may be given several times.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// When to colour the output.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct ColorArgs {
+    /// When to use colour; NO_COLOR is respected too.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorWhen,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorArgs {
+    /// Makes the choice known to everything that prints.
+    pub(crate) fn write_global(self) {
+        let choice = match self.color {
+            ColorWhen::Auto => anstream::ColorChoice::Auto,
+            ColorWhen::Always => anstream::ColorChoice::Always,
+            ColorWhen::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what this machine is, with the place each fact was read.
+    Probe(probe::ProbeArgs),
+    /// Show or check the hardware profile.
+    Profile(profile::ProfileArgs),
+    /// Show every build setting and why it has its value.
+    Settings(settings::SettingsArgs),
+    /// Run a command with the derived settings, a jobserver and a watch on memory.
+    Run(run::RunArgs),
+    /// Build packages within the machine's means.
+    Build(build::BuildArgs),
+    /// Write the settings where a tool reads them.
+    Emit(emit::EmitArgs),
+    /// Say what is missing on this machine and how to get it.
+    Doctor(doctor::DoctorArgs),
+    /// List past runs.
+    History(history::HistoryArgs),
+    /// Print the JSON schema of an output.
+    Schema(schema::SchemaArgs),
+    /// Print a shell's completions.
+    Completions(completions::CompletionsArgs),
+    /// Print or write the manual pages.
+    Man(man::ManArgs),
+}
+
+/// Reads a language's name.
+pub(crate) fn parse_language(text: &str) -> Result<Language, String> {
+    Language::ALL.iter().copied().find(|language| language.name() == text).ok_or_else(|| {
+        let names: Vec<_> = Language::ALL.iter().map(|language| language.name()).collect();
+        format!("the languages are {}", names.join(", "))
+    })
+}

@@ -1,0 +1,279 @@
+//! `ironwright build`.
+//!
+//! Does not know build systems; the core plans the steps.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use ironwright_core::build::{Driver, Source, Surroundings, plan};
+use ironwright_core::observe::summarise;
+use ironwright_core::profile::Profile;
+use ironwright_core::settings::Settings;
+use ironwright_core::settings::catalogue::{cpp, system};
+use ironwright_core::value::Value;
+
+use crate::args::HostArgs;
+use crate::context::{Context, Directories};
+use crate::error::{CliError, count};
+use crate::execute::{Execution, execute, jobs_knob};
+use crate::progress::{Progress, ProgressChoice};
+use crate::table::table;
+use crate::ui::{DIM, HEADING, paint};
+use crate::{summary, ui};
+
+/// Build packages within the machine's means.
+///
+/// A source is crate:NAME, crate:NAME@VERSION (a crate of crates.io with programs in it) or
+/// path:DIR (a Cargo, CMake, Make or autotools, Go, npm or Python project). Several are built one
+/// after the other. Each package gets its overrides from [packages.NAME] of the profile.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ironwright build crate:ripgrep@14.1.1\n  ironwright build path:. --dry-run\n  ironwright build path:zlib --driver make --set make-jobs=2\n  ironwright build crate:bat crate:fd-find --keep-going"
+)]
+pub(crate) struct BuildArgs {
+    /// What to build.
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<Source>,
+    /// Build system of path: sources, instead of the one that is recognised.
+    #[arg(long, value_enum)]
+    driver: Option<DriverChoice>,
+    /// Where the programs of crate: sources go.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Show what would be set and started, and start nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with the next source when one fails.
+    #[arg(long, short)]
+    keep_going: bool,
+    /// Ask no registry.
+    #[arg(long)]
+    offline: bool,
+    /// How progress is shown.
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    progress: ProgressChoice,
+    /// Print facts and summaries as JSON; the builds' output goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DriverChoice {
+    Cargo,
+    Cmake,
+    Make,
+    Go,
+    Npm,
+    Python,
+}
+
+impl From<DriverChoice> for Driver {
+    fn from(choice: DriverChoice) -> Self {
+        match choice {
+            DriverChoice::Cargo => Self::Cargo,
+            DriverChoice::Cmake => Self::Cmake,
+            DriverChoice::Make => Self::Make,
+            DriverChoice::Go => Self::Go,
+            DriverChoice::Npm => Self::Npm,
+            DriverChoice::Python => Self::Python,
+        }
+    }
+}
+
+pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
+    let context = Context::load(host)?;
+    let executions = args
+        .sources
+        .iter()
+        .map(|source| prepare(source, args, &context))
+        .collect::<Result<Vec<_>, _>>()?;
+    if args.dry_run {
+        return show_plan(&executions, args.json);
+    }
+    context.tell_fallbacks();
+    let mut reports = Vec::new();
+    let mut code = 0;
+    for execution in &executions {
+        ui::note(&header(execution, &context));
+        tell_kept(execution);
+        let mut progress = Progress::new(args.progress, args.json);
+        let facts = execute(execution, &context, &mut progress);
+        summary::show(&facts, execution.output.as_deref());
+        let own = summary::exit_code(&facts);
+        let interrupted =
+            facts.steps.last().is_some_and(|step| step.observed.interrupted_by.is_some());
+        reports.push(serde_json::json!({"facts": facts, "summary": summarise(&facts)}));
+        code = if code == 0 { own } else { code };
+        if own != 0 && (interrupted || !args.keep_going) {
+            break;
+        }
+    }
+    let left = executions.len() - reports.len();
+    if left > 0 {
+        ui::remark(&format!("{} not built after the failure", count(left, "source")));
+    }
+    if args.json {
+        ui::print_json(&reports)?;
+    }
+    Ok(code)
+}
+
+fn prepare(source: &Source, args: &BuildArgs, context: &Context) -> Result<Execution, CliError> {
+    let around = surroundings(source, args, context)?;
+    let package = package_name(source, &around.dir);
+    let profile = context.profile(Some(&package));
+    let mut plan = plan(source, &Surroundings { jobs: jobs(&profile), ..around })?;
+    plan.package = package;
+    Ok(Execution::of_plan(plan, &profile))
+}
+
+fn jobs(profile: &Profile) -> u64 {
+    Settings::resolve(profile).count(&cpp::MAKE_JOBS)
+}
+
+fn surroundings(
+    source: &Source,
+    args: &BuildArgs,
+    context: &Context,
+) -> Result<Surroundings, CliError> {
+    let read = |path: &Path, error| CliError::Read { path: path.to_owned(), error };
+    let cwd = std::env::current_dir().map_err(|error| read(Path::new("."), error))?;
+    let driver = args.driver.map(Driver::from);
+    let ninja = !matches!(context.profile(None).host("tools.ninja").value, Value::Unset);
+    let common = Surroundings { offline: args.offline, driver, ninja, ..Surroundings::default() };
+    match source {
+        Source::Crate { name, version } => {
+            let directory =
+                version.as_ref().map_or_else(|| name.clone(), |v| format!("{name}-{v}"));
+            let default =
+                || Directories::data().unwrap_or_else(|| cwd.join(".ironwright")).join("packages");
+            let output =
+                args.out.as_ref().map_or_else(|| default().join(directory), |out| cwd.join(out));
+            Ok(Surroundings { dir: cwd, output, ..common })
+        }
+        Source::Path(path) => {
+            let dir = std::fs::canonicalize(path).map_err(|error| read(path, error))?;
+            let entries = std::fs::read_dir(&dir).map_err(|error| read(&dir, error))?;
+            let mut names: Vec<_> = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .collect();
+            names.sort_unstable();
+            Ok(Surroundings { dir, names, ..common })
+        }
+    }
+}
+
+/// The name under which a package's overrides are looked up: the crate's, the one in Cargo.toml
+/// or package.json, else the directory's.
+fn package_name(source: &Source, dir: &Path) -> String {
+    if let Source::Crate { name, .. } = source {
+        return name.clone();
+    }
+    let in_cargo = || {
+        let text = std::fs::read_to_string(dir.join("Cargo.toml")).ok()?;
+        let manifest: toml::Table = text.parse().ok()?;
+        Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
+    };
+    let in_npm = || {
+        let text = std::fs::read_to_string(dir.join("package.json")).ok()?;
+        let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(manifest.get("name")?.as_str()?.to_owned())
+    };
+    let directory = || dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    in_cargo().or_else(in_npm).or_else(directory).unwrap_or_default()
+}
+
+/// What was derived, before anything starts.
+fn header(execution: &Execution, context: &Context) -> String {
+    let facts = &context.facts;
+    let cpu = facts.cpu.model_name.as_ref().map_or("unknown processor", |fact| fact.value.as_str());
+    let name = facts
+        .cpu
+        .microarchitecture
+        .as_ref()
+        .map(|fact| format!(" ({})", fact.value))
+        .unwrap_or_default();
+    let memory = facts
+        .memory
+        .total
+        .as_ref()
+        .map_or_else(|| "unknown memory".to_owned(), |m| m.value.to_string());
+    let title = execution.source.clone().unwrap_or_default();
+    let mut out = format!("{} {title}\n", paint(HEADING, "ironwright"));
+    out.push_str(&format!("  host       {cpu}{name}, {memory}\n"));
+    out.push_str(&format!(
+        "  for builds {} of memory, {}, {} at a time\n",
+        execution.budget,
+        count(execution.threads as usize, "thread"),
+        execution
+            .jobserver
+            .map_or_else(|| "the tool's own number".to_owned(), |j| format!("{} jobs", j.tokens)),
+    ));
+    for assignment in &execution.environment {
+        out.push_str(&format!(
+            "  {}\n",
+            paint(DIM, &format!("{}={}", assignment.key, assignment.value()))
+        ));
+    }
+    out
+}
+
+/// Tells which variables of the user's stay.
+pub(crate) fn tell_kept(execution: &Execution) {
+    for kept in &execution.kept {
+        ui::remark(&format!(
+            "{}={} is kept from your environment (derived: {})",
+            kept.name, kept.theirs, kept.ours
+        ));
+    }
+}
+
+/// Prints what would be done.
+pub(crate) fn show_plan(executions: &[Execution], json: bool) -> Result<u8, CliError> {
+    if json {
+        ui::print_json(&executions)?;
+        return Ok(0);
+    }
+    let texts: Vec<_> = executions.iter().map(plan_text).collect();
+    ui::print(&texts.join("\n"))?;
+    Ok(0)
+}
+
+fn plan_text(execution: &Execution) -> String {
+    let what = execution.source.clone().unwrap_or_else(|| "command".to_owned());
+    let mut out = format!("{}\n", paint(HEADING, &what));
+    for step in &execution.steps {
+        out.push_str(&format!(
+            "  {} {}  {}\n",
+            paint(DIM, "$"),
+            step.argv.join(" "),
+            paint(DIM, &format!("in {}", step.cwd.display()))
+        ));
+    }
+    let mut rows: Vec<_> =
+        execution.environment.iter().map(|a| vec![a.key.clone(), a.value(), a.why()]).collect();
+    if let Some(jobserver) = execution.jobserver {
+        let style = format!("{:?} jobserver", jobserver.style).to_lowercase();
+        rows.push(vec![
+            style,
+            jobserver.tokens.to_string(),
+            jobs_knob(execution.driver).id.to_owned(),
+        ]);
+    }
+    rows.push(vec![
+        "threads".to_owned(),
+        execution.threads.to_string(),
+        system::BUILD_THREADS.id.to_owned(),
+    ]);
+    rows.push(vec![
+        "memory".to_owned(),
+        execution.budget.to_string(),
+        system::MEMORY_BUDGET.id.to_owned(),
+    ]);
+    if let Some(output) = &execution.output {
+        rows.push(vec!["result".to_owned(), output.display().to_string(), String::new()]);
+    }
+    out.push_str(&table(&[], rows));
+    out
+}

@@ -1,0 +1,36 @@
+//! One file a command: its arguments, whose doc comments are the help, and its function.
+//!
+//! Does not know how errors become exit codes.
+
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod emit;
+pub(crate) mod history;
+pub(crate) mod man;
+pub(crate) mod probe;
+pub(crate) mod profile;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod settings;
+
+use crate::args::{Cli, Command};
+use crate::error::CliError;
+
+/// Runs a command and gives the exit code of its success.
+pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
+    let host = &cli.host;
+    match cli.command {
+        Command::Probe(args) => probe::run(&args, host),
+        Command::Profile(args) => profile::run(&args, host),
+        Command::Settings(args) => settings::run(&args, host),
+        Command::Run(args) => run::run(&args, host),
+        Command::Build(args) => build::run(&args, host),
+        Command::Emit(args) => emit::run(&args, host),
+        Command::Doctor(args) => doctor::run(&args, host),
+        Command::History(args) => history::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

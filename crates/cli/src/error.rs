@@ -1,0 +1,135 @@
+//! Every error that reaches a user, with its kind, its hint and its exit code.
+//!
+//! The only place that chooses an exit code for a failure. Does not know how an error came about.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ironwright_core::build::{PlanError, SourceError};
+use ironwright_core::diagnostic::Diagnostic;
+use ironwright_core::emit::EmitError;
+
+use crate::ui;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The profile, the environment or a flag holds mistakes.
+    #[error("{} found", count(mistakes.len(), "mistake"))]
+    Mistakes {
+        /// All of them.
+        mistakes: Vec<Diagnostic>,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Standard output is gone or full.
+    #[error("cannot print: {0}")]
+    Output(io::Error),
+    /// A name that does not exist.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// A source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A source cannot be built.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// An existing file cannot be edited.
+    #[error("{}: {error}", path.display())]
+    Emit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: EmitError,
+    },
+    /// The history cannot be used.
+    #[error(transparent)]
+    History(#[from] ironwright_history::HistoryError),
+    /// A value cannot be shown as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// A usage error with a hint.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Mistakes in what a user wrote.
+    pub(crate) fn mistakes(mistakes: Vec<Diagnostic>) -> Self {
+        Self::Mistakes { mistakes }
+    }
+
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::Source(_) | Self::Plan(_) => 2,
+            Self::Mistakes { .. } | Self::Emit { .. } => 3,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::History(_)
+            | Self::Json(_) => 4,
+        }
+    }
+
+    fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Usage { hint, .. } => hint.as_deref(),
+            Self::Plan(PlanError::NotRecognised(_)) => Some(
+                "choose one with --driver, or run the build command itself: ironwright run -- COMMAND",
+            ),
+            Self::Mistakes { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::Source(_)
+            | Self::Emit { .. }
+            | Self::History(_)
+            | Self::Json(_) => None,
+        }
+    }
+
+    /// Shows the error and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        // Whoever reads our output has had enough: that is no error.
+        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        if let Self::Mistakes { mistakes } = self {
+            for mistake in mistakes {
+                ui::note(&format!("{}\n", mistake.render(ui::styled())));
+            }
+        }
+        ui::error(&self.to_string());
+        if let Some(hint) = self.hint() {
+            ui::hint(hint);
+        }
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// `1 mistake`, `2 mistakes`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}

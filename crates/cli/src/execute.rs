@@ -1,0 +1,300 @@
+//! An execution: what `--dry-run` prints and the runner consumes, and the running itself.
+//!
+//! Does not know how steps were chosen. The history and the view are observers: when they fail,
+//! the build goes on.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
+use ironwright_core::observe::{RunFacts, StepFacts};
+use ironwright_core::profile::Profile;
+use ironwright_core::settings::Settings;
+use ironwright_core::settings::catalogue::{cpp, go, node, python, rust, system};
+use ironwright_core::settings::compose::{Assignment, assignments};
+use ironwright_core::settings::knob::{Knob, Place};
+use ironwright_core::units::Bytes;
+use ironwright_core::value::Value;
+use ironwright_history::{History, HistoryError, Owner, RunId};
+use ironwright_host::jobserver::Jobserver;
+use ironwright_host::procfs;
+use ironwright_host::run::{Request, run};
+use serde::Serialize;
+
+use crate::context::{Context, Directories};
+use crate::progress::Progress;
+use crate::ui;
+
+/// Everything that is decided before the first process starts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Execution {
+    /// What is built; absent for `run`.
+    pub(crate) source: Option<String>,
+    /// Package whose overrides apply.
+    pub(crate) package: Option<String>,
+    /// Build system.
+    pub(crate) driver: Option<Driver>,
+    /// The commands.
+    pub(crate) steps: Vec<Step>,
+    /// Where the result will be.
+    pub(crate) output: Option<PathBuf>,
+    /// Variables that are set.
+    pub(crate) environment: Vec<Assignment>,
+    /// Variables that the user had set already and that stay.
+    pub(crate) kept: Vec<KeptVariable>,
+    /// The jobserver that is served.
+    pub(crate) jobserver: Option<JobserverPlan>,
+    /// Hardware threads for the build.
+    pub(crate) threads: u32,
+    /// Memory for the build.
+    pub(crate) budget: Bytes,
+    /// `ulimit -v`.
+    pub(crate) address_space: Option<Bytes>,
+    /// Priority.
+    pub(crate) niceness: Option<i32>,
+}
+
+/// A jobserver to serve.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct JobserverPlan {
+    /// How clients are told.
+    pub(crate) style: JobserverStyle,
+    /// Slots.
+    pub(crate) tokens: NonZeroU32,
+}
+
+/// A variable that a user set.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct KeptVariable {
+    /// Its name.
+    pub(crate) name: String,
+    /// The user's value.
+    pub(crate) theirs: String,
+    /// What would have been set.
+    pub(crate) ours: String,
+}
+
+impl Execution {
+    /// The execution of a build plan.
+    pub(crate) fn of_plan(plan: BuildPlan, profile: &Profile) -> Self {
+        let mut execution = Self::new(plan.steps, Some(plan.driver), profile, Place::BuildEnv);
+        execution.source = Some(plan.source);
+        execution.package = Some(plan.package);
+        execution.output = Some(plan.output);
+        execution
+    }
+
+    /// The execution of a command that a user gave.
+    pub(crate) fn of_command(argv: Vec<String>, cwd: PathBuf, profile: &Profile) -> Self {
+        let driver = argv.first().and_then(|program| Driver::of_command(program));
+        let title = argv.first().cloned().unwrap_or_default();
+        Self::new(vec![Step { title, argv, cwd }], driver, profile, Place::Env)
+    }
+
+    fn new(steps: Vec<Step>, driver: Option<Driver>, profile: &Profile, place: Place) -> Self {
+        let settings = Settings::resolve(profile);
+        let jobserver = jobserver(driver, profile, &settings);
+        let mut wanted = assignments(profile, Place::Env, false);
+        if place == Place::BuildEnv {
+            wanted.extend(assignments(profile, Place::BuildEnv, false));
+        }
+        if jobserver.is_some() {
+            // A -jN of its own makes make or ninja leave the shared pool.
+            wanted
+                .retain(|a| !matches!(a.key.as_str(), "MAKEFLAGS" | "CMAKE_BUILD_PARALLEL_LEVEL"));
+        }
+        let (environment, kept) = settle(wanted);
+        let count = |knob| u32::try_from(settings.count(knob)).unwrap_or(u32::MAX);
+        Self {
+            source: None,
+            package: profile.package.clone(),
+            driver,
+            steps,
+            output: None,
+            environment,
+            kept,
+            jobserver,
+            threads: count(&system::BUILD_THREADS),
+            budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
+            address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
+            niceness: niceness(&settings),
+        }
+    }
+
+    /// What the history keeps of it at the start.
+    fn facts(&self, host: Option<String>) -> RunFacts {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let settings = self.environment.iter().map(|a| (a.key.clone(), a.value().into())).collect();
+        RunFacts {
+            ironwright: env!("CARGO_PKG_VERSION").to_owned(),
+            host,
+            source: self.source.clone(),
+            package: self.package.clone(),
+            driver: self.driver.map(|driver| driver.name().to_owned()),
+            threads: self.threads,
+            budget: self.budget,
+            settings,
+            started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
+            steps: Vec::new(),
+        }
+    }
+}
+
+fn niceness(settings: &Settings) -> Option<i32> {
+    match settings.get(system::NICENESS.id).map(|s| &s.value) {
+        Some(Value::Count(n)) => i32::try_from(*n).ok(),
+        _ => None,
+    }
+}
+
+/// The knob that says how many processes a driver may start.
+pub(crate) const fn jobs_knob(driver: Option<Driver>) -> &'static Knob {
+    match driver {
+        Some(Driver::Cargo) => &rust::CARGO_BUILD_JOBS,
+        Some(Driver::Go) => &go::GO_BUILD_JOBS,
+        Some(Driver::Npm) => &node::NODE_GYP_JOBS,
+        Some(Driver::Python) => &python::PYTHON_BUILD_JOBS,
+        Some(Driver::Cmake | Driver::Make) | None => &cpp::MAKE_JOBS,
+    }
+}
+
+fn jobserver(
+    driver: Option<Driver>,
+    profile: &Profile,
+    settings: &Settings,
+) -> Option<JobserverPlan> {
+    // A user's own flags, or a make that we run below, come first.
+    if std::env::var_os("MAKEFLAGS").is_some_and(|flags| !flags.is_empty()) {
+        return None;
+    }
+    let version = |tool: &str| match profile.host(&format!("tools.{tool}")).value {
+        Value::Text(version) => Some(version),
+        _ => None,
+    };
+    let style = jobserver_style(driver, version("make").as_deref(), version("ninja").as_deref())?;
+    let tokens = u32::try_from(settings.count(jobs_knob(driver))).unwrap_or(u32::MAX).min(32_768);
+    NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens })
+}
+
+/// Parts what is set from what the user's environment has already; a flag outranks both.
+fn settle(wanted: Vec<Assignment>) -> (Vec<Assignment>, Vec<KeptVariable>) {
+    let (mut set, mut kept) = (Vec::new(), Vec::new());
+    for assignment in wanted {
+        match std::env::var(&assignment.key) {
+            Ok(theirs) if !assignment.from_flag => {
+                if theirs != assignment.value() {
+                    kept.push(KeptVariable {
+                        name: assignment.key.clone(),
+                        theirs,
+                        ours: assignment.value(),
+                    });
+                }
+            }
+            _ => set.push(assignment),
+        }
+    }
+    (set, kept)
+}
+
+/// Runs the steps until one fails, and keeps the facts in the history.
+pub(crate) fn execute(
+    execution: &Execution,
+    context: &Context,
+    progress: &mut Progress,
+) -> RunFacts {
+    let host = context.facts.hostname.as_ref().map(|fact| fact.value.clone());
+    let mut facts = execution.facts(host);
+    let record = Recording::begin(&facts);
+    let server = start_jobserver(execution);
+    for step in &execution.steps {
+        progress.step(step, execution);
+        let request = request(execution, step, server.as_ref(), progress);
+        let observed = run(&request, progress);
+        let goes_on = observed.exit.is_success() && observed.interrupted_by.is_none();
+        let cwd = step.cwd.to_string_lossy().into_owned();
+        facts.steps.push(StepFacts { argv: step.argv.clone(), cwd, observed });
+        if !goes_on {
+            break;
+        }
+    }
+    progress.finish();
+    record.finish(&facts);
+    facts
+}
+
+fn start_jobserver(execution: &Execution) -> Option<Jobserver> {
+    let plan = execution.jobserver?;
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    let directory = runtime.unwrap_or_else(std::env::temp_dir);
+    match Jobserver::start(plan.style, plan.tokens, &directory) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            ui::warn(&format!("no jobserver: {error}; the tools choose their own number of jobs"));
+            None
+        }
+    }
+}
+
+fn request(
+    execution: &Execution,
+    step: &Step,
+    server: Option<&Jobserver>,
+    progress: &Progress,
+) -> Request {
+    let mut environment: Vec<_> =
+        execution.environment.iter().map(|a| (a.key.clone(), a.value())).collect();
+    if let Some(server) = server {
+        environment.push(("MAKEFLAGS".to_owned(), server.makeflags()));
+    }
+    environment.extend(progress.colour_variables());
+    Request {
+        argv: step.argv.clone(),
+        cwd: Some(step.cwd.clone()),
+        environment,
+        address_space: execution.address_space,
+        niceness: execution.niceness,
+        relay_stdout: progress.relays_stdout(),
+        relay_stderr: progress.relays_stderr(),
+    }
+}
+
+/// Where the history lies.
+pub(crate) fn history_path() -> Option<PathBuf> {
+    Directories::state().map(|dir| dir.join("history.db"))
+}
+
+/// Opens the history and tells when a damaged one was set aside.
+pub(crate) fn open_history(path: &Path) -> Result<History, HistoryError> {
+    let history = History::open(path)?;
+    if let Some(aside) = &history.set_aside {
+        ui::warn(&format!(
+            "the history was damaged; it was moved to {} and a new one begun",
+            aside.display()
+        ));
+    }
+    Ok(history)
+}
+
+/// A run in the history. Whatever fails here is told and changes nothing else.
+struct Recording(Option<(History, RunId)>);
+
+impl Recording {
+    fn begin(facts: &RunFacts) -> Self {
+        let Some(path) = history_path() else { return Self(None) };
+        let pid = i32::try_from(std::process::id()).unwrap_or(0);
+        let started = procfs::started(Path::new("/proc"), pid).unwrap_or(0);
+        let begun = open_history(&path).and_then(|history| {
+            let id = history.begin(facts, Owner { pid, started })?;
+            Ok((history, id))
+        });
+        Self(begun.map_err(|error| ui::warn(&format!("this run is not kept: {error}"))).ok())
+    }
+
+    fn finish(self, facts: &RunFacts) {
+        let Some((history, id)) = self.0 else { return };
+        if let Err(error) = history.finish(id, facts) {
+            ui::warn(&format!("this run is kept without its end: {error}"));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How a run is shown while it goes: a status line on a terminal, plain lines elsewhere.
+//!
+//! Does not know what is run.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ironwright_core::build::Step;
+use ironwright_core::observe::Sample;
+use ironwright_core::units::{Bytes, human_duration};
+use ironwright_host::run::{Observer, Stream};
+
+use crate::execute::Execution;
+use crate::ui;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressChoice {
+    /// A status line on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// A status line below the output.
+    Bar,
+    /// A line every half minute.
+    Plain,
+    /// Nothing; the command has the terminal to itself.
+    None,
+}
+
+/// Time between two plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// The view of a run.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    plain: bool,
+    relay_stdout: bool,
+    /// Standard output is kept for the JSON result.
+    stdout_to_stderr: bool,
+    began: Instant,
+    last_line: Instant,
+    label: String,
+    budget: Bytes,
+}
+
+impl Progress {
+    /// The view that suits the terminal; with `json`, standard output carries the result only.
+    pub(crate) fn new(choice: ProgressChoice, json: bool) -> Self {
+        let terminal =
+            std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+        let shows_bar = match choice {
+            ProgressChoice::Auto => terminal,
+            ProgressChoice::Bar => true,
+            ProgressChoice::Plain | ProgressChoice::None => false,
+        };
+        let now = Instant::now();
+        Self {
+            bar: shows_bar.then(bar),
+            plain: !shows_bar && choice != ProgressChoice::None,
+            relay_stdout: json || (shows_bar && std::io::stdout().is_terminal()),
+            stdout_to_stderr: json,
+            began: now,
+            last_line: now,
+            label: String::new(),
+            budget: Bytes::ZERO,
+        }
+    }
+
+    /// A step begins.
+    pub(crate) fn step(&mut self, step: &Step, execution: &Execution) {
+        self.label.clone_from(&step.title);
+        self.budget = execution.budget;
+        if execution.steps.len() > 1 || execution.source.is_some() {
+            let shown = step.argv.join(" ");
+            self.print(Stream::Stderr, format!("{} {shown}\n", ui::paint(ui::DIM, "$")).as_bytes());
+        }
+    }
+
+    /// Takes the status line away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Whether the command's standard output has to pass through here.
+    pub(crate) const fn relays_stdout(&self) -> bool {
+        self.relay_stdout
+    }
+
+    /// Whether its standard error has to.
+    pub(crate) const fn relays_stderr(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Variables that keep tools' colours when their output passes through a pipe to a terminal.
+    pub(crate) fn colour_variables(&self) -> Vec<(String, String)> {
+        let wanted = self.bar.is_some() && ui::styled();
+        let names = [("CARGO_TERM_COLOR", "always"), ("CLICOLOR_FORCE", "1"), ("FORCE_COLOR", "1")];
+        let unset = |(name, _): &(&str, &str)| wanted && std::env::var_os(name).is_none();
+        names.into_iter().filter(unset).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
+
+    fn print(&self, stream: Stream, bytes: &[u8]) {
+        let write = || {
+            // A closed pipe must not end the build.
+            let _ = match stream {
+                Stream::Stdout if !self.stdout_to_stderr => {
+                    let mut out = std::io::stdout().lock();
+                    out.write_all(bytes).and_then(|()| out.flush())
+                }
+                Stream::Stdout | Stream::Stderr => anstream::stderr().lock().write_all(bytes),
+            };
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn status(&self, sample: &Sample) -> String {
+        let processes = sample.processes;
+        let noun = if processes == 1 { "process" } else { "processes" };
+        let elapsed = human_duration(Duration::from_secs(self.began.elapsed().as_secs().max(1)));
+        format!(
+            "{}: {elapsed}, {processes} {noun}, {} of {}",
+            self.label, sample.memory, self.budget
+        )
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+impl Observer for Progress {
+    fn sample(&mut self, sample: &Sample) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.status(sample));
+            bar.tick();
+        } else if self.plain && self.last_line.elapsed() >= PLAIN_EVERY {
+            self.last_line = Instant::now();
+            ui::note(&format!("ironwright: {}\n", self.status(sample)));
+        }
+    }
+
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        self.print(stream, bytes);
+    }
+
+    fn ending(&mut self, _signal: i32) {
+        self.print(
+            Stream::Stderr,
+            b"ironwright: ending everything that was started; once more kills it\n",
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! The summary at the end of a run.
+//!
+//! Does not compute figures; the core derives them from the facts.
+
+use ironwright_core::observe::{Limiter, RunFacts, Summary, summarise};
+use ironwright_core::units::human_duration;
+
+use crate::ui::{self, BAD, GOOD, HEADING, paint};
+
+/// The exit code that a run passes on: the command's, or the signal's that a user ended it with.
+pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
+    let last = facts.steps.last().map(|step| &step.observed);
+    let interrupted = last.and_then(|o| o.interrupted_by).map(|signal| 128 + signal);
+    let code = interrupted.unwrap_or_else(|| last.map_or(0, |o| o.exit.code()));
+    // A code that does not fit must not turn into success.
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Prints the summary to standard error, where it does not mix with results.
+pub(crate) fn show(facts: &RunFacts, output: Option<&std::path::Path>) {
+    let summary = summarise(facts);
+    if let Some(message) = start_failure(facts) {
+        ui::error(&message);
+    }
+    ui::note(&text(facts, &summary, output));
+}
+
+fn start_failure(facts: &RunFacts) -> Option<String> {
+    use ironwright_core::observe::Exit;
+    let step = facts.steps.last()?;
+    match &step.observed.exit {
+        Exit::NotStarted { message, .. } => Some(format!(
+            "cannot run {}: {message}",
+            step.argv.first().map_or("nothing", String::as_str)
+        )),
+        Exit::Code(_) | Exit::Signal(_) => None,
+    }
+}
+
+fn text(facts: &RunFacts, summary: &Summary, output: Option<&std::path::Path>) -> String {
+    let code = exit_code(facts);
+    let outcome = if code == 0 {
+        paint(GOOD, "done")
+    } else {
+        paint(BAD, &format!("failed with exit code {code}"))
+    };
+    let what = facts.source.clone().map(|source| format!(" {source}")).unwrap_or_default();
+    let mut out = format!(
+        "{}{what}: {outcome} in {}\n",
+        paint(HEADING, "ironwright"),
+        human_duration(summary.wall)
+    );
+    let mut line = |name: &str, value: String| out.push_str(&format!("  {name:<11}{value}\n"));
+    line(
+        "processor",
+        format!(
+            "{} CPU time, {:.1} of {} threads busy ({:.0} %)",
+            human_duration(summary.cpu),
+            summary.busy_threads,
+            facts.threads,
+            summary.cpu_use * 100.0
+        ),
+    );
+    let name = summary.peak_process_name.as_deref().unwrap_or("a process");
+    line(
+        "memory",
+        format!(
+            "peak {} of {} for builds; largest process {name} {}",
+            summary.peak_tree, facts.budget, summary.peak_process
+        ),
+    );
+    for held in &summary.held_back {
+        line("held back", format!("by {}: {}", limiter(held.by), held.because));
+    }
+    let left: u32 = facts.steps.iter().map(|step| step.observed.left_running).max().unwrap_or(0);
+    if left > 0 && code == 0 {
+        line(
+            "still runs",
+            format!(
+                "{left} process(es) that the build left behind, a compiler cache's server for instance"
+            ),
+        );
+    }
+    if let (Some(output), 0) = (output, code) {
+        line("result", output.display().to_string());
+    }
+    out
+}
+
+const fn limiter(by: Limiter) -> &'static str {
+    match by {
+        Limiter::Processor => "the processor",
+        Limiter::Memory => "memory",
+        Limiter::Disk => "the disk",
+        Limiter::Serial => "the build itself",
+    }
+}
