@@ -56,7 +56,7 @@ pub(crate) struct HostArgs {
 /// When to colour the output.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct ColorArgs {
-    /// When to use colour; NO_COLOR is respected too.
+    /// When to use colour; `NO_COLOR` is respected too.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorWhen,
 }

@@ -145,11 +145,7 @@ impl Driver {
     /// Every driver whose marker is among the names of a directory, first choice first.
     pub fn recognise(names: &[String]) -> Vec<Self> {
         let has = |marker: &&str| names.iter().any(|name| name == marker);
-        Self::ALL
-            .iter()
-            .copied()
-            .filter(|driver| driver.markers().iter().any(|m| has(&m)))
-            .collect()
+        Self::ALL.iter().copied().filter(|driver| driver.markers().iter().any(&has)).collect()
     }
 }
 

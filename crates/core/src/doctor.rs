@@ -194,7 +194,7 @@ fn install(facts: &HostFacts, name: &str) -> Vec<String> {
     }]
 }
 
-/// Debian's stable releases lag behind for make and ninja; PyPI's wheel of ninja does not.
+/// Debian's stable releases lag behind for make and ninja; `PyPI`'s wheel of ninja does not.
 fn upgrade(facts: &HostFacts, name: &str, versioned: bool) -> Vec<String> {
     match name {
         "ninja" if versioned => {

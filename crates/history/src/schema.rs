@@ -6,7 +6,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(crate) const VERSION: i64 = 1;
 
 /// Step `n` leads from shape `n` to `n + 1`.
 const MIGRATIONS: &[&str] = &["CREATE TABLE runs (
@@ -34,6 +34,7 @@ pub(crate) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
     }
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from = usize::try_from(at(&transaction)?).unwrap_or(0);
+    debug_assert_eq!(i64::try_from(MIGRATIONS.len()), Ok(VERSION));
     for step in MIGRATIONS.iter().skip(from) {
         transaction.execute_batch(step)?;
     }

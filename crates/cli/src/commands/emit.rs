@@ -111,7 +111,7 @@ pub(crate) fn run(args: &EmitArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&change.diff())?;
     }
     if args.check {
-        return check(&change);
+        return Ok(check(&change));
     }
     if !args.diff {
         ui::print(&change.after)?;
@@ -155,14 +155,14 @@ fn write(change: &FileChange) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn check(change: &FileChange) -> Result<u8, CliError> {
+fn check(change: &FileChange) -> u8 {
     if change.is_current() {
         ui::note(&format!("{}: up to date\n", change.path.display()));
-        return Ok(0);
+        return 0;
     }
     ui::error(&format!("{} is out of date", change.path.display()));
     ui::hint("the same command with --write brings it up to date, --diff shows how");
-    Ok(1)
+    1
 }
 
 fn change(args: &EmitArgs, profile: &Profile) -> Result<FileChange, CliError> {

@@ -125,11 +125,11 @@ fn report(facts: &HostFacts) -> String {
         ("tools", tools(facts)),
         ("problems", problems(facts)),
     ];
-    sections
-        .into_iter()
-        .filter(|(_, rows)| !rows.is_empty())
-        .map(|(title, rows)| format!("{}\n{}", paint(HEADING, title), table(&[], rows)))
-        .collect()
+    let mut out = String::new();
+    for (title, rows) in sections.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        out.push_str(&format!("{}\n{}", paint(HEADING, title), table(&[], rows)));
+    }
+    out
 }
 
 fn push<T>(rows: &mut Rows, name: &str, fact: Option<&Fact<T>>, show: impl Fn(&T) -> String) {
@@ -147,14 +147,14 @@ fn host(facts: &HostFacts) -> Rows {
     push(&mut rows, "virtual machine", environment.virtualisation.as_ref(), Clone::clone);
     push(&mut rows, "container", environment.container.as_ref(), Clone::clone);
     push(&mut rows, "wsl", environment.wsl.as_ref(), Clone::clone);
-    push(&mut rows, "pressure (PSI)", Some(&kernel.psi), yes_no);
-    push(&mut rows, "user manager", Some(&kernel.user_manager), yes_no);
+    push(&mut rows, "pressure (PSI)", Some(&kernel.psi), |flag| yes_no(*flag));
+    push(&mut rows, "user manager", Some(&kernel.user_manager), |flag| yes_no(*flag));
     push(&mut rows, "huge pages", kernel.huge_pages.as_ref(), Clone::clone);
     rows
 }
 
-fn yes_no(flag: &bool) -> String {
-    if *flag { "yes" } else { "no" }.to_owned()
+fn yes_no(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
 }
 
 fn cpu(facts: &HostFacts) -> Rows {
@@ -184,9 +184,13 @@ fn cpu(facts: &HostFacts) -> Rows {
         let text = format!("{} x {}, shared by {}", cache.instances, cache.size, cache.shared_by);
         rows.push(vec![format!("L{} {}", cache.level, cache.kind), text, cache.source.clone()]);
     }
-    push(&mut rows, "features", Some(&cpu.features), |features| {
-        features.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
-    });
+    // A table cell as long as this list would push every other column off the screen.
+    let features: Vec<_> = cpu.features.value.iter().map(String::as_str).collect();
+    for (at, part) in features.chunks(8).enumerate() {
+        let (name, source) =
+            if at == 0 { ("features", cpu.features.source.as_str()) } else { ("", "") };
+        rows.push(vec![name.to_owned(), part.join(" "), source.to_owned()]);
+    }
     rows
 }
 

@@ -98,12 +98,11 @@ fn check(host: &HostArgs, file: Option<PathBuf>) -> Result<u8, CliError> {
         host.profile = file;
     }
     let context = Context::load(&host)?;
-    match &context.file {
-        Some(file) => ui::print(&format!("{}: no mistakes\n", file.path))?,
-        None => {
-            context.tell_fallbacks();
-            ui::print("no profile file to check\n")?;
-        }
+    if let Some(file) = &context.file {
+        ui::print(&format!("{}: no mistakes\n", file.path))?;
+    } else {
+        context.tell_fallbacks();
+        ui::print("no profile file to check\n")?;
     }
     Ok(0)
 }

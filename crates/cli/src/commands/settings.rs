@@ -2,6 +2,8 @@
 //!
 //! Does not know rules; it renders what the core derived.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use ironwright_core::diagnostic::nearest;
 use ironwright_core::settings::Settings;
@@ -42,27 +44,31 @@ pub(crate) struct SettingsArgs {
 pub(crate) fn run(args: &SettingsArgs, host: &HostArgs) -> Result<u8, CliError> {
     let explained = explained(args.explain.as_deref())?;
     let context = Context::load(host)?;
-    if let (Some(package), Some(file)) = (&args.package, &context.file) {
-        if file.package(package).is_none() {
-            ui::remark(&format!(
-                "{} has no [packages.{package}]: the host's settings apply",
-                file.path
-            ));
-        }
+    if let (Some(package), Some(file)) = (&args.package, &context.file)
+        && file.package(package).is_none()
+    {
+        ui::remark(&format!(
+            "{} has no [packages.{package}]: the host's settings apply",
+            file.path
+        ));
     }
     let profile = context.profile(args.package.as_deref());
     let settings = Settings::resolve(&profile);
     let wanted = |knob: &Knob| {
         args.language.is_none_or(|language| knob.language == language)
-            && explained.is_none_or(|one| one.is_none_or(|one| one.id == knob.id))
+            && match explained {
+                Explained::Nothing | Explained::All => true,
+                Explained::One(one) => one.id == knob.id,
+            }
     };
-    let report = SettingsReport::new(&profile, &settings, explained.is_some(), wanted);
+    let explains = !matches!(explained, Explained::Nothing);
+    let report = SettingsReport::new(&profile, &settings, explains, wanted);
     context.tell_fallbacks();
     if args.json {
         ui::print_json(&report)?;
-    } else if explained.is_some() {
+    } else if explains {
         let texts: Vec<_> =
-            report.settings.iter().map(|(id, setting)| explain(id, setting)).collect();
+            report.settings.iter().map(|(id, setting)| explain(id, setting, &settings)).collect();
         ui::print(&texts.join("\n"))?;
     } else {
         ui::print(&overview(&report))?;
@@ -70,15 +76,19 @@ pub(crate) fn run(args: &SettingsArgs, host: &HostArgs) -> Result<u8, CliError> 
     Ok(0)
 }
 
-/// `None`: no explanation; `Some(None)`: of all; `Some(Some(knob))`: of one.
-fn explained(name: Option<&str>) -> Result<Option<Option<&'static Knob>>, CliError> {
+/// What is to be explained.
+#[derive(Clone, Copy)]
+enum Explained {
+    Nothing,
+    All,
+    One(&'static Knob),
+}
+
+fn explained(name: Option<&str>) -> Result<Explained, CliError> {
     match name {
-        None => Ok(None),
-        Some("all") => Ok(Some(None)),
-        Some(name) => match catalogue::knob(name) {
-            Some(knob) => Ok(Some(Some(knob))),
-            None => Err(unknown_knob(name)),
-        },
+        None => Ok(Explained::Nothing),
+        Some("all") => Ok(Explained::All),
+        Some(name) => catalogue::knob(name).map(Explained::One).ok_or_else(|| unknown_knob(name)),
     }
 }
 
@@ -112,12 +122,9 @@ fn overview(report: &SettingsReport) -> String {
 }
 
 fn row(id: &str, setting: &SettingReport) -> Vec<String> {
-    let state = match (setting.applied, setting.class, &setting.value) {
-        (true, _, _) => "",
-        (false, _, Value::Unset) => "",
-        (false, Class::Output, _) => "candidate",
-        (false, Class::Resource, _) => "",
-    };
+    let is_candidate =
+        !setting.applied && setting.class == Class::Output && setting.value != Value::Unset;
+    let state = if is_candidate { "candidate" } else { "" };
     vec![
         id.to_owned(),
         setting.display.clone(),
@@ -128,7 +135,7 @@ fn row(id: &str, setting: &SettingReport) -> Vec<String> {
     ]
 }
 
-fn explain(id: &str, setting: &SettingReport) -> String {
+fn explain(id: &str, setting: &SettingReport, all: &Settings) -> String {
     let applied = match (setting.applied, setting.class) {
         (true, _) => "applied",
         (false, Class::Output) => "candidate: not applied until somebody sets it",
@@ -141,7 +148,11 @@ fn explain(id: &str, setting: &SettingReport) -> String {
         setting.origin,
         setting.summary
     );
-    section(&mut out, "from the host to the value", setting.steps.iter().map(step));
+    section(
+        &mut out,
+        "from the host to the value",
+        chain(&setting.steps, all, 0, &mut BTreeSet::new()),
+    );
     section(&mut out, "limits", [format!("{}{}", setting.range.display(), unit(setting))]);
     section(&mut out, "overrides", overrides(setting));
     section(&mut out, "would change it", what_if(id, setting));
@@ -176,12 +187,30 @@ fn section(out: &mut String, title: &str, lines: impl IntoIterator<Item = String
     }
 }
 
-fn step(step: &Step) -> String {
-    match step {
-        Step::Fact { key, value, origin } => format!("{key} = {}  ({origin})", value.display()),
-        Step::Knob { id, value } => format!("{id} = {}  (knob)", value.display()),
-        Step::Rule { text, value } => format!("{text} -> {}", value.display()),
+/// The steps, each knob among them followed by its own steps the first time it is met.
+fn chain(steps: &[Step], all: &Settings, depth: usize, met: &mut BTreeSet<String>) -> Vec<String> {
+    let indent = "  ".repeat(depth);
+    let mut lines = Vec::new();
+    for step in steps {
+        match step {
+            Step::Fact { key, value, origin } => {
+                lines.push(format!("{indent}{key} = {}  ({origin})", value.display()));
+            }
+            Step::Rule { text, value } => {
+                lines.push(format!("{indent}{text} -> {}", value.display()))
+            }
+            Step::Knob { id, value } => {
+                let Some(setting) = all.get(id) else { continue };
+                if met.insert(id.clone()) {
+                    lines.push(format!("{indent}{id} = {}  ({})", value.display(), setting.origin));
+                    lines.extend(chain(&setting.steps, all, depth + 1, met));
+                } else {
+                    lines.push(format!("{indent}{id} = {}  (see above)", value.display()));
+                }
+            }
+        }
     }
+    lines
 }
 
 fn overrides(setting: &SettingReport) -> Vec<String> {

@@ -98,7 +98,7 @@ impl Reader<'_> {
             match (key, value.get_ref()) {
                 ("schema", _) => self.schema(value),
                 ("settings", DeValue::Table(table)) => {
-                    file.settings = self.knobs(table, "settings")
+                    file.settings = self.knobs(table, "settings");
                 }
                 ("packages", DeValue::Table(table)) => file.packages = self.packages(table),
                 (key, DeValue::Table(table)) if HOST_TABLES.contains(&key) => {
@@ -132,9 +132,7 @@ impl Reader<'_> {
     fn unknown_table(&mut self, key: &str, span: Range<usize>) {
         let tables = HOST_TABLES.iter().copied().chain(["settings", "packages", "schema"]);
         let help = if catalogue::knob(key).is_some() {
-            format!(
-                "knobs stand in a table: write it below [settings], or below [packages.<name>] for one package"
-            )
+            "knobs stand in a table: write it below [settings], or below [packages.<name>] for one package".to_string()
         } else if let Some(near) = nearest(key, tables) {
             format!("did you mean \"{near}\"?")
         } else {
@@ -167,14 +165,13 @@ impl Reader<'_> {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => match path.split_once('.') {
                 Some(("tools", _)) => format!("the tools are {}", TOOLS.join(", ")),
-                _ => self.siblings(path, &paths),
+                _ => Self::siblings(path, &paths),
             },
         };
         self.report(span, format!("unknown key \"{path}\""), Some(help));
     }
 
-    #[expect(clippy::unused_self, reason = "reads as part of the reader")]
-    fn siblings(&self, path: &str, paths: &[String]) -> String {
+    fn siblings(path: &str, paths: &[String]) -> String {
         let table = path.split('.').next().unwrap_or_default();
         let names: Vec<_> =
             paths.iter().filter_map(|p| p.strip_prefix(table)?.strip_prefix('.')).collect();
@@ -245,16 +242,12 @@ fn convert(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
         (Kind::Bytes | Kind::Seconds | Kind::Text | Kind::Choice(_), DeValue::String(text)) => {
             kind.parse_text(text)
         }
-        (Kind::Bytes | Kind::Seconds, DeValue::Integer(_)) => match integer(value) {
-            // The same sentence on units as for a text without one.
-            Some(n) => kind.parse_text(&n.to_string()),
-            None => wrong("an integer"),
-        },
         (Kind::Count, DeValue::Integer(_)) => match integer(value).map(u64::try_from) {
             Some(Ok(n)) => Ok(Value::Count(n)),
             _ => wrong(&format!("the integer {}", integer(value).unwrap_or_default())),
         },
-        (Kind::Ratio, DeValue::Integer(_)) => match integer(value) {
+        // A size or duration without a unit gets the same sentence as a text without one.
+        (Kind::Bytes | Kind::Seconds | Kind::Ratio, DeValue::Integer(_)) => match integer(value) {
             Some(n) => kind.parse_text(&n.to_string()),
             None => wrong("an integer"),
         },

@@ -14,19 +14,19 @@ pub fn profile_schema() -> Json {
     let mut tables = Map::new();
     for key in HOST_KEYS {
         let Some((table, name)) = key.path.split_once('.') else { continue };
-        let entry = tables.entry(table).or_insert_with(|| table_of(Map::new()));
+        let entry = tables.entry(table).or_insert_with(|| table_of(&Map::new()));
         entry["properties"][name] = described(key.kind, key.summary, key.bounds);
     }
     let tools =
         TOOLS.iter().map(|tool| ((*tool).to_owned(), described(Kind::Text, "Version", None)));
-    tables.insert("tools".to_owned(), table_of(tools.collect()));
+    tables.insert("tools".to_owned(), table_of(&tools.collect()));
     let knobs: Map<String, Json> = catalogue::knobs()
         .map(|knob| (knob.id.to_owned(), described(knob.kind, knob.summary, None)))
         .collect();
-    tables.insert("settings".to_owned(), table_of(knobs.clone()));
+    tables.insert("settings".to_owned(), table_of(&knobs));
     tables.insert(
         "packages".to_owned(),
-        json!({"type": "object", "additionalProperties": table_of(knobs)}),
+        json!({"type": "object", "additionalProperties": table_of(&knobs)}),
     );
     tables.insert("schema".to_owned(), json!({"const": PROFILE_SCHEMA}));
     json!({
@@ -38,7 +38,7 @@ pub fn profile_schema() -> Json {
     })
 }
 
-fn table_of(properties: Map<String, Json>) -> Json {
+fn table_of(properties: &Map<String, Json>) -> Json {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 

@@ -57,7 +57,7 @@ pub fn assignments(profile: &Profile, place: Place, candidates: bool) -> Vec<Ass
             parts.extend(part(&mut resolver.derivation(), &setting, target, candidates));
         }
     }
-    join(parts)
+    join(&parts)
 }
 
 fn part(
@@ -82,18 +82,18 @@ fn part(
 fn render(d: &mut Derivation<'_, '_>, form: Form, value: &Value) -> Option<String> {
     let fill = |template: &str, text: &str| template.replace("{}", text);
     match (form, value) {
-        (Form::Text(_), Value::Flag(false)) => None,
-        (Form::Text(template), Value::Seconds(s))
-        | (Form::Seconds(template), Value::Seconds(s)) => Some(fill(template, &s.to_string())),
+        (Form::With(function), value) => function(d, value),
+        (Form::Joined(separator), Value::List(items)) if !items.is_empty() => {
+            Some(items.join(separator))
+        }
+        (Form::Text(_), Value::Flag(false)) | (Form::Joined(_), _) => None,
+        (Form::Text(template) | Form::Seconds(template), Value::Seconds(s)) => {
+            Some(fill(template, &s.to_string()))
+        }
         (Form::Mib(template), Value::Bytes(bytes)) => {
             Some(fill(template, &bytes.whole_mib().to_string()))
         }
         (Form::Bit, Value::Flag(flag)) => Some(u8::from(*flag).to_string()),
-        (Form::Joined(separator), Value::List(items)) if !items.is_empty() => {
-            Some(items.join(separator))
-        }
-        (Form::Joined(_), _) => None,
-        (Form::With(function), value) => function(d, value),
         (Form::Text(template) | Form::Mib(template) | Form::Seconds(template), value) => {
             Some(fill(template, &value.display()))
         }
@@ -101,9 +101,9 @@ fn render(d: &mut Derivation<'_, '_>, form: Form, value: &Value) -> Option<Strin
     }
 }
 
-fn join(parts: Vec<Part>) -> Vec<Assignment> {
+fn join(parts: &[Part]) -> Vec<Assignment> {
     let mut keys: Vec<&str> = Vec::new();
-    for part in &parts {
+    for part in parts {
         if !keys.contains(&part.key) {
             keys.push(part.key);
         }

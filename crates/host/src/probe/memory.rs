@@ -32,12 +32,11 @@ fn meminfo(reader: &mut Reader<'_>, text: &str, key: &str) -> Option<Fact<Bytes>
         reader.problem(MEMINFO, format!("has no {key}"));
         return None;
     };
-    match kilobytes(value) {
-        Some(bytes) => Some(Fact::new(bytes, MEMINFO)),
-        None => {
-            reader.malformed(MEMINFO, &format!("{key} in kB"), value.trim());
-            None
-        }
+    if let Some(bytes) = kilobytes(value) {
+        Some(Fact::new(bytes, MEMINFO))
+    } else {
+        reader.malformed(MEMINFO, &format!("{key} in kB"), value.trim());
+        None
     }
 }
 

@@ -70,16 +70,16 @@ pub fn run(request: &Request, observer: &mut dyn Observer) -> Observed {
     // From here on orphans become our children, so that nothing escapes from the tree.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let began = Instant::now();
-    let mut observed = match Run::start(request, observer) {
+    let mut outcome = match Run::start(request, observer) {
         Ok(run) => run.finish(),
         Err(error) => not_started(&error),
     };
-    observed.wall_ns = nanos(began.elapsed());
-    observed.pressure = psi::read(proc).zip(pressure).map(|(now, before)| now.since(before));
-    observed.oom_kills =
+    outcome.wall_ns = nanos(began.elapsed());
+    outcome.pressure = psi::read(proc).zip(pressure).map(|(now, before)| now.since(before));
+    outcome.oom_kills =
         procfs::oom_kills(proc).zip(kills).map_or(0, |(now, then)| now.saturating_sub(then));
     let _ = rustix::process::set_child_subreaper(None);
-    observed
+    outcome
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -41,7 +41,7 @@ impl Relay {
 
     /// Reads what is there and hands out what is complete.
     pub(crate) fn pump(&mut self, mut out: impl FnMut(&[u8])) {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = [0; 16 * 1024];
         while let Some(end) = &self.end {
             match rustix::io::read(end, &mut buffer) {
                 Ok(0) => self.end = None,

@@ -76,7 +76,7 @@ pub static CUDA_ARCHITECTURES: Knob = Knob {
     },
 };
 
-/// PyTorch writes `5.2` where CMake writes `52`.
+/// `PyTorch` writes `5.2` where CMake writes `52`.
 fn torch(_: &mut Derivation<'_, '_>, value: &Value) -> Option<String> {
     let Value::List(items) = value else { return None };
     let dotted = items.iter().map(|item| {

@@ -28,10 +28,11 @@ impl<'a> Resolver<'a> {
         self.directories.iter().map(|dir| dir.join(name)).find(|path| is_executable(path))
     }
 
-    /// The file behind a path.
+    /// What to run instead of a proxy or shim; the path itself where it is neither. Links are not
+    /// followed: programs such as `ld.lld` go by the name that they are called with.
     pub(super) fn real(&self, name: &str, path: &Path) -> PathBuf {
         let behind = self.behind_rustup(name, path).or_else(|| self.behind_pyenv(name, path));
-        behind.unwrap_or_else(|| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        behind.unwrap_or_else(|| path.to_owned())
     }
 
     fn behind_rustup(&self, name: &str, path: &Path) -> Option<PathBuf> {

@@ -18,7 +18,8 @@ pub(super) fn without_asking(tool: &str, real: &Path) -> Option<String> {
     if tool != "npm" {
         return None;
     }
-    let manifest = real.parent()?.parent()?.join("package.json");
+    let script = std::fs::canonicalize(real).ok()?;
+    let manifest = script.parent()?.parent()?.join("package.json");
     let value: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(manifest).ok()?).ok()?;
     let is_npm = value.get("name")?.as_str()? == "npm";
