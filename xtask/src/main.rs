@@ -1,2 +1,96 @@
-//! Placeholder.
-fn main() {}
+//! Chores of the project: `cargo xtask CHORE`.
+//!
+//! Does not know the product's insides beyond the knob catalogue, which it documents.
+
+mod bench;
+mod knobs;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Chores of the project")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every check and test; the one command that decides whether a change may land.
+    Test {
+        /// Install what the checks need first (apt as root, cargo, pip).
+        #[arg(long)]
+        install: bool,
+    },
+    /// Check the rules that no compiler knows.
+    Tidy,
+    /// Write docs/knobs.md from the catalogue.
+    Docs {
+        /// Only check that it is current.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measure, with a peer in the same run.
+    Bench {
+        /// What to measure.
+        #[arg(value_enum)]
+        what: bench::What,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
+        Chore::Test { install } => test::run(install),
+        Chore::Tidy => tidy::run(),
+        Chore::Docs { check } => knobs::run(check),
+        Chore::Bench { what } => bench::run(what),
+    }
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// Prints a line of progress.
+#[expect(clippy::print_stderr, reason = "chores speak to the terminal")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Prints a line of results.
+#[expect(clippy::print_stdout, reason = "chores speak to the terminal")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+/// Runs a command in the root and fails when it does.
+fn sh(program: &str, arguments: &[&str]) -> Result<()> {
+    say(&format!("$ {program} {}", arguments.join(" ")));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    if !status.success() {
+        bail!("{program} {} failed: {status}", arguments.join(" "));
+    }
+    Ok(())
+}

@@ -2,6 +2,8 @@
 //!
 //! Does not know what a run's facts mean.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use ironwright_core::observe::RunFacts;

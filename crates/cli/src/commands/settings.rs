@@ -197,7 +197,7 @@ fn chain(steps: &[Step], all: &Settings, depth: usize, met: &mut BTreeSet<String
                 lines.push(format!("{indent}{key} = {}  ({origin})", value.display()));
             }
             Step::Rule { text, value } => {
-                lines.push(format!("{indent}{text} -> {}", value.display()))
+                lines.push(format!("{indent}{text} -> {}", value.display()));
             }
             Step::Knob { id, value } => {
                 let Some(setting) = all.get(id) else { continue };

@@ -1,4 +1,5 @@
 //! Tests of the Cargo emitter: what is kept, what is restored, and any text at all.
+//! Does not read or write files: texts go in and come out.
 
 use proptest::prelude::*;
 use toml_edit::DocumentMut;

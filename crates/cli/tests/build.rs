@@ -1,0 +1,192 @@
+//! `build` on small projects of every build system, with the real tools.
+//!
+//! Does not measure; a project here takes a second. A missing tool is a failure where the checks
+//! have installed everything, and a visible skip elsewhere.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn ironwright(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ironwright"));
+    command
+        .env("XDG_STATE_HOME", home.join("state"))
+        .env("XDG_DATA_HOME", home.join("data"))
+        .env("NO_COLOR", "1")
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("MAKEFLAGS")
+        .current_dir(home);
+    command
+}
+
+fn missing(tool: &str) -> bool {
+    let found =
+        Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let go =
+        || Command::new(tool).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if found.is_ok() || go().is_ok() {
+        return false;
+    }
+    assert!(std::env::var_os("IRONWRIGHT_TEST_COMPLETE").is_none(), "{tool} is missing");
+    #[expect(clippy::print_stderr, reason = "a skip must be seen")]
+    {
+        eprintln!("skipped: {tool} is not installed");
+    }
+    true
+}
+
+fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = home.path().join("demo").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    home
+}
+
+fn build(home: &Path, arguments: &[&str]) -> Output {
+    let output = ironwright(home).args(["build", "path:demo"]).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(text.contains("path:demo: done in"), "{text}");
+    output
+}
+
+const C: &str = "int main(void) { return 0; }\n";
+
+#[test]
+fn a_cargo_project() {
+    let home = project(&[
+        (
+            "Cargo.toml",
+            "[package]\nname = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+        ),
+        ("src/main.rs", "fn main() {}\n"),
+    ]);
+    build(home.path(), &["--offline"]);
+    assert!(home.path().join("demo/target/release/demo").is_file());
+}
+
+#[test]
+fn a_cmake_project() {
+    if missing("cmake") {
+        return;
+    }
+    let home = project(&[
+        (
+            "CMakeLists.txt",
+            "cmake_minimum_required(VERSION 3.20)\nproject(demo C)\nadd_executable(demo main.c)\n",
+        ),
+        ("main.c", C),
+    ]);
+    build(home.path(), &[]);
+    assert!(home.path().join("demo/build/demo").is_file());
+}
+
+#[test]
+fn an_autotools_project() {
+    let home = project(&[
+        ("configure", "#!/bin/sh\nprintf 'all: main.c\\n\\tcc -o demo main.c\\n' > Makefile\n"),
+        ("main.c", C),
+    ]);
+    assert!(
+        Command::new("chmod")
+            .args(["+x", "configure"])
+            .current_dir(home.path().join("demo"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    build(home.path(), &[]);
+    assert!(home.path().join("demo/demo").is_file());
+}
+
+#[test]
+fn a_go_project() {
+    if missing("go") {
+        return;
+    }
+    let home = project(&[
+        ("go.mod", "module demo\n\ngo 1.19\n"),
+        ("main.go", "package main\n\nfunc main() {}\n"),
+    ]);
+    build(home.path(), &[]);
+    assert!(home.path().join("demo/build/demo").is_file());
+}
+
+#[test]
+fn an_npm_project() {
+    if missing("npm") {
+        return;
+    }
+    let manifest = r#"{"name": "demo", "version": "1.0.0", "scripts": {"build": "node -e \"require('fs').writeFileSync('built', '')\""}}"#;
+    let home = project(&[("package.json", manifest)]);
+    build(home.path(), &[]);
+    assert!(home.path().join("demo/built").is_file());
+}
+
+#[test]
+fn a_python_project() {
+    if missing("python3") {
+        return;
+    }
+    let home = project(&[
+        (
+            "setup.py",
+            "from setuptools import setup\nsetup(name='demo', version='1.0', py_modules=['demo'])\n",
+        ),
+        ("demo.py", "x = 1\n"),
+    ]);
+    build(home.path(), &[]);
+    let wheels = std::fs::read_dir(home.path().join("demo/dist")).unwrap().count();
+    assert_eq!(wheels, 1);
+}
+
+#[test]
+fn a_failure_is_passed_on_and_the_rest_named() {
+    let home = project(&[("Makefile", "all:\n\texit 5\n")]);
+    let output =
+        ironwright(home.path()).args(["build", "path:demo", "path:demo"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "make's own exit code");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("failed with exit code 2") && text.contains("1 source not built"),
+        "{text}"
+    );
+    let output = ironwright(home.path())
+        .args(["build", "-k", "--json", "path:demo", "path:demo"])
+        .output()
+        .unwrap();
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(reports.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_no_source_or_project_says_what_would_be_right() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("demo")).unwrap();
+    let message = |source: &str| {
+        let output = ironwright(home.path()).args(["build", source]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, text) = message("ripgrep");
+    assert!(code == Some(2) && text.contains("crate:NAME"), "{text}");
+    let (code, text) = message("path:demo");
+    assert!(
+        code == Some(2) && text.contains("no project recognised") && text.contains("--driver"),
+        "{text}"
+    );
+    let (code, text) = message("path:absent");
+    assert!(code == Some(4) && text.contains("absent"), "{text}");
+}
+
+#[test]
+fn package_overrides_reach_the_build() {
+    let home = project(&[("Makefile", "all:\n\t@echo jobs=$$JOBS\n")]);
+    let profile = home.path().join("host.toml");
+    std::fs::write(&profile, "[packages.demo]\nnode-gyp-jobs = 5\n").unwrap();
+    let output = build(home.path(), &["--profile", profile.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("jobs=5"));
+}

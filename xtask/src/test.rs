@@ -1,0 +1,111 @@
+//! Every check and test, in the order in which a failure is cheapest.
+//!
+//! Does not know what the tests are about.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::{knobs, root, say, sh, tidy};
+
+/// Debian packages that the tests build with.
+const PACKAGES: &[&str] = &[
+    "gcc",
+    "g++",
+    "libc6-dev",
+    "make",
+    "cmake",
+    "ninja-build",
+    "golang-go",
+    "mold",
+    "lld",
+    "clang",
+    "python3",
+    "python3-pip",
+    "python3-venv",
+    "util-linux",
+    "procps",
+    "git",
+    "ca-certificates",
+];
+
+/// Cargo's own helpers.
+const HELPERS: &[&str] = &["cargo-deny", "cargo-machete"];
+
+/// Checks everything. With `install`, brings what is needed first, and from then on nothing may be
+/// skipped for want of a tool.
+pub(crate) fn run(install: bool) -> Result<()> {
+    if install {
+        bring()?;
+    }
+    sh("cargo", &["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    knobs::run(true)?;
+    sh("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    // The advisory database lives on a server of its own; the other checks need none.
+    sh("cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
+    sh("cargo", &["machete"])?;
+    tests(install)
+}
+
+fn tests(complete: bool) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--workspace", "--locked"]).current_dir(root());
+    let ninja = ninja_directory().join("bin");
+    if ninja.is_dir() {
+        cargo.env("IRONWRIGHT_TEST_NINJA", ninja.join("ninja"));
+    }
+    if complete {
+        cargo.env("IRONWRIGHT_TEST_COMPLETE", "1");
+    }
+    say("$ cargo test --workspace --locked");
+    let status = cargo.status()?;
+    if !status.success() {
+        bail!("the tests failed: {status}");
+    }
+    Ok(())
+}
+
+fn bring() -> Result<()> {
+    if is_root() {
+        sh("apt-get", &["update", "-qq"])?;
+        let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        arguments.extend(PACKAGES);
+        if !has("node") {
+            arguments.extend(["nodejs", "npm"]);
+        }
+        sh("apt-get", &arguments)?;
+    } else {
+        say("note: not root, so Debian packages are left as they are");
+    }
+    for helper in HELPERS {
+        if !has(helper) {
+            sh("cargo", &["install", "--locked", helper])?;
+        }
+    }
+    // Debian's ninja does not speak the jobserver protocol; PyPI's does.
+    let directory = ninja_directory();
+    if !directory.join("bin/ninja").is_file() {
+        let path = directory.to_string_lossy().into_owned();
+        sh("python3", &["-m", "venv", &path])?;
+        let pip = directory.join("bin/pip").to_string_lossy().into_owned();
+        sh(&pip, &["install", "-q", "ninja>=1.13"])?;
+    }
+    Ok(())
+}
+
+fn ninja_directory() -> PathBuf {
+    root().join("target/tools/ninja")
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn has(program: &str) -> bool {
+    let found =
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.is_ok()
+}
