@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::parse::parse;
 use ironwright_core::profile::{Inputs, Profile, ProfileFile};
@@ -81,9 +82,9 @@ impl Context {
     /// Probes, finds the profile file and reads it. Mistakes in the file are errors.
     pub(crate) fn load(args: &HostArgs) -> Result<Self, CliError> {
         let facts = probe(&root(args)?, &probe_options());
-        let file = match profile_path(args, &facts) {
-            Some(path) => Some(read_profile(&path)?),
-            None => None,
+        let (file, mistakes) = match profile_path(args, &facts) {
+            Some(path) => read_profile(&path).map(|(file, mistakes)| (Some(file), mistakes))?,
+            None => (None, Vec::new()),
         };
         let own_host =
             args.root.is_some() || file.as_ref().is_none_or(|file| describes(file, &facts));
@@ -91,7 +92,7 @@ impl Context {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let context = Self { facts, file, own_host, environment, flags: args.set.clone() };
-        context.check()?;
+        context.check(mistakes)?;
         Ok(context)
     }
 
@@ -100,10 +101,7 @@ impl Context {
         self.merge(package).0
     }
 
-    fn merge(
-        &self,
-        package: Option<&str>,
-    ) -> (Profile, Vec<ironwright_core::diagnostic::Diagnostic>) {
+    fn merge(&self, package: Option<&str>) -> (Profile, Vec<Diagnostic>) {
         Profile::merge(&Inputs {
             facts: self.own_host.then_some(&self.facts),
             file: self.file.as_ref(),
@@ -113,14 +111,12 @@ impl Context {
         })
     }
 
-    /// Flags, environment and the range of every knob in the file.
-    fn check(&self) -> Result<(), CliError> {
-        let (profile, mut found) = self.merge(None);
+    /// Adds the mistakes in flags, environment and the range of every knob to those of the file.
+    fn check(&self, mut found: Vec<Diagnostic>) -> Result<(), CliError> {
+        let (profile, mistakes) = self.merge(None);
+        found.extend(mistakes);
         found.extend(range_mistakes(&profile, self.file.as_ref()));
-        if found.is_empty() {
-            return Ok(());
-        }
-        Err(CliError::mistakes(found))
+        if found.is_empty() { Ok(()) } else { Err(CliError::mistakes(found)) }
     }
 
     /// Tells what was fallen back to.
@@ -191,17 +187,12 @@ pub(crate) fn file_name(facts: &HostFacts) -> Option<String> {
     usable.then(|| format!("{name}.toml"))
 }
 
-/// Reads and parses a profile; its mistakes are the error.
-pub(crate) fn read_profile(path: &Path) -> Result<ProfileFile, CliError> {
-    let bytes =
-        std::fs::read(path).map_err(|error| CliError::Read { path: path.to_owned(), error })?;
-    let text = String::from_utf8(bytes).map_err(|error| CliError::Read {
-        path: path.to_owned(),
-        error: std::io::Error::other(format!(
-            "not UTF-8 text at byte {}",
-            error.utf8_error().valid_up_to()
-        )),
+/// Reads and parses a profile: what could be understood, and every mistake.
+fn read_profile(path: &Path) -> Result<(ProfileFile, Vec<Diagnostic>), CliError> {
+    let failed = |error| CliError::Read { path: path.to_owned(), error };
+    let text = String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        failed(std::io::Error::other(format!("not UTF-8 text at byte {at}")))
     })?;
-    let (file, mistakes) = parse(&path.to_string_lossy(), &text);
-    if mistakes.is_empty() { Ok(file) } else { Err(CliError::mistakes(mistakes)) }
+    Ok(parse(&path.to_string_lossy(), &text))
 }

@@ -73,7 +73,20 @@ fn line(name: &str, layered: &Layered) -> String {
         Origin::Detected { source } => source.replace(['\n', '\r'], " "),
         other => other.to_string(),
     };
-    format!("{name} = {value}  {MARK}{value} from {source}")
+    format!("{name} = {value}  {MARK}{} from {source}", trace(&value))
+}
+
+/// Longest value that is repeated in its comment.
+const REPEATED: usize = 40;
+
+/// What tells later whether a value was edited: the value itself, or a checksum (FNV-1a) of a long
+/// one such as the list of features.
+fn trace(value: &str) -> String {
+    if value.len() <= REPEATED {
+        return value.to_owned();
+    }
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("#{:016x}", value.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 /// Refreshes the probed values of an existing profile. The errors are the profile's own mistakes:
@@ -122,18 +135,76 @@ fn table_header(line: &str) -> Option<&str> {
 fn refreshed(content: &str, table: &str, values: &BTreeMap<String, Layered>) -> Line {
     let Some((assignment, mark)) = content.rsplit_once(MARK) else { return Line::Foreign };
     let Some((name, value)) = assignment.split_once('=') else { return Line::Foreign };
-    let Some((probed, _)) = mark.rsplit_once(" from ").or(Some((mark, ""))) else {
-        return Line::Foreign;
-    };
     let name = name.trim();
     let key = format!("{table}.{name}");
     let Some(layered) = values.get(&key) else { return Line::Foreign };
     // The source may itself contain " from ", so the value is what the mark begins with.
-    let unedited =
-        value.trim() == probed.trim() || mark.starts_with(&format!("{} from ", value.trim()));
+    let unedited = mark.starts_with(&format!("{} from ", trace(value.trim())));
     if !unedited {
         return Line::Edited(key);
     }
     let indent = &content[..content.len() - content.trim_start().len()];
     Line::Probed(key, format!("{indent}{}", line(name, layered)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Fact;
+    use crate::units::Bytes;
+    use proptest::prelude::*;
+
+    fn facts(ram: Bytes, features: &[&str]) -> HostFacts {
+        let json = serde_json::json!({
+            "schema": 1, "hostname": {"value": "a", "source": "s"},
+            "cpu": {"architecture": {"value": "x86_64", "source": "uname -m"}, "features": {"value": features, "source": "/proc/cpuinfo"}, "caches": []},
+            "memory": {"zram": [], "swap": []},
+            "cgroup": {"mode": "v2", "memory_limit": {"value": "unlimited", "source": ""}, "memory_high": {"value": "unlimited", "source": ""},
+                       "swap_limit": {"value": "unlimited", "source": ""}, "delegated": []},
+            "storage": [], "gpus": [], "tools": {},
+            "kernel": {"psi": {"value": true, "source": ""}, "user_manager": {"value": true, "source": ""}},
+            "environment": {}, "problems": [],
+        });
+        let mut facts: HostFacts = serde_json::from_value(json).expect("has the shape of facts");
+        facts.memory.total = Some(Fact::new(ram, "/proc/meminfo"));
+        facts
+    }
+
+    const FEATURES: &[&str] = &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "lzcnt", "movbe"];
+
+    #[test]
+    fn a_written_profile_has_no_mistakes_and_is_up_to_date() {
+        let facts = facts(Bytes::gib(16), FEATURES);
+        let text = render(&facts);
+        assert_eq!(parse::parse("a.toml", &text).1, []);
+        let updated = update("a.toml", &text, &facts).expect("is a profile");
+        assert_eq!((updated.text, updated.refreshed, updated.kept), (text, vec![], vec![]));
+    }
+
+    #[test]
+    fn what_changed_is_refreshed_and_what_was_edited_is_kept() {
+        let text = render(&facts(Bytes::gib(16), FEATURES));
+        let text = text.replace("ram = \"16GiB\"", "ram = \"12GiB\"").replace("\"avx2\", ", "");
+        let updated =
+            update("a.toml", &text, &facts(Bytes::gib(32), &["avx"])).expect("is a profile");
+        assert_eq!(updated.kept, ["cpu.features", "memory.ram"]);
+        assert_eq!(updated.text, text);
+        let text = render(&facts(Bytes::gib(16), FEATURES));
+        let updated =
+            update("a.toml", &text, &facts(Bytes::gib(32), &["avx"])).expect("is a profile");
+        assert_eq!(updated.refreshed, ["cpu.features", "memory.ram"]);
+        assert_eq!(updated.text, render(&facts(Bytes::gib(32), &["avx"])));
+    }
+
+    #[test]
+    fn a_profile_with_mistakes_is_not_touched() {
+        assert!(update("a.toml", "[cpu\n", &facts(Bytes::gib(16), &[])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_updated_without_a_panic(text in "([a-z\\[\\]=\"#. ]{0,20}(# probed: )?[a-z0-9 ]{0,9}\n){0,4}") {
+            let _ = update("a.toml", &text, &facts(Bytes::gib(16), FEATURES));
+        }
+    }
 }
