@@ -20,7 +20,7 @@ struct Cli {
     chore: Chore,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Copy, Subcommand)]
 enum Chore {
     /// Run every check and test; the one command that decides whether a change may land.
     Test {
