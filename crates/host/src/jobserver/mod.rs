@@ -7,6 +7,7 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use ironwright_core::build::JobserverStyle;
@@ -56,8 +57,12 @@ impl Jobserver {
             Channel::Fifo { end, .. } => end.as_fd(),
         };
         let bytes = vec![b'+'; tokens as usize];
+        // Usually 64 KiB, less for a user who has many pipes. Writing more would wait for ever.
+        let room = rustix::pipe::fcntl_getpipe_size(end)?;
+        if bytes.len() > room {
+            return Err(io::Error::other(format!("{tokens} tokens do not fit in {room} bytes")));
+        }
         let mut written = 0;
-        // A pipe holds 64 KiB, more than any machine has threads.
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             written += rustix::io::write(end, rest)?;
         }
@@ -85,7 +90,10 @@ impl Jobserver {
 }
 
 fn fifo(directory: &std::path::Path) -> io::Result<Channel> {
-    let private = tempfile::Builder::new().prefix("ironwright-jobserver-").tempdir_in(directory)?;
+    let private = tempfile::Builder::new()
+        .prefix("ironwright-jobserver-")
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in(directory)?;
     let path = private.path().join("fifo");
     rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
     // Opened for both, so that it neither blocks here nor reaches its end when a client closes.
@@ -111,6 +119,47 @@ mod tests {
             let server = Jobserver::start(style, tokens(1), &std::env::temp_dir()).unwrap();
             assert_eq!(server.tokens_left().unwrap(), 0);
         }
+    }
+
+    #[test]
+    fn more_tokens_than_fit_are_an_error() {
+        for style in [JobserverStyle::Pipe, JobserverStyle::Fifo] {
+            assert!(Jobserver::start(style, tokens(1 << 24), &std::env::temp_dir()).is_err());
+        }
+    }
+
+    /// A client as ninja and make 4.4 are: opens the path, takes tokens, gives them back.
+    #[test]
+    fn a_fifo_client_takes_and_returns_tokens() {
+        let server = Jobserver::start(JobserverStyle::Fifo, tokens(3), &std::env::temp_dir());
+        let server = server.unwrap();
+        let flags = server.makeflags();
+        let path = flags.strip_prefix(" -j3 --jobserver-auth=fifo:").unwrap();
+        let take = "exec 3<>\"$0\"; head -c 2 <&3 >/dev/null; read go; printf ++ >&3";
+        let mut client = Command::new("sh")
+            .args(["-c", take, path])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let all_taken = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            server.tokens_left().unwrap() == 0
+        });
+        drop(client.stdin.take());
+        assert!(client.wait().unwrap().success() && all_taken);
+        assert_eq!(server.tokens_left().unwrap(), 2);
+    }
+
+    #[test]
+    fn only_their_owner_can_take_tokens_from_a_fifo() {
+        use std::os::unix::fs::FileTypeExt;
+        let directory = tempfile::tempdir().unwrap();
+        let server = Jobserver::start(JobserverStyle::Fifo, tokens(2), directory.path()).unwrap();
+        let flags = server.makeflags();
+        let path = std::path::Path::new(flags.split_once("fifo:").unwrap().1);
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(path.metadata().unwrap().file_type().is_fifo());
+        assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod wait;
 mod watch;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,8 +53,12 @@ pub trait Observer {
     fn output(&mut self, stream: Stream, bytes: &[u8]);
     /// A user wants the run ended, and it is being ended.
     fn ending(&mut self, signal: i32);
+    /// Something could not be done as asked; the command runs nevertheless.
+    fn notice(&mut self, _text: &str) {}
 }
 
+/// Where the kernel lists processes.
+const PROC: &str = "/proc";
 /// Time that processes have to end by themselves.
 const GRACE: Duration = Duration::from_secs(3);
 /// Time that killed processes have to be gone; a process in an uninterruptible wait takes longer.
@@ -64,8 +67,11 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 const ENDING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs a command to its end.
+///
+/// While it runs, this process takes in the orphans of the tree and waits for every child it has,
+/// so it may have no other children that it needs to wait for, and only one run at a time.
 pub fn run(request: &Request, observer: &mut dyn Observer) -> Observed {
-    let proc = Path::new("/proc");
+    let proc = Path::new(PROC);
     let (pressure, kills) = (psi::read(proc), procfs::oom_kills(proc));
     // From here on orphans become our children, so that nothing escapes from the tree.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
@@ -86,6 +92,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// What a shell makes of it: 127 for a program that is not there, 126 for one that cannot run.
 fn not_started(error: &io::Error) -> Observed {
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
     empty(Exit::NotStarted { message: error.to_string(), code })
@@ -132,30 +139,34 @@ struct Run<'o> {
     user: Duration,
     system: Duration,
     largest: Bytes,
+    floor: Bytes,
 }
 
 impl<'o> Run<'o> {
     fn start(request: &Request, observer: &'o mut dyn Observer) -> io::Result<Self> {
-        let signals = Signals::register()?;
-        let mut child = command(request)?.spawn()?;
-        let main = i32::try_from(child.id()).map_err(io::Error::other)?;
-        limit(request, main);
-        let stdout = child.stdout.take().map(|s| Relay::new(Stream::Stdout, OwnedFd::from(s)));
-        let stderr = child.stderr.take().map(|s| Relay::new(Stream::Stderr, OwnedFd::from(s)));
-        let relays = stdout.into_iter().chain(stderr).collect::<io::Result<Vec<_>>>()?;
         let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+        let signals = Signals::register()?;
+        let mut watch = Watch::new(PROC, own);
+        let (mut command, relays) = command(request)?;
+        let child = command.spawn().map_err(|error| explain(request, error))?;
+        // It still holds the child's ends of the pipes, which would never be seen to close.
+        drop(command);
+        watch.restart();
+        let main = i32::try_from(child.id()).map_err(io::Error::other)?;
+        limit(request, main, observer);
         Ok(Self {
             observer,
             signals,
             main,
             relays,
-            watch: Watch::new("/proc", own),
+            watch,
             ending: Ending::No,
             interrupted_by: None,
             ended: None,
             user: Duration::ZERO,
             system: Duration::ZERO,
             largest: Bytes::ZERO,
+            floor: procfs::own_peak(Path::new(PROC)).unwrap_or_default(),
         })
     }
 
@@ -214,9 +225,16 @@ impl<'o> Run<'o> {
 
     fn reap(&mut self) {
         while let Some(ended) = wait::reap() {
+            if self.watch.is_disowned(ended.pid) && ended.pid != self.main {
+                continue;
+            }
             self.user += ended.user;
             self.system += ended.system;
-            self.largest = self.largest.max(ended.largest);
+            // A child begins with the largest size of the process that it was forked from, which
+            // is us. A figure that we may have left there says nothing about the command.
+            if ended.largest > self.floor {
+                self.largest = self.largest.max(ended.largest);
+            }
             if ended.pid == self.main {
                 self.ended = Some(ended);
             }
@@ -268,7 +286,8 @@ impl<'o> Run<'o> {
         // A name is only right for the peak when the sample that named it was near it.
         let near = self.watch.largest.0 >= largest.0 / 5 * 4;
         Observed {
-            interrupted_by: self.interrupted_by,
+            // One that came at the very end ends no process, but more steps may follow.
+            interrupted_by: self.interrupted_by.or_else(|| self.signals.take_ending()),
             user_ns: nanos(self.user),
             system_ns: nanos(self.system),
             peak_tree: self.watch.peak,
@@ -282,7 +301,8 @@ impl<'o> Run<'o> {
     }
 }
 
-fn command(request: &Request) -> io::Result<Command> {
+/// The command, and the relays of the streams that come to the observer.
+fn command(request: &Request) -> io::Result<(Command, Vec<Relay>)> {
     let Some((program, arguments)) = request.argv.split_first() else {
         return Err(io::Error::new(io::ErrorKind::NotFound, "no command given"));
     };
@@ -291,23 +311,49 @@ fn command(request: &Request) -> io::Result<Command> {
     if let Some(cwd) = &request.cwd {
         command.current_dir(cwd);
     }
+    let mut relays = Vec::new();
     if request.relay_stdout {
-        command.stdout(Stdio::piped());
+        let (relay, end) = Relay::new(Stream::Stdout)?;
+        command.stdout(Stdio::from(end));
+        relays.push(relay);
     }
     if request.relay_stderr {
-        command.stderr(Stdio::piped());
+        let (relay, end) = Relay::new(Stream::Stderr)?;
+        command.stderr(Stdio::from(end));
+        relays.push(relay);
     }
-    Ok(command)
+    Ok((command, relays))
 }
 
-/// Applies priority and address space to the child, whose own children inherit them.
-fn limit(request: &Request, main: i32) {
+/// "No such file or directory" may mean the program, its interpreter or where it should run.
+fn explain(request: &Request, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::NotFound {
+        return error;
+    }
+    if let Some(cwd) = request.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
+        return io::Error::other(format!("there is no directory {}", cwd.display()));
+    }
+    let program = request.argv.first().filter(|program| program.contains('/'));
+    let here = request.cwd.clone().unwrap_or_default();
+    if program.is_some_and(|program| here.join(program).exists()) {
+        return io::Error::other("it names an interpreter that does not exist");
+    }
+    error
+}
+
+/// Applies priority and address space to the child, whose own children inherit them. What it
+/// starts before this happens, within microseconds of its own start, has the old ones.
+fn limit(request: &Request, main: i32, observer: &mut dyn Observer) {
     let pid = Pid::from_raw(main);
-    if let Some(niceness) = request.niceness {
-        let _ = rustix::process::setpriority_process(pid, niceness);
+    if let Some(niceness) = request.niceness
+        && let Err(error) = rustix::process::setpriority_process(pid, niceness)
+    {
+        observer.notice(&format!("the priority stays as it is: {error}"));
     }
     if let Some(bytes) = request.address_space {
         let limit = Rlimit { current: Some(bytes.0), maximum: Some(bytes.0) };
-        let _ = rustix::process::prlimit(pid, Resource::As, limit);
+        if let Err(error) = rustix::process::prlimit(pid, Resource::As, limit) {
+            observer.notice(&format!("the address space is not limited to {bytes}: {error}"));
+        }
     }
 }

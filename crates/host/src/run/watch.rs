@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use ironwright_core::observe::{Sample, thin};
 use ironwright_core::units::Bytes;
 
@@ -18,6 +20,14 @@ const FIRST: Duration = Duration::from_millis(10);
 /// The time between looks is at least this many times the cost of one: watching takes at most a
 /// hundredth of one thread.
 const COST_FACTOR: u32 = 100;
+/// Longest time between two looks at whatever cost: a compiler can take 0.5 GB more in a second.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// Processor time of this thread. Wall-clock time would count the time in which the build keeps
+/// us from running, and the watch would look away when there is most to see.
+fn spent() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
 
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -33,10 +43,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// A watch over what `root` starts from now on.
     pub(crate) fn new(proc: impl Into<PathBuf>, root: i32) -> Self {
+        let mut reader = TreeReader::new(proc, root);
+        reader.disown_existing();
         let now = Instant::now();
         Self {
-            reader: TreeReader::new(proc, root),
+            reader,
             began: now,
             next: now,
             interval: FIRST,
@@ -48,13 +61,19 @@ impl Watch {
         }
     }
 
+    /// Counts time from now, with a look due at once.
+    pub(crate) fn restart(&mut self) {
+        self.began = Instant::now();
+        self.next = self.began;
+    }
+
     /// Looks at the tree and plans the next look.
     pub(crate) fn look(&mut self) -> Sample {
-        let before = Instant::now();
+        let (before, spent_before) = (Instant::now(), spent());
         let tree = self.reader.snapshot();
         let sample = self.account(&tree, before);
-        let cost = before.elapsed();
-        self.interval = (self.interval * 3 / 2).min(STEADY).max(cost * COST_FACTOR);
+        let cost = spent().saturating_sub(spent_before);
+        self.interval = (self.interval * 3 / 2).min(STEADY).max(cost * COST_FACTOR).min(LONGEST);
         self.next = before + self.interval;
         sample
     }
@@ -83,6 +102,11 @@ impl Watch {
     /// Descendants that still run.
     pub(crate) fn running(&mut self) -> Vec<Process> {
         self.reader.snapshot().into_iter().filter(|p| !p.zombie).collect()
+    }
+
+    /// True for a child that there was before the watch began.
+    pub(crate) fn is_disowned(&self, pid: i32) -> bool {
+        self.reader.is_disowned(pid)
     }
 
     pub(crate) fn processes_seen(&self) -> u32 {
