@@ -154,6 +154,10 @@ impl Observer for Progress {
         self.print(stream, bytes);
     }
 
+    fn notice(&mut self, text: &str) {
+        self.print(Stream::Stderr, format!("ironwright: {text}\n").as_bytes());
+    }
+
     fn ending(&mut self, _signal: i32) {
         self.print(
             Stream::Stderr,
