@@ -87,6 +87,8 @@ fn sh(program: &str, arguments: &[&str]) -> Result<()> {
     let status = Command::new(program)
         .args(arguments)
         .current_dir(root())
+        // cargo-machete takes this for the sign that it was not started as a subcommand.
+        .env_remove("CARGO_PKG_NAME")
         .status()
         .with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
