@@ -20,6 +20,7 @@ use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::procfs;
 use ironwright_host::run::{Request, run};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::{Context, Directories};
@@ -27,7 +28,7 @@ use crate::progress::Progress;
 use crate::ui;
 
 /// Everything that is decided before the first process starts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Execution {
     /// What is built; absent for `run`.
     pub(crate) source: Option<String>,
@@ -39,6 +40,8 @@ pub(crate) struct Execution {
     pub(crate) steps: Vec<Step>,
     /// Where the result will be.
     pub(crate) output: Option<PathBuf>,
+    /// Directory that is removed at the end.
+    pub(crate) scratch: Option<PathBuf>,
     /// Variables that are set.
     pub(crate) environment: Vec<Assignment>,
     /// Variables that the user had set already and that stay.
@@ -56,7 +59,7 @@ pub(crate) struct Execution {
 }
 
 /// A jobserver to serve.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub(crate) struct JobserverPlan {
     /// How clients are told.
     pub(crate) style: JobserverStyle,
@@ -65,7 +68,7 @@ pub(crate) struct JobserverPlan {
 }
 
 /// A variable that a user set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct KeptVariable {
     /// Its name.
     pub(crate) name: String,
@@ -82,6 +85,7 @@ impl Execution {
         execution.source = Some(plan.source);
         execution.package = Some(plan.package);
         execution.output = Some(plan.output);
+        execution.scratch = plan.scratch;
         execution
     }
 
@@ -112,6 +116,7 @@ impl Execution {
             driver,
             steps,
             output: None,
+            scratch: None,
             environment,
             kept,
             jobserver,
@@ -219,8 +224,20 @@ pub(crate) fn execute(
         }
     }
     progress.finish();
+    remove(execution.scratch.as_deref());
     record.finish(&facts);
     facts
+}
+
+/// Removes intermediate files. Nothing but disk space is lost when that fails.
+fn remove(scratch: Option<&Path>) {
+    let Some(directory) = scratch else { return };
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            ui::warn(&format!("{} stays: {error}", directory.display()));
+        }
+        _ => {}
+    }
 }
 
 fn start_jobserver(execution: &Execution) -> Option<Jobserver> {

@@ -4,8 +4,26 @@
 
 use ironwright_core::observe::{Limiter, RunFacts, Summary, summarise};
 use ironwright_core::units::human_duration;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::ui::{self, BAD, GOOD, HEADING, paint};
+
+/// What `run --json` and `build --json` print of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RunReport {
+    /// What was observed.
+    facts: RunFacts,
+    /// What follows from it.
+    summary: Summary,
+}
+
+impl RunReport {
+    /// The facts with their summary.
+    pub(crate) fn new(facts: RunFacts) -> Self {
+        Self { summary: summarise(&facts), facts }
+    }
+}
 
 /// The exit code that a run passes on: the command's, or the signal's that a user ended it with.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
@@ -39,10 +57,11 @@ fn start_failure(facts: &RunFacts) -> Option<String> {
 
 fn text(facts: &RunFacts, summary: &Summary, output: Option<&std::path::Path>) -> String {
     let code = exit_code(facts);
-    let outcome = if code == 0 {
-        paint(GOOD, "done")
-    } else {
-        paint(BAD, &format!("failed with exit code {code}"))
+    let interrupted = facts.steps.last().is_some_and(|step| step.observed.interrupted_by.is_some());
+    let outcome = match code {
+        0 => paint(GOOD, "done"),
+        _ if interrupted => paint(BAD, "interrupted"),
+        _ => paint(BAD, &format!("failed with exit code {code}")),
     };
     let what = facts.source.clone().map(|source| format!(" {source}")).unwrap_or_default();
     let mut out = format!(

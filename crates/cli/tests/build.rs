@@ -188,3 +188,37 @@ fn package_overrides_reach_the_build() {
     let output = build(home.path(), &["--profile", profile.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("jobs=5"));
 }
+
+/// cargo's temporary files must not outlive an interruption.
+#[test]
+fn an_interrupted_build_of_a_crate_leaves_nothing_behind() {
+    if std::env::var_os("IRONWRIGHT_TEST_COMPLETE").is_none() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut child = ironwright(home.path())
+        .args(["build", "crate:hexyl@0.16.0"])
+        .env("XDG_CACHE_HOME", home.path().join("cache"))
+        .env("TMPDIR", home.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let scratch = home.path().join("cache/ironwright/build");
+    for _ in 0..600 {
+        let begun = std::fs::read_dir(&scratch).is_ok_and(|mut entries| entries.next().is_some());
+        if begun || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+    let left = std::fs::read_dir(home.path()).unwrap().flatten();
+    let names: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(
+        names.iter().all(|name| ["cache", "state", "data"].contains(&name.as_str())),
+        "{names:?}"
+    );
+}

@@ -237,3 +237,23 @@ fn an_address_space_limit_reaches_the_command() {
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1048576\n");
 }
+
+#[test]
+fn every_report_has_the_published_shape() {
+    let home = tempfile::tempdir().unwrap();
+    let print =
+        |arguments: &[&str]| json(&ironwright(home.path()).args(arguments).output().unwrap());
+    for (shape, arguments) in [
+        ("run", &["run", "--json", "--", "true"][..]),
+        ("plan", &["run", "--dry-run", "--json", "--", "make"]),
+        ("plan", &["build", "--dry-run", "--json", "crate:x"]),
+        ("history", &["history", "--json"]),
+        ("doctor", &["doctor", "--json"]),
+    ] {
+        let validator = jsonschema::validator_for(&print(&["schema", shape])).unwrap();
+        let report = print(arguments);
+        let mistakes: Vec<_> =
+            validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert_eq!(mistakes, [""; 0], "{shape}");
+    }
+}

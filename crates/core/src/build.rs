@@ -204,6 +204,8 @@ pub struct BuildPlan {
     pub steps: Vec<Step>,
     /// Where the result will be.
     pub output: PathBuf,
+    /// Directory for what only the build needs; removed at its end, however it ends.
+    pub scratch: Option<PathBuf>,
 }
 
 /// What a plan is made from besides the source.
@@ -215,6 +217,8 @@ pub struct Surroundings {
     pub dir: PathBuf,
     /// Where results of crates go.
     pub output: PathBuf,
+    /// A directory of this build's own for intermediate files of crates.
+    pub scratch: PathBuf,
     /// The compilers that make or ninja may start when no jobserver can be served.
     pub jobs: u64,
     /// True when the build tool takes its jobs from a jobserver.
@@ -257,11 +261,14 @@ fn crate_plan(
     around: &Surroundings,
 ) -> BuildPlan {
     let output = around.output.to_string_lossy().into_owned();
+    let scratch = around.scratch.to_string_lossy().into_owned();
+    // cargo's own temporary directory would stay behind when the build is interrupted.
     let mut install = step(
         "build",
-        &["cargo", "install", name, "--root", &output, "--locked", "--force", "--no-track"],
+        &["cargo", "install", name, "--root", &output, "--target-dir", &scratch],
         &around.dir,
     );
+    install.argv.extend(["--locked", "--force", "--no-track"].map(str::to_owned));
     if let Some(version) = version {
         install.argv.extend(["--version".to_owned(), version.to_owned()]);
     }
@@ -274,6 +281,7 @@ fn crate_plan(
         driver: Driver::Cargo,
         steps: vec![install],
         output: around.output.join("bin"),
+        scratch: Some(around.scratch.clone()),
     }
 }
 
@@ -293,7 +301,7 @@ fn path_plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanEr
         Driver::Npm => npm(around),
         Driver::Python => python(around),
     };
-    Ok(BuildPlan { source: source.to_string(), package, driver, steps, output })
+    Ok(BuildPlan { source: source.to_string(), package, driver, steps, output, scratch: None })
 }
 
 fn has(around: &Surroundings, name: &str) -> bool {

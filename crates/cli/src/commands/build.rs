@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ironwright_core::build::{Driver, Source, Surroundings, plan};
-use ironwright_core::observe::summarise;
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, system};
@@ -17,6 +16,7 @@ use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
 use crate::execute::{Execution, execute, jobs_knob};
 use crate::progress::{Progress, ProgressChoice};
+use crate::summary::RunReport;
 use crate::table::table;
 use crate::ui::{DIM, HEADING, paint};
 use crate::{summary, ui};
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
         let own = summary::exit_code(&facts);
         let interrupted =
             facts.steps.last().is_some_and(|step| step.observed.interrupted_by.is_some());
-        reports.push(serde_json::json!({"facts": facts, "summary": summarise(&facts)}));
+        reports.push(RunReport::new(facts));
         code = if code == 0 { own } else { code };
         if own != 0 && (interrupted || !args.keep_going) {
             break;
@@ -149,7 +149,10 @@ fn surroundings(
                 || Directories::data().unwrap_or_else(|| cwd.join(".ironwright")).join("packages");
             let output =
                 args.out.as_ref().map_or_else(|| default().join(directory), |out| cwd.join(out));
-            Ok(Surroundings { dir: cwd, output, ..common })
+            let cache = Directories::cache().unwrap_or_else(|| cwd.join(".ironwright"));
+            // The process id keeps two builds of the same crate apart.
+            let scratch = cache.join("build").join(format!("{name}-{}", std::process::id()));
+            Ok(Surroundings { dir: cwd, output, scratch, ..common })
         }
         Source::Path(path) => {
             let dir = std::fs::canonicalize(path).map_err(|error| read(path, error))?;

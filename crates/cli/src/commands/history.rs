@@ -12,9 +12,12 @@ use ironwright_history::{Filter, Owner, Record, State};
 use ironwright_host::procfs;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::error::CliError;
 use crate::execute::{history_path, open_history};
+use crate::summary::RunReport;
 use crate::table::table;
 use crate::{summary, ui};
 
@@ -44,11 +47,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, CliError> {
         _ => Vec::new(),
     };
     if args.json {
-        let shown: Vec<_> = records
-            .iter()
-            .map(|r| serde_json::json!({"id": r.id, "state": r.state, "facts": r.facts, "summary": summarise(&r.facts)}))
-            .collect();
-        ui::print_json(&shown)?;
+        ui::print_json(&records.into_iter().map(HistoryEntry::new).collect::<Vec<_>>())?;
     } else if records.is_empty() {
         ui::note(
             "no runs yet: `ironwright run -- COMMAND` and `ironwright build SOURCE` add them\n",
@@ -59,6 +58,29 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, CliError> {
         ui::print(&table(&headings, records.iter().map(row)))?;
     }
     Ok(0)
+}
+
+/// What `history --json` prints of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HistoryEntry {
+    /// Its place in the history.
+    id: i64,
+    /// `running`, `finished` or `lost`.
+    state: &'static str,
+    /// Facts and summary.
+    #[serde(flatten)]
+    report: RunReport,
+}
+
+impl HistoryEntry {
+    fn new(record: Record) -> Self {
+        let state = match record.state {
+            State::Running => "running",
+            State::Finished => "finished",
+            State::Lost => "lost",
+        };
+        Self { id: record.id, state, report: RunReport::new(record.facts) }
+    }
 }
 
 fn is_alive(owner: Owner) -> bool {

@@ -4,13 +4,13 @@
 
 use clap::Args;
 use ironwright_core::build::Driver;
-use ironwright_core::observe::summarise;
 
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::execute::{Execution, execute};
 use crate::progress::{Progress, ProgressChoice};
+use crate::summary::RunReport;
 use crate::{summary, ui};
 
 /// Run a command with the derived settings, a jobserver and a watch on memory.
@@ -62,12 +62,13 @@ pub(crate) fn run(args: &RunArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     let mut progress = Progress::new(args.progress, args.json);
     let facts = execute(&execution, &context, &mut progress);
+    let code = summary::exit_code(&facts);
     if args.json {
-        ui::print_json(&serde_json::json!({"facts": facts, "summary": summarise(&facts)}))?;
+        ui::print_json(&RunReport::new(facts))?;
     } else if !args.quiet {
         summary::show(&facts, None);
     }
-    Ok(summary::exit_code(&facts))
+    Ok(code)
 }
 
 /// Tells when a tool takes no part in the jobserver, because nothing then limits its jobs.

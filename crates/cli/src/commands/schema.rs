@@ -3,13 +3,15 @@
 //! Does not know the shapes; they stand beside the types.
 
 use clap::{Args, ValueEnum};
-use ironwright_core::build::BuildPlan;
+use ironwright_core::doctor::Finding;
 use ironwright_core::facts::HostFacts;
-use ironwright_core::observe::RunFacts;
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::settings::report::SettingsReport;
 
+use crate::commands::history::HistoryEntry;
 use crate::error::CliError;
+use crate::execute::Execution;
+use crate::summary::RunReport;
 use crate::ui;
 
 /// Print the JSON schema of an output.
@@ -31,10 +33,14 @@ enum Shape {
     Profile,
     /// `ironwright settings --json`.
     Settings,
-    /// `ironwright build --dry-run --json`.
+    /// `ironwright build --dry-run --json` and `ironwright run --dry-run --json`.
     Plan,
-    /// `ironwright run --json` and each `facts` of `ironwright history --json`.
+    /// `ironwright run --json`, and each entry of `ironwright build --json`.
     Run,
+    /// `ironwright history --json`.
+    History,
+    /// `ironwright doctor --json`.
+    Doctor,
 }
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
@@ -42,8 +48,10 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Probe => ui::print_json(&schemars::schema_for!(HostFacts))?,
         Shape::Profile => ui::print_json(&profile_schema())?,
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
-        Shape::Plan => ui::print_json(&schemars::schema_for!(BuildPlan))?,
-        Shape::Run => ui::print_json(&schemars::schema_for!(RunFacts))?,
+        Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
+        Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
+        Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
+        Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
     }
     Ok(0)
 }

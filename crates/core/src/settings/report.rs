@@ -65,8 +65,7 @@ pub struct SettingReport {
     pub effect: Effect,
     /// The way from facts to the derived value.
     pub steps: Vec<Step>,
-    /// What would change the derived value; only with `--explain`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What would change the derived value; found out with `--explain` only.
     pub what_if: Vec<WhatIf>,
 }
 
