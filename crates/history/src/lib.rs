@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ironwright_core::observe::RunFacts;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
@@ -113,6 +113,8 @@ pub struct Filter {
 
 /// Time that a writer waits for another to finish.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Pause before a database that was busy is opened again.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 impl History {
     /// Opens the database, makes or migrates it as needed. A damaged one is set aside.
@@ -124,10 +126,22 @@ impl History {
                 .create(directory)
                 .map_err(|error| HistoryError::Directory { path: path.to_owned(), error })?;
         }
-        match Self::open_as_is(path) {
+        match Self::open_patiently(path) {
+            Err(HistoryError::Database { error, .. }) if is_damage(&error) => Self::renew(path),
+            opened => opened,
+        }
+    }
+
+    /// Sets a damaged database aside and begins a new one, unless another program, which found the
+    /// same damage, was quicker.
+    fn renew(path: &Path) -> Result<Self, HistoryError> {
+        let directory = path.parent().and_then(|directory| fs::File::open(directory).ok());
+        // Where directories cannot be locked, being quicker is all there is.
+        let _ = directory.as_ref().map(fs::File::lock);
+        match Self::open_patiently(path) {
             Err(HistoryError::Database { error, .. }) if is_damage(&error) => {
                 let aside = set_aside(path)?;
-                let mut history = Self::open_as_is(path)?;
+                let mut history = Self::open_patiently(path)?;
                 history.set_aside = Some(aside);
                 Ok(history)
             }
@@ -135,12 +149,27 @@ impl History {
         }
     }
 
+    /// Waits while another program makes or recovers the database, which SQLite reports at once
+    /// and not after the time that it was told to wait.
+    fn open_patiently(path: &Path) -> Result<Self, HistoryError> {
+        let began = Instant::now();
+        loop {
+            match Self::open_as_is(path) {
+                Err(HistoryError::Database { error, .. })
+                    if is_busy(&error) && began.elapsed() < PATIENCE =>
+                {
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     fn open_as_is(path: &Path) -> Result<Self, HistoryError> {
         let database = |error| HistoryError::Database { path: path.to_owned(), error };
         let mut db = Connection::open(path).map_err(database)?;
         db.busy_timeout(PATIENCE).map_err(database)?;
-        let found: i64 =
-            db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(database)?;
+        let found = schema::version(&db).map_err(database)?;
         if found > schema::VERSION {
             return Err(HistoryError::Newer {
                 path: path.to_owned(),
@@ -245,6 +274,10 @@ fn record(row: &Row<'_>, is_alive: &impl Fn(Owner) -> bool) -> rusqlite::Result<
         false => State::Lost,
     };
     Ok(Some(Record { id, state, facts }))
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

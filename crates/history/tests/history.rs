@@ -4,7 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
 use ironwright_core::observe::RunFacts;
 use ironwright_core::units::Bytes;
@@ -77,35 +78,90 @@ fn two_writers_lose_nothing() {
     assert!(found.iter().all(|record| record.state == State::Finished));
 }
 
+/// What the tests below start as a process of its own.
+#[test]
+#[ignore = "started by other tests"]
+fn helper() {
+    let Ok(task) = std::env::var("IRONWRIGHT_TEST_TASK") else { return };
+    let path = PathBuf::from(std::env::var("IRONWRIGHT_TEST_PATH").unwrap());
+    let history = History::open(&path).unwrap();
+    match task.as_str() {
+        "write" => (0..200).for_each(|_| {
+            let id = history.begin(&facts("codex"), OWNER).unwrap();
+            history.finish(id, &facts("codex")).unwrap();
+        }),
+        "fill" => fill(&history),
+        _ => {
+            history.begin(&facts("killed"), OWNER).unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(30));
+        }
+    }
+}
+
+/// Writes until the disk is full, then reads.
+fn fill(history: &History) {
+    let big = RunFacts { host: Some("x".repeat(4000)), ..facts("big") };
+    let failed = (0..10_000).find_map(|_| history.begin(&big, OWNER).err()).unwrap();
+    assert!(matches!(failed, HistoryError::Database { .. }), "{failed}");
+    assert!(history.list(&Filter::default(), |_| false).unwrap().len() > 1);
+    // A run that began before can still not be completed with more than there is room for.
+    let huge = RunFacts { host: Some("x".repeat(1 << 20)), ..facts("kept") };
+    assert!(history.finish(1, &huge).is_err());
+}
+
+fn start(task: &str, path: &Path, prefix: &[&str]) -> Child {
+    Command::new("env")
+        .args(prefix)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "helper", "--ignored", "--quiet"])
+        .env("IRONWRIGHT_TEST_TASK", task)
+        .env("IRONWRIGHT_TEST_PATH", path)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn two_processes_that_make_the_database_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/history.db");
+    let writers = [start("write", &path, &[]), start("write", &path, &[])];
+    for mut writer in writers {
+        assert!(writer.wait().unwrap().success());
+    }
+    let found = all(&path);
+    assert_eq!(found.len(), 400);
+    assert!(found.iter().all(|record| record.state == State::Finished));
+}
+
+#[test]
+fn a_killed_writer_leaves_a_lost_run_and_a_sound_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.db");
+    let mut writer = start("hang", &path, &[]);
+    let began = std::time::Instant::now();
+    while !path.exists() || all(&path).is_empty() {
+        assert!(began.elapsed().as_secs() < 20, "no row");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    let history = History::open(&path).unwrap();
+    assert!(history.set_aside.is_none());
+    history.begin(&facts("codex"), OWNER).unwrap();
+    let states: Vec<_> = all(&path).iter().map(|record| record.state).collect();
+    assert_eq!(states, [State::Lost, State::Lost]);
+}
+
+/// The largest file that the process may write stands in for the end of the disk: 512 KiB.
 #[test]
 fn a_full_disk_is_an_error_and_what_was_stored_stays_readable() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("history.db");
     History::open(&path).unwrap().begin(&facts("kept"), OWNER).unwrap();
-    // The database may not grow: SQLite then fails exactly as on a full disk (SQLITE_FULL).
-    let full = Full::fill(&path);
-    let failed = full.write_until_full();
-    assert!(
-        matches!(failed, rusqlite::Error::SqliteFailure(e, _) if e.code == rusqlite::ErrorCode::DiskFull)
-    );
+    let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""];
+    assert!(start("fill", &path, &limited).wait().unwrap().success());
     assert!(all(&path).iter().any(|record| record.facts.package.as_deref() == Some("kept")));
-}
-
-struct Full(rusqlite::Connection);
-
-impl Full {
-    fn fill(path: &Path) -> Self {
-        let db = rusqlite::Connection::open(path).unwrap();
-        let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-        db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
-        Self(db)
-    }
-
-    fn write_until_full(&self) -> rusqlite::Error {
-        let insert =
-            "INSERT INTO runs (started_unix_ns, pid, pid_started, facts) VALUES (1, 1, 1, ?1)";
-        (0..1000).find_map(|_| self.0.execute(insert, ["x".repeat(4000)]).err()).unwrap()
-    }
 }
 
 #[test]
@@ -132,4 +188,16 @@ fn a_damaged_database_is_set_aside() {
     assert_eq!(std::fs::read(aside).unwrap(), garbage);
     history.begin(&facts("codex"), OWNER).unwrap();
     assert_eq!(all(&path).len(), 1);
+}
+
+#[test]
+fn of_two_that_find_the_damage_one_sets_it_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.db");
+    std::fs::write(&path, b"no database ".repeat(1000)).unwrap();
+    for mut writer in [start("write", &path, &[]), start("write", &path, &[])] {
+        assert!(writer.wait().unwrap().success());
+    }
+    assert_eq!(all(&path).len(), 400);
+    assert!(!directory.path().join("history.db.damaged-2").exists());
 }
