@@ -50,7 +50,7 @@ fn the_exit_code_is_the_commands() {
 #[test]
 fn the_summary_tells_time_memory_and_what_held_it_back() {
     let home = tempfile::tempdir().unwrap();
-    let output = run(home.path(), &["--", "sh", "-c", "echo result; echo oops >&2"]);
+    let output = run(home.path(), &["--", "sh", "-c", "echo result; echo oops >&2; sleep 1.1"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "result\n");
     let text = stderr(&output);
     for word in ["oops", "done in", "processor", "memory", "held back"] {

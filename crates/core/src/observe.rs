@@ -204,6 +204,10 @@ const BUSY: f64 = 0.85;
 /// Share of the time in which some task waited, above which a resource was a limit.
 const STALLED: f64 = 0.05;
 
+/// Time below which nothing is said about how busy the threads were: a command that is over at
+/// once was held back by its own start.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// What follows from the facts.
 pub fn summarise(facts: &RunFacts) -> Summary {
     let observed: Vec<&Observed> = facts.steps.iter().map(|step| &step.observed).collect();
@@ -264,17 +268,23 @@ fn held_back(facts: &RunFacts, observed: &[&Observed], summary: &Summary) -> Vec
             format!("tasks waited for a disk {} of the time", percent(disk)),
         ));
     }
-    let threads = facts.threads;
+    out.extend((summary.wall >= TELLING).then(|| threads_limit(facts.threads, summary)));
+    out
+}
+
+/// Whether the threads were the limit, or what there was to do for them.
+fn threads_limit(threads: u32, summary: &Summary) -> HeldBack {
     let busy = summary.busy_threads;
-    out.push(if summary.cpu_use >= BUSY {
+    if summary.cpu_use >= BUSY {
         limit(Limiter::Processor, format!("{busy:.1} of {threads} threads were busy on average"))
     } else {
         limit(
             Limiter::Serial,
-            format!("only {busy:.1} of {threads} threads were busy on average: there was no more to do in parallel, or it waited"),
+            format!(
+                "only {busy:.1} of {threads} threads were busy on average: there was no more to do in parallel, or it waited"
+            ),
         )
-    });
-    out
+    }
 }
 
 const fn limit(by: Limiter, because: String) -> HeldBack {
@@ -368,6 +378,7 @@ mod tests {
     fn a_run_without_time_or_steps_has_a_summary() {
         let none = summary(Observed { wall_ns: 0, user_ns: 0, system_ns: 0, ..observed() });
         assert!(none.cpu_use.abs() < f64::EPSILON);
+        assert_eq!(none.held_back, []);
     }
 
     #[test]
