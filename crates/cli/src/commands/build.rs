@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ironwright_core::build::{Driver, Source, Surroundings, plan};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
@@ -35,8 +35,8 @@ pub(crate) struct BuildArgs {
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
     /// Build system of path: sources, instead of the one that is recognised.
-    #[arg(long, value_enum)]
-    driver: Option<DriverChoice>,
+    #[arg(long, value_parser = parse_driver, value_name = "DRIVER")]
+    driver: Option<Driver>,
     /// Where the programs of crate: sources go.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -57,27 +57,12 @@ pub(crate) struct BuildArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DriverChoice {
-    Cargo,
-    Cmake,
-    Make,
-    Go,
-    Npm,
-    Python,
-}
-
-impl From<DriverChoice> for Driver {
-    fn from(choice: DriverChoice) -> Self {
-        match choice {
-            DriverChoice::Cargo => Self::Cargo,
-            DriverChoice::Cmake => Self::Cmake,
-            DriverChoice::Make => Self::Make,
-            DriverChoice::Go => Self::Go,
-            DriverChoice::Npm => Self::Npm,
-            DriverChoice::Python => Self::Python,
-        }
-    }
+/// Reads a driver's name.
+fn parse_driver(text: &str) -> Result<Driver, String> {
+    Driver::ALL.iter().copied().find(|driver| driver.name() == text).ok_or_else(|| {
+        let names: Vec<_> = Driver::ALL.iter().map(|driver| driver.name()).collect();
+        format!("the drivers are {}", names.join(", "))
+    })
 }
 
 pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
@@ -138,9 +123,13 @@ fn surroundings(
 ) -> Result<Surroundings, CliError> {
     let read = |path: &Path, error| CliError::Read { path: path.to_owned(), error };
     let cwd = std::env::current_dir().map_err(|error| read(Path::new("."), error))?;
-    let driver = args.driver.map(Driver::from);
     let ninja = !matches!(context.profile(None).host("tools.ninja").value, Value::Unset);
-    let common = Surroundings { offline: args.offline, driver, ninja, ..Surroundings::default() };
+    let common = Surroundings {
+        offline: args.offline,
+        driver: args.driver,
+        ninja,
+        ..Surroundings::default()
+    };
     match source {
         Source::Crate { name, version } => {
             let directory =

@@ -57,6 +57,7 @@ pub(crate) fn run(args: &RunArgs, host: &HostArgs) -> Result<u8, CliError> {
         return super::build::show_plan(&[execution], args.json);
     }
     if !args.quiet {
+        context.tell_fallbacks();
         super::build::tell_kept(&execution);
         tell_pool_leaver(&execution);
     }
