@@ -46,6 +46,8 @@ pub(crate) struct Execution {
     pub(crate) environment: Vec<Assignment>,
     /// Variables that the user had set already and that stay.
     pub(crate) kept: Vec<KeptVariable>,
+    /// Variables that are taken away because the jobserver takes their place.
+    pub(crate) removed: Vec<String>,
     /// The jobserver that is served.
     pub(crate) jobserver: Option<JobserverPlan>,
     /// Hardware threads for the build.
@@ -103,10 +105,11 @@ impl Execution {
         if place == Place::BuildEnv {
             wanted.extend(assignments(profile, Place::BuildEnv, false));
         }
+        let mut removed = Vec::new();
         if jobserver.is_some() {
-            // A -jN of its own makes make or ninja leave the shared pool.
-            wanted
-                .retain(|a| !matches!(a.key.as_str(), "MAKEFLAGS" | "CMAKE_BUILD_PARALLEL_LEVEL"));
+            let (replaced, other) = wanted.into_iter().partition(is_replaced_by_jobserver);
+            wanted = other;
+            removed = inherited_from_us(&replaced);
         }
         let (environment, kept) = settle(wanted);
         let count = |knob| u32::try_from(settings.count(knob)).unwrap_or(u32::MAX);
@@ -119,6 +122,7 @@ impl Execution {
             scratch: None,
             environment,
             kept,
+            removed,
             jobserver,
             threads: count(&system::BUILD_THREADS),
             budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
@@ -164,13 +168,27 @@ pub(crate) const fn jobs_knob(driver: Option<Driver>) -> &'static Knob {
     }
 }
 
+/// A -jN of its own makes make or ninja leave the shared pool.
+fn is_replaced_by_jobserver(assignment: &Assignment) -> bool {
+    matches!(assignment.key.as_str(), "MAKEFLAGS" | "CMAKE_BUILD_PARALLEL_LEVEL")
+}
+
+/// Variables that hold just what is derived, as after `eval "$(ironwright emit env)"`: nobody chose
+/// them over a jobserver.
+fn inherited_from_us(assignments: &[Assignment]) -> Vec<String> {
+    let is_ours = |a: &&Assignment| std::env::var(&a.key).is_ok_and(|value| value == a.value());
+    assignments.iter().filter(is_ours).map(|a| a.key.clone()).collect()
+}
+
 fn jobserver(
     driver: Option<Driver>,
     profile: &Profile,
     settings: &Settings,
 ) -> Option<JobserverPlan> {
     // A user's own flags, or a make that we run below, come first.
-    if std::env::var_os("MAKEFLAGS").is_some_and(|flags| !flags.is_empty()) {
+    let own = format!("-j{}", settings.count(&cpp::MAKE_JOBS));
+    if std::env::var_os("MAKEFLAGS").is_some_and(|flags| !flags.is_empty() && flags != own.as_str())
+    {
         return None;
     }
     let version = |tool: &str| match profile.host(&format!("tools.{tool}")).value {
@@ -269,6 +287,7 @@ fn request(
         argv: step.argv.clone(),
         cwd: Some(step.cwd.clone()),
         environment,
+        removed: execution.removed.clone(),
         address_space: execution.address_space,
         niceness: execution.niceness,
         relay_stdout: progress.relays_stdout(),

@@ -119,6 +119,39 @@ fn make_shares_the_jobserver() {
     assert_eq!(most_recipes(home.path(), &["--set", "make-jobs=1", "--", "make"]), 1);
 }
 
+/// After `eval "$(ironwright emit env)"` the derived numbers are in the environment; they must not
+/// keep the tools out of the pool, while a number of the user's own does.
+#[test]
+fn derived_numbers_in_the_environment_give_way_to_the_jobserver() {
+    let home = tempfile::tempdir().unwrap();
+    let script = "echo $MAKEFLAGS $CMAKE_BUILD_PARALLEL_LEVEL.";
+    let show = [
+        "--set",
+        "make-jobs=3",
+        "--set",
+        "cmake-build-parallel-level=3",
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    let print = |jobs: &str| {
+        let output = ironwright(home.path())
+            .env("MAKEFLAGS", format!("-j{jobs}"))
+            .env("CMAKE_BUILD_PARALLEL_LEVEL", jobs)
+            .args(show)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let ours = print("3");
+    assert!(ours.starts_with("-j3 --jobserver-auth=") && ours.ends_with(" .\n"), "{ours}");
+    // Somebody chose another number: no pool, and the flag outranks the environment.
+    assert_eq!(print("9"), "-j3 3.\n");
+}
+
 /// ninja speaks the protocol since 1.13, which Debian does not have; the checks bring it from PyPI.
 #[test]
 #[ignore = "needs ninja 1.13; cargo xtask test --install runs it"]

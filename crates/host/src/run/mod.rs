@@ -35,6 +35,8 @@ pub struct Request {
     pub cwd: Option<PathBuf>,
     /// Variables that are set for it.
     pub environment: Vec<(String, String)>,
+    /// Variables that it does not inherit; one that is also set is set.
+    pub removed: Vec<String>,
     /// `RLIMIT_AS` of the command and all it starts.
     pub address_space: Option<Bytes>,
     /// Priority, 0 to 19.
@@ -307,6 +309,9 @@ fn command(request: &Request) -> io::Result<(Command, Vec<Relay>)> {
         return Err(io::Error::new(io::ErrorKind::NotFound, "no command given"));
     };
     let mut command = Command::new(program);
+    for name in &request.removed {
+        command.env_remove(name);
+    }
     command.args(arguments).envs(request.environment.iter().map(|(k, v)| (k, v)));
     if let Some(cwd) = &request.cwd {
         command.current_dir(cwd);
