@@ -14,6 +14,26 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// "No limit" in version 1 is the largest multiple of a page below 2^63.
 const NO_LIMIT_V1: u64 = 1 << 62;
 
+/// Controllers of version 1 (`include/linux/cgroup_subsys.h` of Linux 6.12). A hierarchy with none
+/// of them (`name=systemd`) only groups processes and limits nothing.
+const CONTROLLERS_V1: &[&str] = &[
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "debug",
+    "devices",
+    "freezer",
+    "hugetlb",
+    "memory",
+    "misc",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "pids",
+    "rdma",
+];
+
 /// A mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {
@@ -27,32 +47,37 @@ struct Mount {
     controllers: Vec<String>,
 }
 
+impl Mount {
+    fn controls(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|one| one == controller)
+    }
+}
+
 pub(crate) fn read(reader: &mut Reader<'_>) -> CgroupFacts {
     let mounts: Vec<Mount> =
         reader.optional(MOUNTS).unwrap_or_default().lines().filter_map(mount).collect();
     let groups = reader.optional(GROUPS).unwrap_or_default();
     let unified = mounts.iter().find(|m| m.unified);
-    let memory_v1 = mounts.iter().find(|m| m.controllers.iter().any(|c| c == "memory"));
-    let cpu_v1 = mounts.iter().find(|m| m.controllers.iter().any(|c| c == "cpu"));
+    let memory_v1 = mounts.iter().find(|m| m.controls("memory"));
+    let cpu_v1 = mounts.iter().find(|m| m.controls("cpu"));
     let mode = mode(&mounts);
-    let path = own_path(&groups, if mode == CgroupMode::V2 { None } else { Some("memory") });
+    let unified_path = own_path(&groups, None);
+    let delegated =
+        delegated(reader, unified.filter(|_| mode == CgroupMode::V2), unified_path.as_deref());
     let mut facts = CgroupFacts {
         mode,
-        path: path.clone(),
+        path: own_path(&groups, memory_v1.map(|_| "memory")),
         memory_limit: Fact::new(Limit::Unlimited, GROUPS),
         memory_high: Fact::new(Limit::Unlimited, GROUPS),
         swap_limit: Fact::new(Limit::Unlimited, GROUPS),
         cpu_quota: None,
-        delegated: delegated(reader, unified.filter(|_| mode == CgroupMode::V2), path.as_deref()),
+        delegated,
     };
-    match mode {
-        CgroupMode::V2 => version_2(reader, unified, path.as_deref(), &mut facts),
-        CgroupMode::V1 | CgroupMode::Hybrid => {
-            version_1(reader, memory_v1, own_path(&groups, Some("memory")).as_deref(), &mut facts);
-            facts.cpu_quota = quota_v1(reader, cpu_v1, own_path(&groups, Some("cpu")).as_deref());
-        }
-        CgroupMode::None => {}
-    }
+    // In a hybrid each controller is in one of the two versions; the other has no files for it.
+    version_2(reader, unified, unified_path.as_deref(), &mut facts);
+    version_1(reader, memory_v1, own_path(&groups, Some("memory")).as_deref(), &mut facts);
+    let quota = quota_v1(reader, cpu_v1, own_path(&groups, Some("cpu")).as_deref());
+    facts.cpu_quota = smaller(facts.cpu_quota.take(), quota);
     facts
 }
 
@@ -80,8 +105,8 @@ fn mount(line: &str) -> Option<Mount> {
         _ => return None,
     };
     let options = behind.next_back().unwrap_or_default();
-    let controllers =
-        if unified { Vec::new() } else { options.split(',').map(str::to_owned).collect() };
+    let is_controller = |option: &&str| !unified && CONTROLLERS_V1.contains(option);
+    let controllers = options.split(',').filter(is_controller).map(str::to_owned).collect();
     Some(Mount { root, point, unified, controllers })
 }
 
@@ -98,17 +123,26 @@ fn own_path(groups: &str, controller: Option<&str>) -> Option<String> {
     })
 }
 
-/// The directories from a group up to the mount point, own group first.
+/// What of a group's path lies below what is mounted.
 ///
-/// Inside a container the path may be told as the host sees it; what lies below the mounted root is
-/// then cut off, and where nothing matches the mount point itself is the group.
-fn directories(reader: &Reader<'_>, mount: &Mount, path: &str) -> Vec<String> {
-    let below = match path.strip_prefix(mount.root.as_str()) {
-        Some(rest) if mount.root != "/" => rest,
+/// Inside a container the path may be told as the host sees it; the mounted root is then cut off. A
+/// path that climbs (`/../other`) leads out of the namespace that is mounted, as
+/// `cgroup_namespaces(7)` tells.
+fn below<'a>(mount: &Mount, path: &'a str) -> &'a str {
+    if path.split('/').any(|part| part == "..") {
+        return "";
+    }
+    match path.strip_prefix(mount.root.as_str()) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
         _ => path,
-    };
+    }
+}
+
+/// The directories from a group up to the mount point, own group first. Where the path leads to
+/// nothing, the mount point itself is the group.
+fn directories(reader: &Reader<'_>, mount: &Mount, path: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let mut at = below.trim_matches('/');
+    let mut at = below(mount, path).trim_matches('/');
     while !at.is_empty() {
         let directory = format!("{}/{at}", mount.point);
         if reader.root.exists(&directory) {
@@ -131,9 +165,7 @@ fn version_2(
         lower(&mut facts.memory_limit, limit(reader, &format!("{directory}/memory.max")));
         lower(&mut facts.memory_high, limit(reader, &format!("{directory}/memory.high")));
         lower(&mut facts.swap_limit, limit(reader, &format!("{directory}/memory.swap.max")));
-        let file = format!("{directory}/cpu.max");
-        let quota =
-            reader.optional(&file).and_then(|text| cpu_max(&text)).map(|q| Fact::new(q, file));
+        let quota = quota_v2(reader, &format!("{directory}/cpu.max"));
         facts.cpu_quota = smaller(facts.cpu_quota.take(), quota);
     }
 }
@@ -151,6 +183,18 @@ fn version_1(
             limit(reader, &format!("{directory}/memory.limit_in_bytes")),
         );
     }
+}
+
+fn quota_v2(reader: &mut Reader<'_>, path: &str) -> Option<Fact<f64>> {
+    let text = reader.optional(path)?;
+    if text.split_whitespace().next() == Some("max") {
+        return None;
+    }
+    let quota = cpu_max(&text);
+    if quota.is_none() {
+        reader.malformed(path, "a quota or \"max\" and a period", &text);
+    }
+    quota.map(|quota| Fact::new(quota, path))
 }
 
 fn quota_v1(
@@ -192,7 +236,7 @@ fn parse_limit(text: &str) -> Option<Limit> {
     }
 }
 
-/// Processors' worth of time of `cpu.max` (`200000 100000`); `None` without a limit.
+/// Processors' worth of time of `cpu.max` (`200000 100000`); `None` when there is no such number.
 fn cpu_max(text: &str) -> Option<f64> {
     let (quota, period) = text.split_once(' ')?;
     let (quota, period) = (quota.parse::<u64>().ok()?, period.trim().parse::<u64>().ok()?);
@@ -302,6 +346,82 @@ mod tests {
             ("sys/fs/cgroup/memory.max", "536870912\n"),
         ]);
         assert_eq!(facts.memory_limit.value, Limit::Bytes(Bytes::mib(512)));
+    }
+
+    const V2_MOUNT: &str = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+
+    #[test]
+    fn a_named_hierarchy_beside_version_2_limits_nothing() {
+        let named = "31 1 0:27 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n";
+        let mounts = format!("{V2_MOUNT}{named}");
+        let facts = facts(&[
+            ("proc/self/mountinfo", mounts.as_str()),
+            ("proc/self/cgroup", "1:name=systemd:/\n0::/job\n"),
+            ("sys/fs/cgroup/job/memory.max", "1073741824\n"),
+        ]);
+        assert_eq!((facts.mode, facts.path.as_deref()), (CgroupMode::V2, Some("/job")));
+        assert_eq!(facts.memory_limit.value, Limit::Bytes(Bytes::gib(1)));
+    }
+
+    #[test]
+    fn a_hybrid_may_have_memory_and_processors_in_version_2() {
+        let facts = facts(&[
+            (
+                "proc/self/mountinfo",
+                "30 1 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
+                 31 1 0:27 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n",
+            ),
+            ("proc/self/cgroup", "1:cpuset:/\n0::/job\n"),
+            ("sys/fs/cgroup/unified/job/memory.max", "1073741824\n"),
+            ("sys/fs/cgroup/unified/job/cpu.max", "200000 100000\n"),
+        ]);
+        assert_eq!((facts.mode, facts.path.as_deref()), (CgroupMode::Hybrid, Some("/job")));
+        assert_eq!(facts.memory_limit.value, Limit::Bytes(Bytes::gib(1)));
+        assert!((facts.cpu_quota.unwrap().value - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_not_followed() {
+        let limit = |root: &str, path: &str| {
+            let mounts = format!("30 1 0:26 {root} /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+            let groups = format!("0::{path}\n");
+            facts(&[
+                ("proc/self/mountinfo", mounts.as_str()),
+                ("proc/self/cgroup", groups.as_str()),
+                ("sys/fs/cgroup/memory.max", "2097152\n"),
+                ("sys/fs/cgroup/def/memory.max", "1048576\n"),
+                ("sys/fs/other/memory.max", "1048576\n"),
+            ])
+            .memory_limit
+        };
+        for (root, path) in [("/docker/abc", "/docker/abcdef"), ("/", "/../other")] {
+            assert_eq!(limit(root, path).source, "/sys/fs/cgroup/memory.max", "{path}");
+        }
+        assert_eq!(limit("/docker/abc", "/docker/abc/def").source, "/sys/fs/cgroup/def/memory.max");
+    }
+
+    #[test]
+    fn malformed_limits_are_problems_and_no_limits() {
+        let fake = FakeRoot::new([
+            ("proc/self/mountinfo", V2_MOUNT),
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/memory.max", ""),
+            ("sys/fs/cgroup/memory.high", "max\n"),
+            ("sys/fs/cgroup/cpu.max", "banana\n"),
+        ]);
+        let root = Root::at(fake.path());
+        let mut reader = Reader::new(&root);
+        let facts = read(&mut reader);
+        assert_eq!((facts.memory_limit.value, facts.cpu_quota), (Limit::Unlimited, None));
+        let sources: Vec<&str> = reader.problems.iter().map(|p| p.source.as_str()).collect();
+        assert_eq!(sources, ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.max"]);
+    }
+
+    #[test]
+    fn nothing_to_read_is_no_problem() {
+        let facts = facts(&[]);
+        assert_eq!((facts.mode, facts.path), (CgroupMode::None, None));
+        assert_eq!(facts.memory_limit.value, Limit::Unlimited);
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 use ironwright_core::facts::{Fact, MemoryFacts, SwapArea, Zram};
 use ironwright_core::units::{Bytes, Limit};
 
-use super::reader::{Reader, bracketed};
+use super::reader::Reader;
 
 const MEMINFO: &str = "/proc/meminfo";
 const SWAPS: &str = "/proc/swaps";
@@ -59,8 +59,7 @@ fn zram_device(reader: &mut Reader<'_>, device: String) -> Option<Zram> {
     if size == 0 {
         return None;
     }
-    let algorithm = reader.optional(&format!("{source}/comp_algorithm"));
-    let algorithm = algorithm.as_deref().and_then(bracketed).map(str::to_owned);
+    let algorithm = reader.chosen(&format!("{source}/comp_algorithm"));
     let path = format!("{source}/mm_stat");
     let text = reader.optional(&path);
     let parsed = text.as_deref().and_then(mm_stat);
@@ -108,10 +107,17 @@ fn swap_area(line: &str) -> Option<SwapArea> {
     let mut kilobytes = || fields.next()?.parse::<u64>().ok()?.checked_mul(1024).map(Bytes);
     let (size, used) = (kilobytes()?, kilobytes()?);
     let priority = fields.next()?.parse().ok()?;
-    // The kernel writes spaces as octal escapes.
-    let path = name.replace("\\040", " ");
+    let path = unescaped(name);
     let kind = if path.starts_with("/dev/zram") { "zram" } else { kind };
     Some(SwapArea { path, kind: kind.to_owned(), size, used, priority })
+}
+
+/// The kernel writes what would end a field or a line, and the backslash itself, in octal.
+fn unescaped(name: &str) -> String {
+    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n")];
+    let plain = escapes.iter().fold(name.to_owned(), |name, (code, text)| name.replace(code, text));
+    // Last, so that no escape comes of a backslash that stands for itself.
+    plain.replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -152,13 +158,46 @@ mod tests {
             ("proc/meminfo", "MemTotal: banana kB\n"),
             ("proc/swaps", "Filename\n/dev/sda2 partition many 0 -2\n"),
             ("sys/block/zram0/disksize", "4096\n"),
+            ("sys/block/zram0/comp_algorithm", "lzo zstd\n"),
             ("sys/block/zram0/mm_stat", "garbage\n"),
         ]);
         let root = Root::at(fake.path());
         let mut reader = Reader::new(&root);
         let facts = read(&mut reader);
         assert_eq!((facts.total, facts.swap.len(), facts.zram[0].ratio), (None, 0, None));
-        assert_eq!(reader.problems.len(), 4, "{:?}", reader.problems);
+        assert_eq!(reader.problems.len(), 5, "{:?}", reader.problems);
+    }
+
+    #[test]
+    fn a_ratio_needs_enough_stored() {
+        let ratio = |mm_stat: &str| {
+            let fake = FakeRoot::new([
+                ("sys/block/zram0/disksize", "1048576\n"),
+                ("sys/block/zram0/mm_stat", mm_stat),
+            ]);
+            let root = Root::at(fake.path());
+            zram(&mut Reader::new(&root)).first().and_then(|device| device.ratio)
+        };
+        assert_eq!(ratio("67108863 1 33554432 0\n"), None);
+        assert_eq!(ratio("67108864 1 33554432 0\n"), Some(2.0));
+        assert_eq!(ratio("67108864 1 0 0\n"), None);
+    }
+
+    #[test]
+    fn only_the_absence_of_meminfo_is_a_problem() {
+        let fake = FakeRoot::new([("etc/empty", "")]);
+        let root = Root::at(fake.path());
+        let mut reader = Reader::new(&root);
+        let facts = read(&mut reader);
+        assert_eq!((facts.zram.len(), facts.swap.len(), facts.swappiness), (0, 0, None));
+        let sources: Vec<&str> = reader.problems.iter().map(|p| p.source.as_str()).collect();
+        assert_eq!(sources, [MEMINFO]);
+    }
+
+    #[test]
+    fn names_of_swap_files_lose_their_escapes() {
+        assert_eq!(unescaped("/a\\040b\\011c"), "/a b\tc");
+        assert_eq!(unescaped("/a\\134040"), "/a\\040");
     }
 
     proptest! {
