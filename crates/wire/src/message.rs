@@ -387,7 +387,7 @@ mod tests {
             (pid, attempt, run) in (any::<i32>(), any::<u32>(), prop::option::of(any::<i64>())),
         ) {
             let running = running.map(|(pid, since_us)| Running { pid, since_us });
-            let ask = Ask { pid, attempt, run, argv, name, memory, running, ..Ask::default() };
+            let ask = Ask { pid, attempt, name, memory, argv, run, running, ..Ask::default() };
             let message = ToGovernor::Ask(ask);
             prop_assert_eq!(there_and_back(&message), Some(message));
         }
