@@ -5,6 +5,7 @@
 
 pub mod files;
 pub mod jobserver;
+pub mod limit;
 pub mod probe;
 pub mod procfs;
 pub mod psi;

@@ -21,7 +21,7 @@ pub fn read(proc: &Path) -> Option<Pressure> {
 }
 
 /// Microseconds of the line that begins with `kind`.
-fn total(text: &str, kind: &str) -> Option<u64> {
+pub(crate) fn total(text: &str, kind: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.split_ascii_whitespace().next() == Some(kind))?;
     line.split_ascii_whitespace().find_map(|word| word.strip_prefix("total="))?.parse().ok()
 }

@@ -7,9 +7,10 @@ use ironwright_core::units::{Bytes, Limit};
 
 use super::answers;
 use super::reader::Reader;
+use crate::root::Root;
 
 const GROUPS: &str = "/proc/self/cgroup";
-const MOUNTS: &str = "/proc/self/mountinfo";
+pub(crate) const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// "No limit" in version 1 is the largest multiple of a page below 2^63.
 const NO_LIMIT_V1: u64 = 1 << 62;
@@ -36,26 +37,25 @@ const CONTROLLERS_V1: &[&str] = &[
 
 /// A mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mount {
+pub(crate) struct Mount {
     /// The group that is mounted; not the root inside of containers.
     root: String,
     /// Where.
-    point: String,
+    pub(crate) point: String,
     /// Version 2.
-    unified: bool,
+    pub(crate) unified: bool,
     /// Controllers of a version 1 hierarchy.
     controllers: Vec<String>,
 }
 
 impl Mount {
-    fn controls(&self, controller: &str) -> bool {
+    pub(crate) fn controls(&self, controller: &str) -> bool {
         self.controllers.iter().any(|one| one == controller)
     }
 }
 
 pub(crate) fn read(reader: &mut Reader<'_>) -> CgroupFacts {
-    let mounts: Vec<Mount> =
-        reader.optional(MOUNTS).unwrap_or_default().lines().filter_map(mount).collect();
+    let mounts = mounts(&reader.optional(MOUNTS).unwrap_or_default());
     let groups = reader.optional(GROUPS).unwrap_or_default();
     let unified = mounts.iter().find(|m| m.unified);
     let memory_v1 = mounts.iter().find(|m| m.controls("memory"));
@@ -92,6 +92,11 @@ fn mode(mounts: &[Mount]) -> CgroupMode {
     }
 }
 
+/// The mounted hierarchies that a mountinfo lists.
+pub(crate) fn mounts(mountinfo: &str) -> Vec<Mount> {
+    mountinfo.lines().filter_map(mount).collect()
+}
+
 /// A line of mountinfo that mounts control groups (proc(5)): root and mount point are fields 4 and
 /// 5; behind the lone hyphen stand the file system and, last, its options.
 fn mount(line: &str) -> Option<Mount> {
@@ -110,8 +115,8 @@ fn mount(line: &str) -> Option<Mount> {
     Some(Mount { root, point, unified, controllers })
 }
 
-/// This process's group in the hierarchy with the controller; `None` asks for version 2.
-fn own_path(groups: &str, controller: Option<&str>) -> Option<String> {
+/// The group that a `/proc/<pid>/cgroup` tells in the hierarchy with the controller; `None` asks for version 2.
+pub(crate) fn own_path(groups: &str, controller: Option<&str>) -> Option<String> {
     groups.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -140,12 +145,12 @@ fn below<'a>(mount: &Mount, path: &'a str) -> &'a str {
 
 /// The directories from a group up to the mount point, own group first. Where the path leads to
 /// nothing, the mount point itself is the group.
-fn directories(reader: &Reader<'_>, mount: &Mount, path: &str) -> Vec<String> {
+pub(crate) fn directories(root: &Root, mount: &Mount, path: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut at = below(mount, path).trim_matches('/');
     while !at.is_empty() {
         let directory = format!("{}/{at}", mount.point);
-        if reader.root.exists(&directory) {
+        if root.exists(&directory) {
             out.push(directory);
         }
         at = at.rsplit_once('/').map_or("", |(parent, _)| parent);
@@ -161,7 +166,7 @@ fn version_2(
     facts: &mut CgroupFacts,
 ) {
     let (Some(mount), Some(path)) = (mount, path) else { return };
-    for directory in directories(reader, mount, path) {
+    for directory in directories(reader.root, mount, path) {
         lower(&mut facts.memory_limit, limit(reader, &format!("{directory}/memory.max")));
         lower(&mut facts.memory_high, limit(reader, &format!("{directory}/memory.high")));
         lower(&mut facts.swap_limit, limit(reader, &format!("{directory}/memory.swap.max")));
@@ -177,7 +182,7 @@ fn version_1(
     facts: &mut CgroupFacts,
 ) {
     let (Some(mount), Some(path)) = (mount, path) else { return };
-    for directory in directories(reader, mount, path) {
+    for directory in directories(reader.root, mount, path) {
         lower(
             &mut facts.memory_limit,
             limit(reader, &format!("{directory}/memory.limit_in_bytes")),
@@ -204,7 +209,7 @@ fn quota_v1(
 ) -> Option<Fact<f64>> {
     let (mount, path) = (mount?, path?);
     let mut lowest = None;
-    for directory in directories(reader, mount, path) {
+    for directory in directories(reader.root, mount, path) {
         let file = format!("{directory}/cpu.cfs_quota_us");
         let quota = reader.number::<i64>(&file).map(|fact| fact.value);
         let period =
@@ -226,7 +231,7 @@ fn limit(reader: &mut Reader<'_>, path: &str) -> Option<Fact<Limit>> {
     parsed.map(|limit| Fact::new(limit, path))
 }
 
-fn parse_limit(text: &str) -> Option<Limit> {
+pub(crate) fn parse_limit(text: &str) -> Option<Limit> {
     match text {
         "max" => Some(Limit::Unlimited),
         number => match number.parse::<u64>().ok()? {
@@ -267,7 +272,9 @@ fn delegated(reader: &mut Reader<'_>, mount: Option<&Mount>, path: Option<&str>)
         return answers::recorded(reader).delegated;
     }
     let (Some(mount), Some(path)) = (mount, path) else { return Vec::new() };
-    let Some(own) = directories(reader, mount, path).into_iter().next() else { return Vec::new() };
+    let Some(own) = directories(reader.root, mount, path).into_iter().next() else {
+        return Vec::new();
+    };
     let writable = ["cgroup.procs", "cgroup.subtree_control"].iter().all(|file| {
         rustix::fs::access(format!("{own}/{file}"), rustix::fs::Access::WRITE_OK).is_ok()
     });
@@ -281,7 +288,6 @@ fn delegated(reader: &mut Reader<'_>, mount: Option<&Mount>, path: Option<&str>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::root::Root;
     use ironwright_testkit::FakeRoot;
     use proptest::prelude::*;
 

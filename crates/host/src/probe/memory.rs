@@ -81,7 +81,7 @@ fn zram_device(reader: &mut Reader<'_>, device: String) -> Option<Zram> {
 }
 
 /// Stored bytes, memory used and its limit: fields 1, 3 and 4 (kernel's zram documentation).
-fn mm_stat(text: &str) -> Option<(Bytes, Bytes, Limit)> {
+pub(crate) fn mm_stat(text: &str) -> Option<(Bytes, Bytes, Limit)> {
     let mut fields = text.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
     let (stored, _, used, limit) =
         (fields.next()??, fields.next()??, fields.next()??, fields.next()??);

@@ -4,11 +4,11 @@
 //! from a fact.
 
 mod answers;
-mod cgroup;
+pub(crate) mod cgroup;
 mod cpu;
 mod cpuinfo;
 mod gpus;
-mod memory;
+pub(crate) mod memory;
 mod reader;
 mod record;
 mod system;
