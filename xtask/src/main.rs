@@ -6,6 +6,7 @@ mod bench;
 mod knobs;
 mod test;
 mod tidy;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -42,6 +43,8 @@ enum Chore {
         #[arg(value_enum)]
         what: bench::What,
     },
+    /// Run the tests that want control groups of version 2 in a nested machine.
+    Vm,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => tidy::run(),
         Chore::Docs { check } => knobs::run(check),
         Chore::Bench { what } => bench::run(what),
+        Chore::Vm => vm::run(),
     }
 }
 

@@ -41,7 +41,7 @@ fn helper() {
             sleep(Duration::from_millis(2));
         },
         ("group", _) => std::process::exit(refusal()),
-        _ => sleep(Duration::from_secs(60)),
+        _ => sleep(Duration::from_mins(1)),
     }
 }
 
@@ -53,7 +53,7 @@ fn grow(mebibytes: usize) {
     }
     std::io::stdout().write_all(b"READY").unwrap();
     std::io::stdout().flush().unwrap();
-    sleep(Duration::from_secs(60));
+    sleep(Duration::from_mins(1));
     drop(held);
 }
 
@@ -137,7 +137,7 @@ fn start(what: &str, group: &Group) -> Helper {
 }
 
 fn group(name: &str, mebibytes: u64) -> Group {
-    Group::create(Path::new(ROOT), name, Bytes::mib(mebibytes)).unwrap_or_else(|e| panic!("{e}"))
+    Group::create(Path::new(ROOT), name, Bytes::mib(mebibytes)).unwrap()
 }
 
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -160,14 +160,17 @@ fn has_ended(helper: &mut Helper) {
 }
 
 #[test]
-fn this_process_may_be_preferred_for_killing() {
+fn a_process_may_be_preferred_for_killing() {
     let child = Command::new("sleep").arg("10").spawn().unwrap();
-    let mut child = Helper { child, written: Arc::default() };
-    prefer_to_kill(Path::new("/proc"), child.pid(), 400).unwrap();
-    prefer_to_kill(Path::new("/proc"), child.pid(), 300).unwrap();
-    let adj = fs::read_to_string(format!("/proc/{}/oom_score_adj", child.pid())).unwrap();
-    assert!(child.is_running());
-    assert_eq!(adj.trim(), "400");
+    let child = Helper { child, written: Arc::default() };
+    let adj = || {
+        let path = format!("/proc/{}/oom_score_adj", child.pid());
+        fs::read_to_string(path).unwrap().trim().parse::<i32>().unwrap()
+    };
+    let wanted = adj().max(400);
+    prefer_to_kill(Path::new("/proc"), child.pid(), wanted).unwrap();
+    prefer_to_kill(Path::new("/proc"), child.pid(), wanted - 100).unwrap();
+    assert_eq!(adj(), wanted);
 }
 
 #[test]
@@ -264,7 +267,9 @@ fn nested_v2_kills_a_unit_as_a_whole() {
     let mut helper = start("grow 256", &one);
     assert_eq!(helper.signal(), Some(9));
     assert_eq!(partner.signal(), Some(9));
-    assert_eq!((one.oom_kills(), other.oom_kills()), (Some(2), Some(0)));
+    // The kernel counts the first victim again when it goes through the group.
+    assert!(matches!(one.oom_kills(), Some(2..=3)), "{:?}", one.oom_kills());
+    assert_eq!(other.oom_kills(), Some(0));
     assert!(bystanders.iter_mut().all(Helper::is_running));
 }
 
@@ -320,11 +325,6 @@ fn nested_v2_is_the_domain_of_what_is_in_it() {
     let before = domain.read().unwrap();
     assert_eq!((before.limit, before.oom_kills), (Bytes::mib(64), 0));
     assert!(before.held >= Bytes::mib(24) && before.held < Bytes::mib(40), "{before:?}");
-    let begin = Instant::now();
-    for _ in 0..1000 {
-        domain.read_fast().unwrap();
-    }
-    println!("read_fast: {:?} on an emulated processor", begin.elapsed() / 1000);
     let mut greedy = start("grow 256", &group);
     assert_eq!(greedy.signal(), Some(9));
     let after = domain.read().unwrap();
