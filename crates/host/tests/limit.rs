@@ -267,8 +267,8 @@ fn nested_v2_kills_a_unit_as_a_whole() {
     let mut helper = start("grow 256", &one);
     assert_eq!(helper.signal(), Some(9));
     assert_eq!(partner.signal(), Some(9));
-    // The kernel counts the first victim again when it goes through the group.
-    assert!(matches!(one.oom_kills(), Some(2..=3)), "{:?}", one.oom_kills());
+    // The kernel counts those again that have not ended yet when it goes through the group.
+    assert!(matches!(one.oom_kills(), Some(2..)), "{:?}", one.oom_kills());
     assert_eq!(other.oom_kills(), Some(0));
     assert!(bystanders.iter_mut().all(Helper::is_running));
 }

@@ -199,8 +199,8 @@ impl Group {
         number(&self.path.join(self.file("memory.current", "memory.usage_in_bytes")))
     }
 
-    /// Processes in it that the kernel killed for want of memory. It may count the first of a unit's
-    /// twice.
+    /// Processes in it that the kernel killed for want of memory. Where it kills a unit as a whole
+    /// it may count a process more than once.
     pub fn oom_kills(&self) -> Option<u64> {
         let file = self.file("memory.events", "memory.oom_control");
         sum(&fs::read_to_string(self.path.join(file)).ok()?, &["oom_kill"])
