@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod doctor;
 pub mod emit;
 pub mod facts;
+pub mod govern;
 pub mod observe;
 pub mod origin;
 pub mod profile;

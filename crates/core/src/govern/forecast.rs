@@ -1,0 +1,193 @@
+//! What a unit is expected to take, from what units like it took.
+//!
+//! Does not know where past units are kept, nor what a unit compiles.
+
+use std::time::Duration;
+
+use super::curve::Curve;
+use crate::units::Bytes;
+
+/// What a forecast rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// So many past runs of the same unit.
+    Measured(u32),
+    /// A user's word.
+    Stated,
+    /// The kind and size of what is started.
+    Cold,
+}
+
+/// Time and memory of a unit that was measured before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
+    /// Running time without pauses.
+    pub duration: Duration,
+    /// Memory over that time, with the margin of the peak.
+    pub curve: Curve,
+}
+
+/// What a unit is expected to take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// Memory that is reserved for it at most.
+    pub peak: Bytes,
+    /// How it takes memory over time; absent when nothing like it was measured.
+    pub shape: Option<Shape>,
+    /// Threads that it keeps busy on average.
+    pub threads: f64,
+    /// What all this rests on.
+    pub basis: Basis,
+}
+
+/// A past run of a unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// It ended well. One that failed or was killed shows only that at least so much is wanted.
+    pub complete: bool,
+    /// Most memory of its process tree.
+    pub peak: Bytes,
+    /// Running time without pauses.
+    pub duration: Duration,
+    /// Processor time used and waited for.
+    pub wanted: Duration,
+    /// Memory in equal parts of its running time; empty for one too short to be looked at.
+    pub curve: Vec<Bytes>,
+}
+
+/// Weight of a run against the next newer one: what was built a dozen runs ago says little.
+const DECAY: f64 = 0.85;
+/// Part of the weight that may lie above the reserved peak.
+const ABOVE: f64 = 0.05;
+/// Margin over a single measurement; it shrinks with the root of their number. Peaks of compilers
+/// repeat within 2 %.
+const MARGIN: f64 = 0.08;
+/// Margin over all, for what sampling and allocators add by chance.
+const FLOOR: Bytes = Bytes::mib(2);
+/// Runs that decide the shape.
+const SHAPED_BY: usize = 3;
+/// What takes less time is over before anybody could react to its curve: its peak counts throughout.
+const SHORTEST: Duration = Duration::from_millis(500);
+/// What an incomplete run wanted beyond what was seen.
+const BEYOND_SEEN: f64 = 1.25;
+
+impl Forecast {
+    /// From past runs, newest first. `None` when none of them was complete.
+    pub fn measured(past: &[Past]) -> Option<Self> {
+        let complete: Vec<&Past> = past.iter().filter(|run| run.complete).collect();
+        let newest = complete.first()?;
+        let count = u32::try_from(complete.len()).unwrap_or(u32::MAX);
+        let factor = 1.0 + MARGIN / f64::from(count).sqrt();
+        let learned = quantile(&complete).scaled(factor).saturating_add(FLOOR);
+        // Killed after the newest good run: it has grown since.
+        let newer = past.iter().take_while(|run| !run.complete);
+        let seen = newer.map(|run| run.peak.scaled(BEYOND_SEEN)).max().unwrap_or_default();
+        let peak = learned.max(seen);
+        let shaped = complete.get(..SHAPED_BY.min(complete.len())).unwrap_or_default();
+        Some(Self {
+            peak,
+            shape: shape(shaped, factor, peak),
+            threads: threads(newest),
+            basis: Basis::Measured(count),
+        })
+    }
+
+    /// Without any measurement.
+    pub fn cold(peak: Bytes, threads: f64) -> Self {
+        Self { peak, shape: None, threads, basis: Basis::Cold }
+    }
+
+    /// How much of a machine it takes for how long, in seconds: the larger of its shares of memory
+    /// and threads, times its duration. What is not known takes a second.
+    pub fn weight(&self, budget: Bytes, machine_threads: f64) -> f64 {
+        let seconds = self.shape.map_or(1.0, |shape| shape.duration.as_secs_f64());
+        let mean = self.shape.map_or(self.peak.0 as f64, |shape| shape.curve.mean());
+        let memory = mean / (budget.0 as f64).max(1.0);
+        let threads = self.threads / machine_threads.max(1.0);
+        seconds * memory.max(threads)
+    }
+}
+
+/// The weighted upper quantile of peaks.
+fn quantile(complete: &[&Past]) -> Bytes {
+    let mut weighted: Vec<(Bytes, f64)> = complete
+        .iter()
+        .zip(std::iter::successors(Some(1.0), |weight| Some(weight * DECAY)))
+        .map(|(run, weight)| (run.peak, weight))
+        .collect();
+    weighted.sort_by_key(|(peak, _)| std::cmp::Reverse(*peak));
+    let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
+    let mut above = 0.0;
+    for (peak, weight) in &weighted {
+        above += weight;
+        if above >= total * ABOVE {
+            return *peak;
+        }
+    }
+    Bytes::ZERO
+}
+
+fn shape(runs: &[&Past], factor: f64, peak: Bytes) -> Option<Shape> {
+    let curves = runs.iter().filter_map(|run| Curve::new(&run.curve));
+    let curve = curves.reduce(|one, other| one.upper(&other))?.scaled(factor, peak);
+    let mut durations: Vec<Duration> = runs.iter().map(|run| run.duration).collect();
+    durations.sort_unstable();
+    let duration = *durations.get(durations.len() / 2)?;
+    (duration >= SHORTEST).then_some(Shape { duration, curve })
+}
+
+fn threads(run: &Past) -> f64 {
+    let wall = run.duration.as_secs_f64().max(1e-4);
+    (run.wanted.as_secs_f64() / wall).clamp(0.02, 64.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn run(mib: u64, complete: bool) -> Past {
+        let duration = Duration::from_secs(2);
+        let curve = vec![Bytes::mib(mib / 2), Bytes::mib(mib)];
+        Past { complete, peak: Bytes::mib(mib), duration, wanted: duration / 2, curve }
+    }
+
+    #[test]
+    fn a_failure_never_teaches_a_low_peak() {
+        assert_eq!(Forecast::measured(&[run(10, false)]), None);
+        let forecast = Forecast::measured(&[run(10, false), run(500, true)]).unwrap();
+        assert!(forecast.peak >= Bytes::mib(500));
+        let grown = Forecast::measured(&[run(800, false), run(500, true)]).unwrap();
+        assert!(grown.peak >= Bytes::mib(1000));
+    }
+
+    #[test]
+    fn the_margin_shrinks_with_evidence() {
+        let after = |n: usize| Forecast::measured(&vec![run(1000, true); n]).unwrap().peak;
+        assert_eq!(after(1), Bytes::mib(1082));
+        assert!(after(4) < Bytes::mib(1043) && after(4) > Bytes::mib(1000));
+    }
+
+    #[test]
+    fn what_is_long_ago_is_forgotten() {
+        let mut past = vec![run(100, true); 30];
+        past.push(run(1000, true));
+        assert!(Forecast::measured(&past).unwrap().peak < Bytes::mib(120));
+    }
+
+    #[test]
+    fn shares_follow_from_the_newest_run() {
+        let forecast = Forecast::measured(&[run(100, true)]).unwrap();
+        assert!((forecast.threads - 0.5).abs() < 1e-9);
+        assert_eq!(forecast.shape.unwrap().duration, Duration::from_secs(2));
+    }
+
+    proptest! {
+        #[test]
+        fn few_runs_are_all_covered(peaks in prop::collection::vec(1_u64..4000, 1..9)) {
+            let past: Vec<_> = peaks.iter().map(|mib| run(*mib, true)).collect();
+            let peak = Forecast::measured(&past).unwrap().peak;
+            prop_assert!(peak >= Bytes::mib(*peaks.iter().max().unwrap()));
+        }
+    }
+}

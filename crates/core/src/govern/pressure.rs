@@ -1,0 +1,159 @@
+//! Pressure: which units pause, go on, or are killed to be run again.
+//!
+//! A younger unit may grow only while every older one can still reach its expected peak. So the
+//! oldest always can, and when it ends the next one can: nothing is ever stuck. Pausing frees no
+//! memory but stops growth; killing is for forecasts that were wrong. Does not admit anything.
+
+use std::time::Duration;
+
+use super::machine::counts_in;
+use super::{Action, Alarm, DomainId, Machine, Phase, Unit, UnitId};
+use crate::units::MIB;
+
+/// Growth within the reaction time that is not worth a pause, in bytes.
+const NEGLIGIBLE: f64 = MIB as f64;
+/// A paused unit goes on when there is room for this many reaction times of its growth.
+const RESUME_ROOM: f64 = 4.0;
+/// Shortest and longest time between two looks.
+const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// Looks within the time in which memory would run out.
+const LOOKS_BEFORE_FULL: f64 = 8.0;
+/// Growth in bytes a second of a unit whose growth is not known yet, and what any may come to.
+const SUDDEN: (f64, f64) = (512.0 * MIB as f64, 32.0 * MIB as f64);
+
+/// What is decided for one domain.
+#[derive(Debug, Default)]
+struct Verdicts {
+    pause: Vec<UnitId>,
+    resume: Vec<UnitId>,
+    evict: Option<UnitId>,
+}
+
+impl Machine {
+    pub(super) fn relieve(&mut self, actions: &mut Vec<Action>) {
+        let domains: Vec<DomainId> = self.domains.keys().copied().collect();
+        let verdicts: Vec<Verdicts> = domains.iter().map(|domain| self.judge(*domain)).collect();
+        let pause: Vec<UnitId> = verdicts.iter().flat_map(|v| v.pause.clone()).collect();
+        for id in verdicts.iter().filter_map(|v| v.evict) {
+            self.act(id, Phase::Evicting, Action::Evict(id), actions);
+        }
+        for id in &pause {
+            self.act(*id, Phase::Paused, Action::Pause(*id), actions);
+        }
+        let may = |id: &UnitId| self.may_resume(*id, &verdicts);
+        let wanted = verdicts.iter().flat_map(|verdict| verdict.resume.iter().copied());
+        let resumed: Vec<UnitId> = wanted.filter(may).collect();
+        for id in resumed {
+            self.act(id, Phase::Running, Action::Resume(id), actions);
+        }
+    }
+
+    /// When the oldest ends the next one is the oldest, and goes on at once.
+    pub(super) fn release_oldest(&mut self, actions: &mut Vec<Action>) {
+        let oldest = self.active().find(|unit| unit.phase() != Phase::Evicting);
+        if let Some(id) = oldest.filter(|unit| unit.phase() == Phase::Paused).map(|unit| unit.id) {
+            self.act(id, Phase::Running, Action::Resume(id), actions);
+        }
+    }
+
+    /// A unit goes on only when each of its domains lets it.
+    fn may_resume(&self, id: UnitId, verdicts: &[Verdicts]) -> bool {
+        let Some(unit) = self.units.get(&id) else { return false };
+        let concerned = self.domains.keys().zip(verdicts).filter(|(d, _)| counts_in(unit, **d));
+        unit.phase() == Phase::Paused && { concerned }.all(|(_, v)| v.resume.contains(&id))
+    }
+
+    fn act(&mut self, id: UnitId, phase: Phase, action: Action, actions: &mut Vec<Action>) {
+        let now = self.units.get(&id).map(Unit::phase);
+        if now.is_some_and(|now| now != phase && now != Phase::Evicting) {
+            self.set(id, phase);
+            actions.push(action);
+        }
+    }
+
+    fn judge(&self, domain: DomainId) -> Verdicts {
+        let units: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
+        let (available, held) = self.memory(domain);
+        let (available, held) = (available.0 as f64, held.0 as f64);
+        let mut verdicts = Verdicts::default();
+        let Some((oldest, younger)) = units.split_first() else { return verdicts };
+        let growth = |unit: &Unit| unit.growth(self.policy.reaction, self.now);
+        let mut room = available - held - growth(oldest);
+        if room < 0.0 && !units.iter().any(|unit| unit.phase() == Phase::Evicting) {
+            let wanted = oldest.expected(self.now).saturating_sub(oldest.memory).0 as f64;
+            verdicts.evict = victim(younger, wanted + held - available);
+        }
+        let mut behind: f64 = younger.iter().map(|unit| unit.memory.0 as f64).sum();
+        let mut slack = available - oldest.expected(self.now).0 as f64 - behind;
+        for unit in younger {
+            let wanted = growth(unit);
+            let free = room.min(slack);
+            match unit.phase() {
+                Phase::Running if wanted > NEGLIGIBLE && wanted > free => {
+                    verdicts.pause.push(unit.id);
+                }
+                Phase::Paused => {
+                    let left = unit.expected(self.now).saturating_sub(unit.memory).0 as f64;
+                    let need = (wanted * RESUME_ROOM).max(4.0 * NEGLIGIBLE).min(left);
+                    if free >= need && self.alarm < Alarm::Pause {
+                        verdicts.resume.push(unit.id);
+                        (room, slack) = (room - need, slack - need);
+                    }
+                }
+                Phase::Running | Phase::Granted => (room, slack) = (room - wanted, slack - wanted),
+                Phase::Waiting | Phase::Evicting => {}
+            }
+            behind -= unit.memory.0 as f64;
+            slack = slack.min(available - unit.expected(self.now).0 as f64 - behind);
+        }
+        self.pause_for_alarm(&units, &mut verdicts);
+        verdicts
+    }
+
+    /// While the machine is in distress, the newest that runs pauses, one at each look.
+    fn pause_for_alarm(&self, units: &[&Unit], verdicts: &mut Verdicts) {
+        if self.alarm < Alarm::Pause {
+            return;
+        }
+        let younger = units.get(1..).unwrap_or_default();
+        let newest = younger.iter().rev().find(|unit| unit.phase() == Phase::Running);
+        verdicts.pause.extend(newest.map(|unit| unit.id));
+    }
+
+    /// Time until the next look: the less room there is for the growth that is seen, the sooner.
+    pub fn next_look(&self) -> Duration {
+        let (shortest, longest) = LOOK;
+        let soonest = self.domains.keys().map(|domain| self.seconds_left(*domain));
+        let seconds = soonest.fold(longest.as_secs_f64() * LOOKS_BEFORE_FULL, f64::min);
+        Duration::from_secs_f64(seconds.max(0.0) / LOOKS_BEFORE_FULL).clamp(shortest, longest)
+    }
+
+    /// Seconds until growth takes the room that is left, or what an older unit still needs.
+    fn seconds_left(&self, domain: DomainId) -> f64 {
+        let (available, held) = self.memory(domain);
+        let available = available.0 as f64;
+        let mut room = available - held.0 as f64;
+        let mut behind = held.0 as f64;
+        let mut rate = 0.0;
+        for unit in self.active().filter(|unit| counts_in(unit, domain)) {
+            behind -= unit.memory.0 as f64;
+            let slack = available - unit.expected(self.now).0 as f64 - behind;
+            // Without any slack the younger ones do not grow.
+            if slack > 0.0 {
+                room = room.min(slack);
+            }
+            let young = unit.ran(self.now) < self.policy.reaction;
+            if matches!(unit.phase(), Phase::Running | Phase::Granted) {
+                rate += unit.rate.max(if young { SUDDEN.0 } else { SUDDEN.1 });
+            }
+        }
+        room / f64::max(rate, 1.0)
+    }
+}
+
+/// Whom to kill so that `needed` bytes come free: the newest that suffices, else the largest.
+fn victim(younger: &[&Unit], needed: f64) -> Option<UnitId> {
+    let mut able = younger.iter().filter(|unit| unit.demand.retryable && unit.memory.0 > MIB).rev();
+    let largest = able.clone().max_by_key(|unit| unit.memory);
+    able.find(|unit| unit.memory.0 as f64 >= needed).or(largest).map(|unit| unit.id)
+}

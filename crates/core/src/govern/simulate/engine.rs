@@ -1,0 +1,362 @@
+//! Runs a workload in model time under a rule.
+//!
+//! Processors are shared in equal parts by what wants them; a job that sleeps part of its time is
+//! slowed only in the rest. Does not know why a rule decides as it does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::rules::Rule;
+use super::workload::{Job, Workload};
+use crate::govern::{
+    Action, Alarm, Demand, DomainId, DomainSample, End, Event, Forecast, Machine, Moment, Policy,
+    UnitId, UnitSample,
+};
+use crate::units::Bytes;
+
+/// The machine that is simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Memory for all jobs; beyond it the kernel kills the largest.
+    pub budget: Bytes,
+    /// Hardware threads.
+    pub threads: f64,
+    /// Whether the governor has seen every job before.
+    pub seen_before: bool,
+    /// What the governor reserves for a job that it never saw.
+    pub cold: Bytes,
+    /// Time from a grant to the first instruction of the job.
+    pub start_delay: Duration,
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Time until the last job ended.
+    pub makespan: Duration,
+    /// Most memory that was held at any time.
+    pub peak: Bytes,
+    /// Part of the processors' time in which nothing wanted them.
+    pub idle: f64,
+    /// Jobs that the governor killed and ran again.
+    pub evicted: u32,
+    /// Pauses.
+    pub paused: u32,
+    /// Kills by the kernel.
+    pub killed: u32,
+    /// Jobs that never ended well.
+    pub lost: u32,
+}
+
+#[derive(Debug)]
+struct Live {
+    progress: f64,
+    wanted: f64,
+    delay: f64,
+    paused: bool,
+}
+
+struct Engine<'a> {
+    jobs: &'a [Job],
+    setup: &'a Setup,
+    rule: Rule,
+    machine: Machine,
+    now: f64,
+    look_at: f64,
+    live: BTreeMap<usize, Live>,
+    /// Jobs that wait, for the rules that are not the governor's; the next one last.
+    backlog: Vec<usize>,
+    left: usize,
+    busy: f64,
+    outcome: Outcome,
+}
+
+/// Simulates a workload to its end.
+pub fn simulate(workload: &Workload, setup: &Setup, rule: Rule) -> Outcome {
+    let mut engine = Engine::new(&workload.jobs, setup, rule);
+    engine.begin();
+    while engine.left > 0 && engine.advance() {}
+    let time = engine.now.max(1e-9);
+    engine.outcome.makespan = Duration::from_secs_f64(engine.now);
+    engine.outcome.idle = (1.0 - engine.busy / (time * setup.threads)).clamp(0.0, 1.0);
+    engine.outcome
+}
+
+impl<'a> Engine<'a> {
+    fn new(jobs: &'a [Job], setup: &'a Setup, rule: Rule) -> Self {
+        let mut backlog: Vec<usize> = (0..jobs.len()).rev().collect();
+        if rule == Rule::Oracle {
+            backlog.sort_by_key(|index| jobs.get(*index).map(|job| job.memory));
+        }
+        let outcome = Outcome {
+            makespan: Duration::ZERO,
+            peak: Bytes::ZERO,
+            idle: 0.0,
+            evicted: 0,
+            paused: 0,
+            killed: 0,
+            lost: 0,
+        };
+        Self {
+            jobs,
+            setup,
+            rule,
+            machine: Machine::new(Policy::default()),
+            now: 0.0,
+            look_at: 0.0,
+            live: BTreeMap::new(),
+            backlog,
+            left: jobs.len(),
+            busy: 0.0,
+            outcome,
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment(Duration::from_secs_f64(self.now))
+    }
+
+    fn tell(&mut self, event: Event) {
+        let actions = self.machine.step(self.moment(), event);
+        for action in actions {
+            self.act(&action);
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.rule != Rule::Governor {
+            return self.start_by_rule();
+        }
+        let (memory, threads) = (self.setup.budget, self.setup.threads);
+        self.tell(Event::Budget { domain: DomainId::default(), memory, threads });
+        for (index, job) in self.jobs.iter().enumerate() {
+            let forecast = if self.setup.seen_before {
+                job.forecast()
+            } else {
+                Forecast::cold(self.setup.cold, 1.0)
+            };
+            let demand = Demand { forecast, retryable: true, domain: DomainId::default() };
+            self.tell(Event::Asked { unit: UnitId(index as u64), demand });
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        let index = |id: &UnitId| usize::try_from(id.0).unwrap_or(usize::MAX);
+        match action {
+            Action::Grant(id) => {
+                self.launch(index(id));
+                self.tell(Event::Started(*id));
+            }
+            Action::Pause(id) => {
+                self.outcome.paused += 1;
+                self.set_paused(index(id), true);
+            }
+            Action::Resume(id) => self.set_paused(index(id), false),
+            Action::Evict(id) => {
+                self.live.remove(&index(id));
+                self.outcome.evicted += 1;
+                self.tell(Event::Ended(*id, End::Killed { by_kernel: false }));
+            }
+            Action::Retry(_) => {}
+            Action::GiveUp(..) => {
+                self.outcome.lost += 1;
+                self.left -= 1;
+            }
+        }
+    }
+
+    fn set_paused(&mut self, index: usize, paused: bool) {
+        if let Some(live) = self.live.get_mut(&index) {
+            live.paused = paused;
+        }
+    }
+
+    fn launch(&mut self, index: usize) {
+        let delay = self.setup.start_delay.as_secs_f64();
+        self.live.insert(index, Live { progress: 0.0, wanted: 0.0, delay, paused: false });
+    }
+
+    /// Starts what a static rule allows.
+    fn start_by_rule(&mut self) {
+        match self.rule {
+            Rule::Governor => {}
+            Rule::Make(jobs) | Rule::Static { jobs, .. } => {
+                while self.live.len() < jobs as usize {
+                    let Some(index) = self.backlog.pop() else { return };
+                    self.launch(index);
+                }
+            }
+            Rule::Oracle => self.start_by_oracle(),
+        }
+    }
+
+    fn start_by_oracle(&mut self) {
+        let peak = |index: &usize| self.jobs.get(*index).map_or(0, |job| job.memory.0);
+        let mut held: u64 = self.live.keys().map(&peak).sum();
+        let mut threads: f64 =
+            self.live.keys().filter_map(|i| self.jobs.get(*i)).map(Job::share).sum();
+        let mut start = Vec::new();
+        for index in self.backlog.iter().rev() {
+            let share = self.jobs.get(*index).map_or(0.0, Job::share);
+            let alone = self.live.is_empty() && start.is_empty();
+            let fits = held + peak(index) <= self.setup.budget.0;
+            if alone || fits && threads + share <= self.setup.threads + 1e-9 {
+                held += peak(index);
+                threads += share;
+                start.push(*index);
+            }
+        }
+        self.backlog.retain(|index| !start.contains(index));
+        for index in start {
+            self.launch(index);
+        }
+    }
+
+    /// How much slower than alone a job runs that wants a processor all the time.
+    fn slowdown(&self) -> f64 {
+        let shares: Vec<f64> = self.running().map(|(job, _)| self.share(job)).collect();
+        let wanted: f64 = shares.iter().sum();
+        if wanted <= self.setup.threads {
+            return 1.0;
+        }
+        // With all slowed by s, a job of share d takes 1 - d + d s of its time for one part of it.
+        let load = |s: f64| shares.iter().map(|d| d * s / (1.0 - d + d * s) / s).sum::<f64>();
+        let (mut low, mut high) = (1.0, wanted / self.setup.threads * 64.0);
+        for _ in 0..24 {
+            let middle = f64::midpoint(low, high);
+            if load(middle) > self.setup.threads { low = middle } else { high = middle }
+        }
+        high
+    }
+
+    fn share(&self, job: &Job) -> f64 {
+        match self.rule {
+            Rule::Static { cores, .. } => job.share().min(f64::from(cores)),
+            _ => job.share(),
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = (&'a Job, &Live)> {
+        let jobs = self.jobs;
+        let going = self.live.iter().filter(|(_, live)| !live.paused && live.delay <= 0.0);
+        going.filter_map(move |(index, live)| Some((jobs.get(*index)?, live)))
+    }
+
+    /// Seconds of real time for the whole of a job at a slowdown.
+    fn seconds(&self, job: &Job, slowdown: f64) -> f64 {
+        let share = self.share(job).min(1.0);
+        job.duration().as_secs_f64() * (1.0 - share + share * slowdown)
+    }
+
+    /// Goes on to the next thing that happens; false when nothing ever will.
+    fn advance(&mut self) -> bool {
+        let slowdown = self.slowdown();
+        let ends =
+            self.running().map(|(job, live)| (1.0 - live.progress) * self.seconds(job, slowdown));
+        let delays = self.live.values().map(|live| live.delay).filter(|delay| *delay > 0.0);
+        let next = ends.chain(delays).fold(f64::INFINITY, f64::min);
+        let look = (self.look_at - self.now).max(0.0);
+        if next.is_infinite() && self.live.is_empty() {
+            self.outcome.lost += u32::try_from(self.left).unwrap_or(u32::MAX);
+            return false;
+        }
+        let step = next.min(look).max(0.0);
+        self.pass(step, slowdown);
+        self.kill_beyond_budget();
+        self.end_finished();
+        if look <= next {
+            self.look();
+        }
+        true
+    }
+
+    fn pass(&mut self, step: f64, slowdown: f64) {
+        self.now += step;
+        let rates: Vec<(usize, f64, f64)> = self
+            .live
+            .iter()
+            .filter(|(_, live)| !live.paused && live.delay <= 0.0)
+            .filter_map(|(index, _)| {
+                let job = self.jobs.get(*index)?;
+                let rate = 1.0 / self.seconds(job, slowdown);
+                Some((
+                    *index,
+                    rate,
+                    self.share(job) * slowdown * rate * job.duration().as_secs_f64(),
+                ))
+            })
+            .collect();
+        for live in self.live.values_mut().filter(|live| !live.paused) {
+            live.delay = (live.delay - step).max(0.0);
+        }
+        for (index, rate, wants) in rates {
+            let Some(live) = self.live.get_mut(&index) else { continue };
+            live.progress += rate * step;
+            live.wanted += wants * step;
+            self.busy += wants / slowdown * step;
+        }
+        self.outcome.peak = self.outcome.peak.max(self.held());
+    }
+
+    fn held(&self) -> Bytes {
+        let memory = |(index, live): (&usize, &Live)| {
+            self.jobs.get(*index).map_or(Bytes::ZERO, |job| job.memory_at(live.progress))
+        };
+        self.live.iter().map(memory).fold(Bytes::ZERO, Bytes::saturating_add)
+    }
+
+    /// The kernel kills the largest.
+    fn kill_beyond_budget(&mut self) {
+        while self.held() > self.setup.budget {
+            let size = |(index, live): &(&usize, &Live)| {
+                self.jobs.get(**index).map(|job| job.memory_at(live.progress))
+            };
+            let Some((index, _)) = self.live.iter().max_by_key(size) else { return };
+            let index = *index;
+            self.live.remove(&index);
+            self.outcome.killed += 1;
+            if self.rule == Rule::Governor {
+                self.tell(Event::Ended(UnitId(index as u64), End::Killed { by_kernel: true }));
+            } else {
+                self.outcome.lost += 1;
+                self.left -= 1;
+                self.start_by_rule();
+            }
+        }
+    }
+
+    fn end_finished(&mut self) {
+        let is_done = |live: &Live| live.progress >= 1.0 - 1e-9;
+        let done: Vec<usize> =
+            self.live.iter().filter(|(_, live)| is_done(live)).map(|(index, _)| *index).collect();
+        for index in done {
+            self.live.remove(&index);
+            self.left -= 1;
+            if self.rule == Rule::Governor {
+                self.tell(Event::Ended(UnitId(index as u64), End::Finished));
+            }
+        }
+        self.start_by_rule();
+    }
+
+    /// Looks if the rule does, and plans the next look.
+    fn look(&mut self) {
+        if self.rule != Rule::Governor {
+            self.look_at = self.now + LOOK_STATIC;
+            return;
+        }
+        let units = self.live.iter().filter_map(|(index, live)| {
+            let memory = self.jobs.get(*index)?.memory_at(live.progress);
+            let wanted = Duration::from_secs_f64(live.wanted);
+            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted })
+        });
+        let units = units.collect();
+        let held = self.held();
+        let sample = DomainSample { domain: DomainId::default(), limit: self.setup.budget, held };
+        self.tell(Event::Looked { units, domains: vec![sample], alarm: Alarm::Calm });
+        self.look_at = self.now + self.machine.next_look().as_secs_f64();
+    }
+}
+
+/// Seconds between two checks of memory under a rule that never looks.
+const LOOK_STATIC: f64 = 0.05;

@@ -1,0 +1,16 @@
+//! The simulator: the governor's own machine, or a rule that others use, on a workload.
+//!
+//! Time and memory are those of a model: memory grows linearly and then stays, processors are
+//! shared in equal parts. Does not know real processes.
+
+mod bounds;
+mod engine;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+pub use bounds::{Bounds, bounds};
+pub use engine::{Outcome, Setup, simulate};
+pub use rules::{Rule, RuleError};
+pub use workload::{Job, Workload, WorkloadError};

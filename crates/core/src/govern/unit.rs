@@ -1,0 +1,246 @@
+//! One unit: where it stands, and what it is expected to hold from now on.
+//!
+//! Does not know other units, nor how much memory there is.
+
+use std::time::Duration;
+
+use super::{Demand, Moment, UnitId};
+use crate::units::Bytes;
+
+/// Where a unit stands.
+///
+/// ```text
+/// Waiting -> Granted -> Running <-> Paused
+///    ^                     |          |
+///    +---- Evicting <------+----------+      (and from each: gone)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It asked, and holds nothing. Entered from nowhere, or after it was killed.
+    Waiting,
+    /// It may start, and has not said that it did. Needs: it waited.
+    Granted,
+    /// Its processes run. Needs: it was granted, adopted or paused.
+    Running,
+    /// Its processes are stopped and keep their memory. Needs: it ran, and is not the oldest.
+    Paused,
+    /// Its processes were killed and are not gone yet. Needs: it ran or was paused, may be run
+    /// again, and is not the oldest.
+    Evicting,
+}
+
+/// A unit.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Its number.
+    pub id: UnitId,
+    /// What it asked for; the forecast is raised by what is seen.
+    pub demand: Demand,
+    /// Set by the machine's one transition function only.
+    pub(super) phase: Phase,
+    /// Runs of it so far, this one included.
+    pub attempt: u32,
+    /// It must not run beside others.
+    pub alone: bool,
+    /// Kills by somebody else than the governor.
+    pub kills: u32,
+    /// Units that were admitted before it although they asked later.
+    pub overtaken: u32,
+    /// Order of admission.
+    pub(super) age: u64,
+    /// When it came to wait.
+    pub asked: Moment,
+    /// Memory at the last look.
+    pub memory: Bytes,
+    /// Most memory at any look of this attempt.
+    pub peak: Bytes,
+    /// Growth in bytes a second, smoothed.
+    pub(super) rate: f64,
+    /// Threads that it was seen to want.
+    pub(super) share: Option<f64>,
+    started: Moment,
+    paused_since: Option<Moment>,
+    paused: Duration,
+    looked: Option<(Moment, Duration)>,
+    grew: Moment,
+}
+
+/// Weight of the newest rate in the smoothed one.
+const NEWEST: f64 = 0.5;
+/// What is not measured is expected to grow on for as long as it did so far, and at least so long.
+const GROWS_ON: Duration = Duration::from_millis(1500);
+/// What did not grow for so long, or half of its time, is taken to have its final size.
+const SETTLED: Duration = Duration::from_millis(700);
+/// Slower growth than this many bytes a second is none.
+const STANDSTILL: f64 = 4.0 * 1024.0 * 1024.0;
+/// A unit of known duration may take this much longer.
+const LATE: f64 = 1.04;
+/// Seconds by which a unit may be ahead of its curve or behind it.
+pub(super) const BLUR: f64 = 0.06;
+/// Shortest time over which a share of threads is measured.
+const SHARE_OVER: Duration = Duration::from_millis(40);
+
+impl Unit {
+    pub(super) fn new(id: UnitId, demand: Demand, now: Moment) -> Self {
+        Self {
+            id,
+            demand,
+            phase: Phase::Waiting,
+            attempt: 1,
+            alone: false,
+            kills: 0,
+            overtaken: 0,
+            age: 0,
+            asked: now,
+            memory: Bytes::ZERO,
+            peak: Bytes::ZERO,
+            rate: 0.0,
+            share: None,
+            started: now,
+            paused_since: None,
+            paused: Duration::ZERO,
+            looked: None,
+            grew: now,
+        }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// True from the grant to the end.
+    pub fn is_active(&self) -> bool {
+        self.phase != Phase::Waiting
+    }
+
+    /// Keeps its times; called by the transition function.
+    pub(super) fn entered(&mut self, from: Phase, now: Moment) {
+        if let Some(since) = self.paused_since.take() {
+            self.paused += now.since(since);
+        }
+        match self.phase {
+            Phase::Waiting | Phase::Granted => self.forget(now),
+            Phase::Running if from == Phase::Granted => self.started = now,
+            Phase::Paused => self.paused_since = Some(now),
+            Phase::Running | Phase::Evicting => {}
+        }
+    }
+
+    /// A new attempt begins with nothing.
+    fn forget(&mut self, now: Moment) {
+        (self.memory, self.peak, self.rate, self.share) = (Bytes::ZERO, Bytes::ZERO, 0.0, None);
+        (self.started, self.grew, self.paused, self.looked) = (now, now, Duration::ZERO, None);
+    }
+
+    /// Running time without pauses.
+    pub fn ran(&self, now: Moment) -> Duration {
+        let pause = self.paused_since.map_or(Duration::ZERO, |since| now.since(since));
+        now.since(self.started).saturating_sub(self.paused).saturating_sub(pause)
+    }
+
+    /// Takes in a look.
+    pub(super) fn look(&mut self, memory: Bytes, wanted: Duration, now: Moment) {
+        let (then, wanted_then) = self.looked.unwrap_or((self.started, Duration::ZERO));
+        let passed = now.since(then);
+        let seconds = passed.as_secs_f64();
+        if seconds > 0.0 && self.phase == Phase::Running {
+            let newest = (memory.0 as f64 - self.memory.0 as f64) / seconds;
+            self.rate = self.rate.mul_add(1.0 - NEWEST, newest * NEWEST);
+        }
+        if memory.0 > self.peak.0 + self.peak.0 / 100 {
+            self.grew = now;
+        }
+        self.memory = memory;
+        self.peak = self.peak.max(memory);
+        if self.phase != Phase::Running {
+            self.looked = Some((now, wanted));
+        } else if passed >= SHARE_OVER {
+            let newest = wanted.saturating_sub(wanted_then).as_secs_f64() / seconds;
+            let before = self.share.unwrap_or(newest);
+            self.share = Some(before.mul_add(1.0 - NEWEST, newest * NEWEST));
+            self.looked = Some((now, wanted));
+        } else if self.looked.is_none() {
+            self.looked = Some((now, wanted));
+        }
+    }
+
+    /// Threads that it keeps busy.
+    pub fn threads(&self) -> f64 {
+        match self.phase {
+            Phase::Running | Phase::Granted => self.share.unwrap_or(self.demand.forecast.threads),
+            Phase::Waiting | Phase::Paused | Phase::Evicting => 0.0,
+        }
+    }
+
+    /// Growth in bytes that is to be expected within a time, if it runs.
+    pub(super) fn growth(&self, within: Duration, now: Moment) -> f64 {
+        let left = self.expected(now).saturating_sub(self.memory).0 as f64;
+        (self.rate.max(0.0) * within.as_secs_f64()).min(left)
+    }
+
+    /// Most memory that it is expected to hold from now on.
+    pub fn expected(&self, now: Moment) -> Bytes {
+        if !self.is_active() {
+            return self.demand.forecast.peak;
+        }
+        let known =
+            self.demand.forecast.shape.is_some() && self.memory <= self.demand.forecast.peak;
+        match self.demand.forecast.shape {
+            Some(shape) if known => {
+                let from = self.position(now);
+                self.memory.max(shape.curve.most(from, 1.0)).max(self.memory)
+            }
+            _ => self.extrapolated(now),
+        }
+    }
+
+    fn extrapolated(&self, now: Moment) -> Bytes {
+        let ran = self.ran(now);
+        let quiet = now.since(self.grew);
+        if ran > SETTLED && quiet > SETTLED.max(ran / 2) {
+            return self.memory.scaled(1.1);
+        }
+        let on = ran.max(GROWS_ON).as_secs_f64();
+        let rate = if self.rate > STANDSTILL { self.rate } else { 0.0 };
+        let grown = self.memory.scaled(1.0 + rate * on / (self.memory.0 as f64).max(1.0));
+        grown.max(self.demand.forecast.peak)
+    }
+
+    /// How far along its curve it is: by its time, but not beyond what its memory shows. A unit
+    /// that has less memory than it should is slower than it was.
+    fn position(&self, now: Moment) -> f64 {
+        let Some(shape) = self.demand.forecast.shape else { return 0.0 };
+        let by_time = self.ran(now).as_secs_f64() / shape.duration.as_secs_f64();
+        let behind = shape.curve.most(0.0, by_time) > self.memory.scaled(1.25);
+        let by_memory = if behind { shape.curve.reaches(self.memory) } else { None };
+        by_time.min(by_memory.unwrap_or(by_time)).clamp(0.0, 1.0)
+    }
+
+    /// Most memory between two times from now, in seconds; zero once it is expected to be gone.
+    pub(super) fn between(&self, now: Moment, from: f64, to: f64) -> Bytes {
+        let forecast = &self.demand.forecast;
+        let shape = forecast.shape.filter(|_| self.memory <= forecast.peak);
+        let Some(shape) =
+            shape.filter(|_| self.phase == Phase::Running || self.phase == Phase::Granted)
+        else {
+            return self.expected(now);
+        };
+        let duration = shape.duration.as_secs_f64();
+        let position = self.position(now);
+        let left = (duration * LATE * (1.0 - position)).max(duration * (LATE - 1.0));
+        if from > left {
+            return Bytes::ZERO;
+        }
+        let here = if from <= 0.0 { self.memory } else { Bytes::ZERO };
+        let at = |seconds: f64| position + seconds / duration;
+        shape.curve.most(at(from / LATE - BLUR), at(to + BLUR)).max(here)
+    }
+
+    /// Seconds until it is expected to be gone; `None` when nobody knows.
+    pub(super) fn left(&self, now: Moment) -> Option<f64> {
+        let shape = self.demand.forecast.shape.filter(|_| self.phase != Phase::Paused)?;
+        let duration = shape.duration.as_secs_f64();
+        Some((duration * LATE * (1.0 - self.position(now))).max(duration * (LATE - 1.0)))
+    }
+}
