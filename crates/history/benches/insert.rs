@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
@@ -57,7 +58,7 @@ fn insert(c: &mut Criterion, units: &[UnitRecord]) {
         (history, directory)
     };
     let mut group = c.benchmark_group("history");
-    group.sample_size(10);
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
     group.bench_function("insert 100,000 units", |b| {
         b.iter_batched(fresh, store, BatchSize::PerIteration);
     });

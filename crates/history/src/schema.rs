@@ -2,7 +2,7 @@
 //!
 //! Does not know what the columns mean to a reader. Runs are few: they have columns for what is
 //! searched, and their facts are one JSON text, so that a new figure needs no migration. Units are
-//! many: each figure has a column, which takes a third of the room and of the time.
+//! many: each figure has a column, which takes less room and time than text.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -122,6 +122,26 @@ mod tests {
     #[test]
     fn the_newest_shape_is_the_last_step() {
         assert_eq!(usize::try_from(VERSION).unwrap(), MIGRATIONS.len());
+    }
+
+    #[test]
+    fn a_database_of_the_first_shape_keeps_its_runs_and_takes_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.db");
+        let mut db = Connection::open(&path).unwrap();
+        migrate_by(&mut db, &[RUNS]).unwrap();
+        let facts = r#"{"ironwright": "0.1.0", "host": null, "source": "crate:bat", "package": "bat",
+            "driver": "cargo", "threads": 2, "budget": 5, "settings": {}, "started_unix_ns": 7, "steps": []}"#;
+        let insert = "INSERT INTO runs (started_unix_ns, package, source, pid, pid_started, finished, exit_code, facts) VALUES (7, 'bat', 'crate:bat', 1, 1, 1, 0, ?1)";
+        db.execute(insert, [facts]).unwrap();
+        drop(db);
+        let history = crate::History::open(&path).unwrap();
+        let runs = history.list(&crate::Filter::default(), |_| false).unwrap();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].facts.package.as_deref(), Some("bat"));
+        assert_eq!(history.previous_run("crate:bat", 2).unwrap().as_ref(), runs.first());
+        assert_eq!(history.units_of_run(1).unwrap(), []);
+        assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), VERSION);
     }
 
     #[test]
