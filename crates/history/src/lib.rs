@@ -1,10 +1,16 @@
 //! The database of raw facts about past runs.
 //!
-//! SQLite in one file that two runs may write at once. What is derived from facts is derived when
-//! it is read. Does not know what is concluded from a run, nor whether a process lives: the caller
-//! tells.
+//! SQLite in one file that two programs may write at once while others read. What is derived from
+//! facts is derived when it is read. Does not know what is concluded from them, nor when to forget
+//! them: the caller tells.
 
+mod events;
+mod runs;
 mod schema;
+mod units;
+
+pub use events::StoredEvent;
+pub use runs::{Filter, Owner, Record, RunId, State};
 
 use std::fs;
 use std::io;
@@ -12,9 +18,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ironwright_core::observe::RunFacts;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
-use serde::Serialize;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row};
 
 /// What can go wrong with the history. None of it may harm a build.
 #[derive(Debug, thiserror::Error)]
@@ -67,50 +71,6 @@ pub struct History {
     pub set_aside: Option<PathBuf>,
 }
 
-/// A run's place in the history.
-pub type RunId = i64;
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// It goes on.
-    Running,
-    /// It ended, and its facts are complete.
-    Finished,
-    /// Its process died before it could say how it ended.
-    Lost,
-}
-
-/// A stored run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Record {
-    /// Its place in the history.
-    pub id: RunId,
-    /// Where it stands.
-    pub state: State,
-    /// Its facts; those of the start only, unless it is finished.
-    pub facts: RunFacts,
-}
-
-/// Process that a run belongs to; the start tells a reused id apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Process id.
-    pub pid: i32,
-    /// Its start in clock ticks since boot.
-    pub started: u64,
-}
-
-/// Which runs are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// At most this many, newest first.
-    pub limit: Option<u32>,
-    /// Only of this package.
-    pub package: Option<String>,
-}
-
 /// Time that a writer waits for another to finish.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause before a database that was busy is opened again.
@@ -126,9 +86,23 @@ impl History {
                 .create(directory)
                 .map_err(|error| HistoryError::Directory { path: path.to_owned(), error })?;
         }
-        match Self::open_patiently(path) {
+        match Self::open_patiently(path, OpenFlags::default()) {
             Err(HistoryError::Database { error, .. }) if is_damage(&error) => Self::renew(path),
             opened => opened,
+        }
+    }
+
+    /// Opens a database that exists, and migrates it as needed; nothing when there is none. Makes
+    /// no file, and leaves a damaged one where it is: whoever only reads has no need of a new one.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, HistoryError> {
+        let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_CREATE);
+        match Self::open_patiently(path, flags) {
+            Err(HistoryError::Database { error, .. })
+                if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && is_absent(path) =>
+            {
+                Ok(None)
+            }
+            opened => opened.map(Some),
         }
     }
 
@@ -138,10 +112,10 @@ impl History {
         let directory = path.parent().and_then(|directory| fs::File::open(directory).ok());
         // Where directories cannot be locked, being quicker is all there is.
         let _ = directory.as_ref().map(fs::File::lock);
-        match Self::open_patiently(path) {
+        match Self::open_patiently(path, OpenFlags::default()) {
             Err(HistoryError::Database { error, .. }) if is_damage(&error) => {
                 let aside = set_aside(path)?;
-                let mut history = Self::open_patiently(path)?;
+                let mut history = Self::open_patiently(path, OpenFlags::default())?;
                 history.set_aside = Some(aside);
                 Ok(history)
             }
@@ -151,10 +125,10 @@ impl History {
 
     /// Waits while another program makes or recovers the database, which SQLite reports at once
     /// and not after the time that it was told to wait.
-    fn open_patiently(path: &Path) -> Result<Self, HistoryError> {
+    fn open_patiently(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
         let began = Instant::now();
         loop {
-            match Self::open_as_is(path) {
+            match Self::open_as_is(path, flags) {
                 Err(HistoryError::Database { error, .. })
                     if is_busy(&error) && began.elapsed() < PATIENCE =>
                 {
@@ -165,9 +139,9 @@ impl History {
         }
     }
 
-    fn open_as_is(path: &Path) -> Result<Self, HistoryError> {
+    fn open_as_is(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
         let database = |error| HistoryError::Database { path: path.to_owned(), error };
-        let mut db = Connection::open(path).map_err(database)?;
+        let mut db = Connection::open_with_flags(path, flags).map_err(database)?;
         db.busy_timeout(PATIENCE).map_err(database)?;
         let found = schema::version(&db).map_err(database)?;
         if found > schema::VERSION {
@@ -188,92 +162,40 @@ impl History {
         |error| HistoryError::Database { path: self.path.clone(), error }
     }
 
-    /// Notes that a run starts.
-    pub fn begin(&self, facts: &RunFacts, owner: Owner) -> Result<RunId, HistoryError> {
-        let started = i64::try_from(owner.started).unwrap_or(i64::MAX);
-        self.db
-            .execute(
-                "INSERT INTO runs (started_unix_ns, package, source, pid, pid_started, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![facts.started_unix_ns, facts.package, facts.source, owner.pid, started, serde_json::to_string(facts)?],
-            )
-            .map_err(self.error())?;
-        Ok(self.db.last_insert_rowid())
-    }
-
-    /// Completes a run.
-    pub fn finish(&self, id: RunId, facts: &RunFacts) -> Result<(), HistoryError> {
-        let sum = |of: fn(&ironwright_core::observe::Observed) -> u64| {
-            let total =
-                facts.steps.iter().map(|step| of(&step.observed)).fold(0, u64::saturating_add);
-            i64::try_from(total).unwrap_or(i64::MAX)
-        };
-        let peak = facts.steps.iter().map(|step| step.observed.peak_tree.0).max().unwrap_or(0);
-        let exit = facts.steps.last().map_or(0, |step| step.observed.exit.code());
-        self.db
-            .execute(
-                "UPDATE runs SET finished = 1, exit_code = ?2, wall_ns = ?3, cpu_ns = ?4, peak_tree = ?5, facts = ?6 WHERE id = ?1",
-                params![
-                    id,
-                    exit,
-                    sum(|o| o.wall_ns),
-                    sum(|o| o.user_ns.saturating_add(o.system_ns)),
-                    i64::try_from(peak).unwrap_or(i64::MAX),
-                    serde_json::to_string(facts)?
-                ],
-            )
-            .map_err(self.error())?;
-        Ok(())
-    }
-
-    /// Stored runs, newest first. `is_alive` tells whether a process still runs.
-    pub fn list(
+    /// What a query finds. A row that cannot be understood is left out rather than hiding all
+    /// others.
+    fn rows<T>(
         &self,
-        filter: &Filter,
-        is_alive: impl Fn(Owner) -> bool,
-    ) -> Result<Vec<Record>, HistoryError> {
-        let mut statement = self
-            .db
-            .prepare(
-                "SELECT id, finished, pid, pid_started, facts FROM runs WHERE ?1 IS NULL OR package = ?1 ORDER BY id DESC LIMIT ?2",
-            )
-            .map_err(self.error())?;
-        let limit = filter.limit.map_or(-1, i64::from);
+        query: &str,
+        params: impl Params,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Vec<T>, HistoryError> {
+        let mut statement = self.db.prepare_cached(query).map_err(self.error())?;
         let rows = statement
-            .query_map(params![filter.package, limit], |row| record(row, &is_alive))
-            .map_err(self.error())?;
-        // A row that cannot be understood is left out rather than hiding all others.
-        Ok(rows
-            .collect::<Result<Vec<_>, _>>()
+            .query_map(params, |row| understood(read(row)))
             .map_err(self.error())?
-            .into_iter()
-            .flatten()
-            .collect())
-    }
-
-    /// One run.
-    pub fn get(
-        &self,
-        id: RunId,
-        is_alive: impl Fn(Owner) -> bool,
-    ) -> Result<Option<Record>, HistoryError> {
-        let query = "SELECT id, finished, pid, pid_started, facts FROM runs WHERE id = ?1";
-        let found = self.db.query_row(query, [id], |row| record(row, &is_alive)).optional();
-        Ok(found.map_err(self.error())?.flatten())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(self.error())?;
+        Ok(rows.into_iter().flatten().collect())
     }
 }
 
-fn record(row: &Row<'_>, is_alive: &impl Fn(Owner) -> bool) -> rusqlite::Result<Option<Record>> {
-    let (id, finished, pid, started): (i64, bool, i32, i64) =
-        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    let text: String = row.get(4)?;
-    let Ok(facts) = serde_json::from_str(&text) else { return Ok(None) };
-    let owner = Owner { pid, started: u64::try_from(started).unwrap_or(0) };
-    let state = match finished {
-        true => State::Finished,
-        false if is_alive(owner) => State::Running,
-        false => State::Lost,
-    };
-    Ok(Some(Record { id, state, facts }))
+/// Nothing for a row whose values are not what they should be.
+fn understood<T>(read: rusqlite::Result<Option<T>>) -> rusqlite::Result<Option<T>> {
+    use rusqlite::Error;
+    match read {
+        Err(
+            Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..),
+        ) => Ok(None),
+        other => other,
+    }
+}
+
+fn is_absent(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

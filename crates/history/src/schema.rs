@@ -1,15 +1,18 @@
 //! The tables, and the way from each older shape to the next.
 //!
-//! Does not know what the columns mean to a reader. Columns exist for what is searched; the facts
-//! themselves are one JSON text, so that a new figure needs no migration.
+//! Does not know what the columns mean to a reader. Runs are few: they have columns for what is
+//! searched, and their facts are one JSON text, so that a new figure needs no migration. Units are
+//! many: each figure has a column, which takes less room and time than text.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Step `n` leads from shape `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &["CREATE TABLE runs (
+const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS];
+
+const RUNS: &str = "CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     started_unix_ns INTEGER NOT NULL,
     package TEXT,
@@ -23,7 +26,46 @@ const MIGRATIONS: &[&str] = &["CREATE TABLE runs (
     peak_tree INTEGER,
     facts TEXT NOT NULL
 ) STRICT;
-CREATE INDEX runs_by_package ON runs (package, id);"];
+CREATE INDEX runs_by_package ON runs (package, id);";
+
+/// An entry of an index ends with the row's id, so an index on `key` serves "the newest of a key"
+/// and need not name the id.
+const UNITS_AND_EVENTS: &str = "CREATE TABLE units (
+    id INTEGER PRIMARY KEY,
+    run INTEGER,
+    key TEXT NOT NULL,
+    family TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    label TEXT NOT NULL,
+    package TEXT,
+    attempt INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    exit INTEGER,
+    started_unix_us INTEGER NOT NULL,
+    waited_us INTEGER NOT NULL,
+    wall_us INTEGER NOT NULL,
+    paused_us INTEGER NOT NULL,
+    user_us INTEGER NOT NULL,
+    system_us INTEGER NOT NULL,
+    peak INTEGER NOT NULL,
+    peak_process INTEGER NOT NULL,
+    reserved INTEGER NOT NULL,
+    curve BLOB NOT NULL,
+    input_bytes INTEGER NOT NULL,
+    alone INTEGER NOT NULL
+) STRICT;
+CREATE INDEX units_by_key ON units (key);
+CREATE INDEX units_by_family ON units (family);
+CREATE INDEX units_by_run ON units (run);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    at_us INTEGER NOT NULL,
+    run INTEGER,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_run ON events (run, at_us);
+CREATE INDEX events_by_time ON events (at_us);
+CREATE INDEX runs_by_source ON runs (source);";
 
 /// Brings a database to the newest shape. Two programs may do so at once: the second waits for
 /// the first, then finds nothing left to do.
@@ -59,7 +101,7 @@ mod tests {
 
     fn first_shape() -> Connection {
         let mut db = Connection::open_in_memory().unwrap();
-        migrate_by(&mut db, &MIGRATIONS[..1]).unwrap();
+        migrate_by(&mut db, &[RUNS]).unwrap();
         let insert =
             "INSERT INTO runs (started_unix_ns, pid, pid_started, facts) VALUES (5, 1, 1, '{}')";
         db.execute(insert, []).unwrap();
@@ -69,8 +111,8 @@ mod tests {
     #[test]
     fn an_older_database_keeps_its_runs() {
         let mut db = first_shape();
-        migrate_by(&mut db, &[MIGRATIONS[0], ADD]).unwrap();
-        migrate_by(&mut db, &[MIGRATIONS[0], ADD]).unwrap();
+        migrate_by(&mut db, &[RUNS, ADD]).unwrap();
+        migrate_by(&mut db, &[RUNS, ADD]).unwrap();
         let kept: (i64, String) = db
             .query_row("SELECT started_unix_ns, note FROM runs", [], |r| Ok((r.get(0)?, r.get(1)?)))
             .unwrap();
@@ -78,9 +120,34 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_shape_is_the_last_step() {
+        assert_eq!(usize::try_from(VERSION).unwrap(), MIGRATIONS.len());
+    }
+
+    #[test]
+    fn a_database_of_the_first_shape_keeps_its_runs_and_takes_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.db");
+        let mut db = Connection::open(&path).unwrap();
+        migrate_by(&mut db, &[RUNS]).unwrap();
+        let facts = r#"{"ironwright": "0.1.0", "host": null, "source": "crate:bat", "package": "bat",
+            "driver": "cargo", "threads": 2, "budget": 5, "settings": {}, "started_unix_ns": 7, "steps": []}"#;
+        let insert = "INSERT INTO runs (started_unix_ns, package, source, pid, pid_started, finished, exit_code, facts) VALUES (7, 'bat', 'crate:bat', 1, 1, 1, 0, ?1)";
+        db.execute(insert, [facts]).unwrap();
+        drop(db);
+        let history = crate::History::open(&path).unwrap();
+        let runs = history.list(&crate::Filter::default(), |_| false).unwrap();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].facts.package.as_deref(), Some("bat"));
+        assert_eq!(history.previous_run("crate:bat", 2).unwrap().as_ref(), runs.first());
+        assert_eq!(history.units_of_run(1).unwrap(), []);
+        assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), VERSION);
+    }
+
+    #[test]
     fn a_step_that_fails_takes_the_earlier_ones_back() {
         let mut db = first_shape();
-        assert!(migrate_by(&mut db, &[MIGRATIONS[0], ADD, "no SQL"]).is_err());
+        assert!(migrate_by(&mut db, &[RUNS, ADD, "no SQL"]).is_err());
         assert_eq!(version(&db).unwrap(), 1);
         assert!(db.prepare("SELECT note FROM runs").is_err());
     }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use ironwright_core::observe::RunFacts;
+use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::units::Bytes;
-use ironwright_history::{Filter, History, HistoryError, Owner, State};
+use ironwright_history::{Filter, History, HistoryError, Owner, State, StoredEvent};
 
 const OWNER: Owner = Owner { pid: 42, started: 7 };
 
@@ -84,13 +85,14 @@ fn two_writers_lose_nothing() {
 fn helper() {
     let Ok(task) = std::env::var("IRONWRIGHT_TEST_TASK") else { return };
     let path = PathBuf::from(std::env::var("IRONWRIGHT_TEST_PATH").unwrap());
-    let history = History::open(&path).unwrap();
+    let mut history = History::open(&path).unwrap();
     match task.as_str() {
         "write" => (0..200).for_each(|_| {
             let id = history.begin(&facts("codex"), OWNER).unwrap();
             history.finish(id, &facts("codex")).unwrap();
         }),
         "fill" => fill(&history),
+        "fill-units" => fill_units(&mut history),
         _ => {
             history.begin(&facts("killed"), OWNER).unwrap();
             std::thread::sleep(std::time::Duration::from_secs(30));
@@ -107,6 +109,42 @@ fn fill(history: &History) {
     // A run that began before can still not be completed with more than there is room for.
     let huge = RunFacts { host: Some("x".repeat(1 << 20)), ..facts("kept") };
     assert!(history.finish(1, &huge).is_err());
+}
+
+/// A batch of units or events that the disk cannot take leaves what was there, and no part of it.
+fn fill_units(history: &mut History) {
+    let unit = UnitRecord {
+        run: Some(1),
+        key: "rustc:bat".into(),
+        family: "rustc".into(),
+        tool: "rustc".into(),
+        label: "bat".into(),
+        package: None,
+        attempt: 1,
+        outcome: UnitOutcome::Succeeded,
+        exit: Some(0),
+        started_unix_us: 1,
+        waited_us: 0,
+        wall_us: 1,
+        paused_us: 0,
+        user_us: 1,
+        system_us: 1,
+        peak: Bytes::mib(1),
+        peak_process: Bytes::mib(1),
+        reserved: Bytes::mib(1),
+        curve: Vec::new(),
+        input_bytes: 1,
+        alone: false,
+    };
+    history.record_units(std::slice::from_ref(&unit)).unwrap();
+    let batch = vec![UnitRecord { label: "x".repeat(4000), ..unit.clone() }; 1000];
+    let failed = history.record_units(&batch).unwrap_err();
+    assert!(matches!(failed, HistoryError::Database { .. }), "{failed}");
+    let event = StoredEvent { at_us: 1, run: Some(1), json: "x".repeat(4000) };
+    let failed = history.record_events(&vec![event; 1000]).unwrap_err();
+    assert!(matches!(failed, HistoryError::Database { .. }), "{failed}");
+    assert_eq!(history.units_by_key("rustc:bat", 9).unwrap(), [unit]);
+    assert_eq!(history.events_of_run(1).unwrap(), []);
 }
 
 fn start(task: &str, path: &Path, prefix: &[&str]) -> Child {
@@ -162,6 +200,15 @@ fn a_full_disk_is_an_error_and_what_was_stored_stays_readable() {
     let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""];
     assert!(start("fill", &path, &limited).wait().unwrap().success());
     assert!(all(&path).iter().any(|record| record.facts.package.as_deref() == Some("kept")));
+}
+
+#[test]
+fn units_that_find_the_disk_full_are_an_error_and_leave_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.db");
+    let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""];
+    assert!(start("fill-units", &path, &limited).wait().unwrap().success());
+    assert_eq!(History::open(&path).unwrap().units_of_run(1).unwrap().len(), 1);
 }
 
 #[test]

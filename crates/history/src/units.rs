@@ -1,0 +1,175 @@
+//! Units: the compilers, linkers and other heavy processes that ran under the governor.
+//!
+//! Does not know what is predicted from them.
+
+use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
+use ironwright_core::units::Bytes;
+use rusqlite::{Connection, Row, Statement, TransactionBehavior, params};
+
+use crate::{History, HistoryError, RunId};
+
+/// A unit's columns in the order in which [`insert`] and [`unit`] take them.
+macro_rules! columns {
+    () => {
+        "run, key, family, tool, label, package, attempt, outcome, exit, started_unix_us, \
+         waited_us, wall_us, paused_us, user_us, system_us, peak, peak_process, reserved, curve, \
+         input_bytes, alone"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO units (",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+     ?19, ?20, ?21)"
+);
+const BY_KEY: &str =
+    concat!("SELECT ", columns!(), " FROM units WHERE key = ?1 ORDER BY id DESC LIMIT ?2");
+const BY_FAMILY: &str =
+    concat!("SELECT ", columns!(), " FROM units WHERE family = ?1 ORDER BY id DESC LIMIT ?2");
+const OF_RUN: &str = concat!("SELECT ", columns!(), " FROM units WHERE run = ?1 ORDER BY id");
+
+impl History {
+    /// Adds units: all of them, or none.
+    pub fn record_units(&mut self, units: &[UnitRecord]) -> Result<(), HistoryError> {
+        let stored = insert_all(&mut self.db, units);
+        stored.map_err(self.error())
+    }
+
+    /// At most `limit` units of that key, newest first.
+    pub fn units_by_key(&self, key: &str, limit: u32) -> Result<Vec<UnitRecord>, HistoryError> {
+        self.rows(BY_KEY, params![key, limit], unit)
+    }
+
+    /// At most `limit` units of that family, newest first.
+    pub fn units_by_family(
+        &self,
+        family: &str,
+        limit: u32,
+    ) -> Result<Vec<UnitRecord>, HistoryError> {
+        self.rows(BY_FAMILY, params![family, limit], unit)
+    }
+
+    /// All units of a run, in the order in which they were recorded.
+    pub fn units_of_run(&self, run: RunId) -> Result<Vec<UnitRecord>, HistoryError> {
+        self.rows(OF_RUN, [run], unit)
+    }
+}
+
+fn insert_all(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
+    // A transaction that begins as a writer waits for other writers; one that becomes a writer
+    // later may be refused at once.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut statement = transaction.prepare_cached(INSERT)?;
+        for unit in units {
+            insert(&mut statement, unit)?;
+        }
+    }
+    transaction.commit()
+}
+
+/// SQLite's integers are signed. Figures keep their bits, so that even one that makes no sense is
+/// read as it was written.
+fn insert(statement: &mut Statement<'_>, unit: &UnitRecord) -> rusqlite::Result<()> {
+    statement.execute(params![
+        unit.run,
+        unit.key,
+        unit.family,
+        unit.tool,
+        unit.label,
+        unit.package,
+        unit.attempt,
+        unit.outcome.name(),
+        unit.exit,
+        unit.started_unix_us,
+        unit.waited_us.cast_signed(),
+        unit.wall_us.cast_signed(),
+        unit.paused_us.cast_signed(),
+        unit.user_us.cast_signed(),
+        unit.system_us.cast_signed(),
+        unit.peak.0.cast_signed(),
+        unit.peak_process.0.cast_signed(),
+        unit.reserved.0.cast_signed(),
+        packed(&unit.curve),
+        unit.input_bytes.cast_signed(),
+        unit.alone,
+    ])?;
+    Ok(())
+}
+
+/// The unit of a row; nothing when its outcome or its curve cannot be understood.
+fn unit(row: &Row<'_>) -> rusqlite::Result<Option<UnitRecord>> {
+    let figure = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let outcome = UnitOutcome::named(row.get_ref(7)?.as_str()?);
+    let curve = unpacked(row.get_ref(18)?.as_blob()?);
+    let (Some(outcome), Some(curve)) = (outcome, curve) else { return Ok(None) };
+    Ok(Some(UnitRecord {
+        run: row.get(0)?,
+        key: row.get(1)?,
+        family: row.get(2)?,
+        tool: row.get(3)?,
+        label: row.get(4)?,
+        package: row.get(5)?,
+        attempt: row.get(6)?,
+        outcome,
+        exit: row.get(8)?,
+        started_unix_us: row.get(9)?,
+        waited_us: figure(10)?,
+        wall_us: figure(11)?,
+        paused_us: figure(12)?,
+        user_us: figure(13)?,
+        system_us: figure(14)?,
+        peak: Bytes(figure(15)?),
+        peak_process: Bytes(figure(16)?),
+        reserved: Bytes(figure(17)?),
+        curve,
+        input_bytes: figure(19)?,
+        alone: row.get(20)?,
+    }))
+}
+
+/// Eight bytes a point, the least significant first.
+fn packed(curve: &[Bytes]) -> Vec<u8> {
+    curve.iter().flat_map(|point| point.0.to_le_bytes()).collect()
+}
+
+/// The curve again; nothing when a part of a point is missing.
+fn unpacked(stored: &[u8]) -> Option<Vec<Bytes>> {
+    let (points, rest) = stored.as_chunks();
+    rest.is_empty().then(|| points.iter().map(|point| Bytes(u64::from_le_bytes(*point))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    /// What SQLite intends to do for a query.
+    fn plan(query: &str) -> String {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let count = statement.parameter_count();
+        let rows = statement
+            .query_map(rusqlite::params_from_iter(vec!["1"; count]), |row| row.get::<_, String>(3))
+            .unwrap();
+        rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn the_newest_units_are_found_without_sorting() {
+        assert_eq!(plan(BY_KEY), "SEARCH units USING INDEX units_by_key (key=?)");
+        assert_eq!(plan(BY_FAMILY), "SEARCH units USING INDEX units_by_family (family=?)");
+        assert_eq!(plan(OF_RUN), "SEARCH units USING INDEX units_by_run (run=?)");
+    }
+
+    #[test]
+    fn a_curve_that_lost_bytes_is_not_understood() {
+        let curve = [Bytes(1), Bytes(u64::MAX)];
+        let stored = packed(&curve);
+        assert_eq!(unpacked(&stored).as_deref(), Some(&curve[..]));
+        assert_eq!(unpacked(&stored[1..]), None);
+        assert_eq!(unpacked(&[]), Some(Vec::new()));
+    }
+}
