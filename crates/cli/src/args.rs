@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, history, man, probe, profile, run, schema, settings,
+    build, completions, doctor, emit, history, man, probe, profile, run, schema, settings, simulate,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// List past runs.
     History(history::HistoryArgs),
+    /// Simulate how long a workload takes under the governor and under fixed rules.
+    Simulate(simulate::SimulateArgs),
     /// Print the JSON schema of an output.
     Schema(schema::SchemaArgs),
     /// Print a shell's completions.

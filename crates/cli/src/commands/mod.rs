@@ -13,6 +13,7 @@ pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod simulate;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),
+        Command::Simulate(args) => simulate::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

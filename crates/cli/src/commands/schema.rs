@@ -9,6 +9,7 @@ use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::settings::report::SettingsReport;
 
 use crate::commands::history::HistoryEntry;
+use crate::commands::simulate::SimulationReport;
 use crate::error::CliError;
 use crate::execute::Execution;
 use crate::summary::RunReport;
@@ -41,6 +42,8 @@ enum Shape {
     History,
     /// `ironwright doctor --json`.
     Doctor,
+    /// `ironwright simulate --json`.
+    Simulation,
 }
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
@@ -52,6 +55,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
+        Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
     }
     Ok(0)
 }

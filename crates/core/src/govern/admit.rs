@@ -20,15 +20,18 @@ impl Machine {
         }
     }
 
-    /// Those that asked earlier and still wait have been overtaken.
+    /// Who waits longest has been overtaken, if it asked earlier.
     fn overtake(&mut self, id: UnitId) {
-        let Some(asked) = self.units.get(&id).map(|unit| unit.asked) else { return };
-        let earlier: Vec<UnitId> = self.candidates().map(|unit| unit.id).collect();
-        for other in earlier {
-            if let Some(unit) = self.units.get_mut(&other).filter(|unit| unit.asked < asked) {
-                unit.overtaken += 1;
-            }
+        let first = self.line.first().copied().filter(|first| *first < id);
+        if let Some(unit) = first.and_then(|first| self.units.get_mut(&first)) {
+            unit.overtaken += 1;
         }
+    }
+
+    /// Who waits longest, once it was overtaken too often.
+    fn overdue(&self) -> Option<&Unit> {
+        let unit = self.units.get(self.line.first()?)?;
+        (unit.overtaken > self.policy.overtaking).then_some(unit)
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Unit> {
@@ -44,16 +47,21 @@ impl Machine {
         if self.order.is_empty() {
             return self.queue.first().map(|(_, id)| *id);
         }
-        if self.alarm > Alarm::Calm {
+        let busy = self.busy();
+        let free = self.threads + self.policy.oversubscription - busy;
+        if self.alarm > Alarm::Calm || free < self.fewest_threads.min(self.threads) {
             return None;
+        }
+        // It has its turn before all others, and stops them until it can start.
+        if let Some(unit) = self.overdue() {
+            return self.obstacle(unit, busy, None).is_none().then_some(unit.id);
         }
         let mut shadow = None;
         for unit in self.candidates() {
-            match self.obstacle(unit, shadow.as_ref()) {
+            match self.obstacle(unit, busy, shadow.as_ref()) {
                 None => return Some(unit.id),
-                // Whoever must run alone, or was overtaken too often, stops all others.
+                // Whoever must run alone stops all others.
                 Some(Waiting::Alone) => return None,
-                Some(Waiting::Memory) if unit.overtaken > self.policy.overtaking => return None,
                 Some(Waiting::Memory) if shadow.is_none() => shadow = self.shadow(unit),
                 Some(_) => {}
             }
@@ -67,20 +75,23 @@ impl Machine {
         if self.alarm > Alarm::Calm {
             return Some(Waiting::Pressure);
         }
-        Some(self.obstacle(unit, None).unwrap_or(Waiting::Another))
+        Some(self.obstacle(unit, self.busy(), None).unwrap_or(Waiting::Another))
     }
 
-    fn obstacle(&self, unit: &Unit, shadow: Option<&Shadow>) -> Option<Waiting> {
+    fn busy(&self) -> f64 {
+        self.active().map(Unit::threads).sum()
+    }
+
+    fn obstacle(&self, unit: &Unit, busy: f64, shadow: Option<&Shadow>) -> Option<Waiting> {
+        let wanted = unit.demand.forecast.threads.min(self.threads);
+        if busy + wanted > self.threads + self.policy.oversubscription {
+            return Some(if unit.alone { Waiting::Alone } else { Waiting::Thread });
+        }
         if self.active().any(|other| other.alone) {
             return Some(Waiting::Another);
         }
         if unit.alone {
             return Some(Waiting::Alone);
-        }
-        let wanted = unit.demand.forecast.threads.min(self.threads);
-        let busy: f64 = self.active().map(Unit::threads).sum();
-        if busy + wanted > self.threads + self.policy.oversubscription {
-            return Some(Waiting::Thread);
         }
         for domain in domains_of(unit) {
             let timeline = self.timeline(domain);

@@ -3,6 +3,7 @@
 //! Does not know what the processes of a unit are. How units are admitted stands in `admit`, how
 //! pressure is answered in `pressure`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -62,7 +63,11 @@ pub struct Machine {
     /// Active units, oldest first.
     pub(super) order: Vec<UnitId>,
     /// Waiting units by decreasing weight.
-    pub(super) queue: BTreeSet<(std::cmp::Reverse<u64>, UnitId)>,
+    pub(super) queue: BTreeSet<(Reverse<u64>, UnitId)>,
+    /// Waiting units in the order in which they first asked.
+    pub(super) line: BTreeSet<UnitId>,
+    /// Fewest threads that any unit asked for: with fewer free ones none needs to be looked at.
+    pub(super) fewest_threads: f64,
     pub(super) domains: BTreeMap<DomainId, Domain>,
     pub(super) threads: f64,
     pub(super) alarm: Alarm,
@@ -78,6 +83,8 @@ impl Machine {
             units: BTreeMap::new(),
             order: Vec::new(),
             queue: BTreeSet::new(),
+            line: BTreeSet::new(),
+            fewest_threads: f64::INFINITY,
             domains: BTreeMap::new(),
             threads: 1.0,
             alarm: Alarm::Calm,
@@ -140,7 +147,6 @@ impl Machine {
 
     /// The only place that changes a unit's phase; keeps the order and the queue in step with it.
     pub(super) fn set(&mut self, id: UnitId, phase: Phase) {
-        let weight = self.weight(id);
         let Some(unit) = self.units.get_mut(&id) else { return };
         let from = unit.phase;
         unit.phase = phase;
@@ -150,34 +156,39 @@ impl Machine {
             (false, true) => {
                 unit.age = self.next_age;
                 self.next_age += 1;
-                self.queue.retain_not(weight, id);
+                self.dequeue(id);
                 self.order.push(id);
             }
             (true, false) => {
                 self.order.retain(|other| *other != id);
-                self.queue.insert((std::cmp::Reverse(weight), id));
+                self.enqueue(id);
             }
             _ => {}
         }
     }
 
-    /// Thousandths of a second of the whole machine; what is heavier starts first.
-    fn weight(&self, id: UnitId) -> u64 {
-        let budget = self.domains.get(&DomainId::default()).map_or(Bytes::gib(1), |d| d.budget);
-        let weight =
-            self.units.get(&id).map_or(0.0, |u| u.demand.forecast.weight(budget, self.threads));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-        let millis = (weight * 1000.0) as u64;
-        millis
+    fn enqueue(&mut self, id: UnitId) {
+        let machine = self.domains.get(&DomainId::default());
+        let budget = machine.map_or(Bytes::gib(1), |domain| domain.budget);
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.weight = millis(unit.demand.forecast.weight(budget, self.threads));
+        self.queue.insert((Reverse(unit.weight), id));
+        self.line.insert(id);
+    }
+
+    fn dequeue(&mut self, id: UnitId) {
+        let weight = self.units.get(&id).map_or(0, |unit| unit.weight);
+        self.queue.remove(&(Reverse(weight), id));
+        self.line.remove(&id);
     }
 
     fn ask(&mut self, id: UnitId, demand: Demand) {
         if self.units.contains_key(&id) {
             return;
         }
+        self.fewest_threads = self.fewest_threads.min(demand.forecast.threads);
         self.units.insert(id, Unit::new(id, demand, self.now));
-        let weight = self.weight(id);
-        self.queue.insert((std::cmp::Reverse(weight), id));
+        self.enqueue(id);
     }
 
     fn adopt(&mut self, id: UnitId, demand: Demand) {
@@ -234,8 +245,7 @@ impl Machine {
     }
 
     fn remove(&mut self, id: UnitId) {
-        let weight = self.weight(id);
-        self.queue.retain_not(weight, id);
+        self.dequeue(id);
         self.order.retain(|other| *other != id);
         self.units.remove(&id);
     }
@@ -248,12 +258,10 @@ impl Machine {
         });
         known.budget = memory;
         self.threads = threads;
-        self.queue = self
-            .units
-            .values()
-            .filter(|unit| !unit.is_active())
-            .map(|unit| (std::cmp::Reverse(self.weight(unit.id)), unit.id))
-            .collect();
+        for id in self.line.clone() {
+            self.dequeue(id);
+            self.enqueue(id);
+        }
     }
 
     fn look(&mut self, units: &[UnitSample], domains: &[DomainSample], alarm: Alarm) {
@@ -271,6 +279,13 @@ impl Machine {
         }
         self.alarm = alarm;
     }
+}
+
+/// Thousandths of a second.
+fn millis(seconds: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let millis = (seconds * 1000.0) as u64;
+    millis
 }
 
 /// Evictions after which a unit waits until it can run alone.
@@ -302,17 +317,4 @@ fn refusal(
     }
     let kills = unit.kills + 1;
     (!by_kernel && kills > policy.kills).then_some(Refusal::KilledTooOften(kills))
-}
-
-/// Removal from the queue, whose order is by a weight that may have changed since.
-trait RetainNot {
-    fn retain_not(&mut self, weight: u64, id: UnitId);
-}
-
-impl RetainNot for BTreeSet<(std::cmp::Reverse<u64>, UnitId)> {
-    fn retain_not(&mut self, weight: u64, id: UnitId) {
-        if !self.remove(&(std::cmp::Reverse(weight), id)) {
-            self.retain(|(_, other)| *other != id);
-        }
-    }
 }

@@ -46,6 +46,8 @@ pub struct Unit {
     pub kills: u32,
     /// Units that were admitted before it although they asked later.
     pub overtaken: u32,
+    /// Its place in the queue: what is heavier starts first.
+    pub(super) weight: u64,
     /// Order of admission.
     pub(super) age: u64,
     /// When it came to wait.
@@ -90,6 +92,7 @@ impl Unit {
             alone: false,
             kills: 0,
             overtaken: 0,
+            weight: 0,
             age: 0,
             asked: now,
             memory: Bytes::ZERO,
