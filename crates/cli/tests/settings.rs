@@ -166,3 +166,20 @@ fn the_compilers_here_accept_what_is_derived_here() {
     let cpu = value("rust-target-cpu").unwrap();
     assert!(listed.split_whitespace().any(|word| word == cpu), "{cpu}");
 }
+
+/// The desktop is outside of a container; what is inside needs little beside the compilers.
+#[test]
+fn a_container_may_use_nearly_all_of_its_limit() {
+    let home = tempfile::tempdir().unwrap();
+    let root = host("container-v2");
+    let reserved = |set: &str| {
+        let arguments =
+            ["simulate", EXAMPLE, "--root", &root, "--no-profile", "--set", set, "--json"];
+        json(&ironwright(home.path(), &arguments))["budget"].as_u64().unwrap()
+    };
+    assert_eq!(reserved("memory.limit=3GiB"), (3 << 30) - (64 << 20));
+    // Nearly all of the machine's 62.7 GiB: the desktop keeps its share.
+    assert!(reserved("memory.limit=62GiB") < 57 << 30);
+}
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/mixed-batch.toml");

@@ -93,6 +93,9 @@ fn own_memory(d: &mut Derivation<'_, '_>) -> (Bytes, bool) {
     }
 }
 
+/// What a control group's own processes besides compilers take: page tables, shells, build tools.
+const GROUP_RESERVE: Bytes = Bytes::mib(32);
+
 /// Memory kept free for the desktop.
 pub static RESERVE_MEMORY: Knob = Knob {
     id: "reserve-memory",
@@ -105,17 +108,33 @@ pub static RESERVE_MEMORY: Knob = Knob {
         build_time: "longer when memory decides what may run together",
         memory: "less for builds",
         run_time: "none",
-        source: "2 GB for the system on the reference host, and a sixteenth of memory for what is open beside a build",
+        source: "2 GB for the system on the reference host, and a sixteenth of memory for what is open beside a build; in a control group what its kernel memory and its build tools take",
     },
     targets: &[],
     derive: |d| {
-        let (memory, _) = own_memory(d);
-        let system = Bytes::gib(2).min(Bytes(memory.0 / 4));
-        let desktop = Bytes(memory.0 / 16);
+        let (memory, limited) = own_memory(d);
+        let ram = if limited { d.size("memory.ram").unwrap_or(memory) } else { memory };
+        let system = Bytes::gib(2).min(Bytes(ram.0 / 4));
+        let desktop = Bytes(ram.0 / 16);
         let sum = system.saturating_add(desktop);
+        let why = format!(
+            "{system} for the system (2 GiB, at most a quarter) + {desktop} for the desktop (a sixteenth of {ram})"
+        );
+        if !limited {
+            return d.rule(why, Value::Bytes(sum));
+        }
+        // The desktop lives outside of the group, unless the group may have nearly all memory.
+        let own = GROUP_RESERVE.max(Bytes(memory.0 / 48));
+        let others = memory.saturating_sub(ram.saturating_sub(sum));
+        if others > own {
+            let why = format!("{why}, of which the control group's limit leaves the rest free");
+            return d.rule(why, Value::Bytes(others));
+        }
         d.rule(
-            format!("{system} for the system (2 GiB, at most a quarter) + {desktop} for the desktop (a sixteenth of {memory})"),
-            Value::Bytes(sum),
+            format!(
+                "{own} of the control group's {memory} for the kernel and the build tools (a 48th)"
+            ),
+            Value::Bytes(own),
         )
     },
 };
