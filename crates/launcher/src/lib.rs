@@ -1,0 +1,31 @@
+//! The compiler launcher: a process that stands where a build system starts a compiler, asks the
+//! governor for admission, and runs the compiler as its child.
+//!
+//! It starts in well under a millisecond and fails open: without a governor the compiler runs as if
+//! there were no launcher. Does not know compilers, or what the governor weighs.
+
+mod ending;
+mod governor;
+mod invocation;
+mod killed;
+mod lines;
+mod link;
+mod question;
+mod response;
+mod signals;
+mod streams;
+mod sys;
+mod terminal;
+mod unit;
+mod watch;
+
+use invocation::{Invocation, NoCommand};
+
+/// Runs the command that this process was called for, and ends as it ends.
+pub fn main() -> ! {
+    match Invocation::of(std::env::args_os()) {
+        Ok(invocation) => unit::run(&invocation),
+        Err(NoCommand::Usage) => ending::usage(),
+        Err(NoCommand::NotFound(name)) => ending::not_found(&name),
+    }
+}

@@ -1,0 +1,202 @@
+//! One attempt of a command, from its start to its end.
+//!
+//! Does not know whether it will be run again.
+
+use std::io;
+use std::process::Command;
+use std::time::Instant;
+
+use ironwright_wire::{Ask, Ended, Running, ToGovernor};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+use crate::governor::timespec;
+use crate::killed;
+use crate::link::Link;
+use crate::signals::{Signal, Signals, stop};
+use crate::streams::Streams;
+use crate::sys::{self, Before};
+use crate::terminal::Terminal;
+
+/// What the governor gave along with its permission.
+#[derive(Debug, Default)]
+pub(crate) struct Grant {
+    /// Number of the unit; 0 for one that runs ungoverned.
+    pub(crate) unit: u64,
+    pub(crate) oom_score_adj: i32,
+    pub(crate) group: Option<std::path::PathBuf>,
+}
+
+/// What an attempt works with.
+pub(crate) struct Attempt<'a> {
+    pub(crate) ask: &'a Ask,
+    pub(crate) streams: &'a mut Streams,
+    pub(crate) link: &'a mut Link,
+    pub(crate) grant: Grant,
+}
+
+impl Attempt<'_> {
+    /// Starts the command and stays until it ends.
+    pub(crate) fn run(self, mut command: Command) -> io::Result<Ended> {
+        use std::os::unix::process::CommandExt;
+        let signals = Signals::take()?;
+        command.process_group(0);
+        self.streams.attach(&mut command)?;
+        let before = Before {
+            mask: signals.before(),
+            child_ignored: signals.child_ignored(),
+            parent: Some(rustix::process::getpid().as_raw_nonzero().get()),
+            oom_score_adj: raised_score(self.grant.oom_score_adj),
+            group: self.grant.group,
+        };
+        sys::prepare(&mut command, before);
+        let started = Instant::now();
+        let child = command.spawn()?;
+        // The command's ends of the pipes must not stay open here.
+        drop(command);
+        let mut watch = Watch {
+            pid: i32::try_from(child.id()).map_err(io::Error::other)?,
+            started,
+            signals,
+            terminal: Terminal::default(),
+            ask: self.ask,
+            streams: self.streams,
+            link: self.link,
+            retryable: self.ask.retryable,
+            stopped: false,
+            by_user: false,
+        };
+        watch.link.tell(&ToGovernor::Started { pid: watch.pid });
+        watch.until_end()
+    }
+}
+
+/// The score that the kernel's choice of a victim begins with, raised; `None` where it stays.
+fn raised_score(by: i32) -> Option<String> {
+    if by <= 0 {
+        return None;
+    }
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok()?;
+    // 1000 is the largest that the kernel takes; see proc(5).
+    let raised = own.trim().parse::<i32>().ok()?.saturating_add(by).min(1000);
+    Some(raised.to_string())
+}
+
+/// A command that runs.
+struct Watch<'a> {
+    pid: i32,
+    started: Instant,
+    signals: Signals,
+    terminal: Terminal,
+    ask: &'a Ask,
+    streams: &'a mut Streams,
+    link: &'a mut Link,
+    retryable: bool,
+    /// Stopped, and not by this launcher.
+    stopped: bool,
+    by_user: bool,
+}
+
+impl Watch<'_> {
+    fn until_end(&mut self) -> io::Result<Ended> {
+        loop {
+            self.wait();
+            while let Some(signal) = self.signals.next() {
+                match signal {
+                    Signal::Child => {
+                        if let Some(status) = self.look_at_child()? {
+                            return self.end(&status);
+                        }
+                    }
+                    Signal::Suspend => self.suspend(),
+                    Signal::Forward { signal, ending } => self.forward(signal, ending),
+                }
+            }
+            self.streams.step();
+            self.care_for_link();
+        }
+    }
+
+    fn wait(&self) {
+        let timeout = self.link.timeout(self.stopped).map(timespec);
+        let mut watched = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if let Link::Up(governor) = &self.link {
+            watched.push(PollFd::new(governor, governor.interest()));
+        }
+        self.streams.watch(&mut watched);
+        // An interruption is as good as an event: everything is looked at anyway.
+        let _ = poll(&mut watched, timeout.as_ref());
+    }
+
+    /// How the command ended, if it did. It is not reaped, so that its number stays its own.
+    fn look_at_child(&mut self) -> io::Result<Option<WaitIdStatus>> {
+        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(None) };
+        let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if let Some(status) = waitid(WaitId::Pid(pid), peek)? {
+            return Ok(Some(status));
+        }
+        let changes = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
+        while let Some(change) = waitid(WaitId::Pid(pid), changes)? {
+            let signal = change.stopping_signal();
+            self.stopped = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+        }
+        Ok(None)
+    }
+
+    fn forward(&mut self, signal: i32, ending: bool) {
+        self.by_user |= ending;
+        sys::send(-self.pid, signal);
+        if ending {
+            // What is stopped does not even hear that it should end.
+            sys::send(-self.pid, libc::SIGCONT);
+        }
+    }
+
+    fn suspend(&mut self) {
+        sys::send(-self.pid, libc::SIGSTOP);
+        stop(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGTSTP);
+        if !self.stopped {
+            sys::send(-self.pid, libc::SIGCONT);
+        }
+    }
+
+    fn care_for_link(&mut self) {
+        let lost = self.link.listen();
+        if lost || (self.stopped && self.link.is_silent()) {
+            // The governor may have stopped the command, and will not let it go on.
+            sys::send(-self.pid, libc::SIGCONT);
+            self.stopped = false;
+        }
+        let (pid, started) = (self.pid, self.started);
+        self.link.look(self.ask, || Running { pid, since_us: since(started) });
+    }
+
+    fn end(&mut self, status: &WaitIdStatus) -> io::Result<Ended> {
+        let wall_us = since(self.started);
+        self.terminal.take_back();
+        self.streams.drain();
+        let killed = status.terminating_signal() == Some(libc::SIGKILL);
+        let code = status.exit_status().unwrap_or(0);
+        let killed_inside =
+            code == killed::SHELL_CODE || (code != 0 && self.streams.tell_of_kill());
+        if self.retryable && !self.by_user && (killed || killed_inside) {
+            // What it left would write the same files as the next attempt. As long as the command
+            // is not reaped no other group can have its number.
+            sys::send(-self.pid, libc::SIGKILL);
+        }
+        let usage = sys::reap(self.pid)?;
+        Ok(Ended {
+            status: usage.status,
+            wall_us,
+            user_us: usage.user_us,
+            system_us: usage.system_us,
+            peak_process: usage.peak_process,
+            killed_inside,
+            ended_by_user: self.by_user,
+        })
+    }
+}
+
+fn since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
