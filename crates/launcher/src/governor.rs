@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironwright_wire::{Channel, FromGovernor, Place, ToGovernor, runtime_directory, variable};
@@ -117,14 +117,19 @@ impl Governor {
         self.heard.elapsed()
     }
 
-    /// Whether the governor could answer if only it got a processor or its disk: it is runnable or
-    /// in uninterruptible sleep, neither stopped nor idle. Then it is slow, not dead.
+    /// Whether the governor could answer if only it got a processor or its disk: one of its threads
+    /// is runnable or in uninterruptible sleep. Then it is slow, neither stopped nor dead.
     pub(crate) fn is_starved(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process)).unwrap_or_default();
-        // The name in parentheses may hold anything.
-        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-        matches!(state, Some('R' | 'D'))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process));
+        threads.is_ok_and(|threads| threads.flatten().any(|thread| is_busy(&thread.path())))
     }
+}
+
+fn is_busy(thread: &Path) -> bool {
+    let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+    // The name in parentheses may hold anything.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('R' | 'D'))
 }
 
 impl AsFd for Governor {

@@ -246,7 +246,7 @@ mod tests {
         for directory in [&names, &other, &real] {
             fs::create_dir(directory).unwrap();
         }
-        let own = std::env::current_exe().unwrap();
+        let own = env::current_exe().unwrap();
         symlink(&own, other.join("g++")).unwrap();
         symlink("/bin/sh", names.join("g++")).unwrap();
         symlink("/bin/sh", real.join("g++")).unwrap();

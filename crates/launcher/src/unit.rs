@@ -125,8 +125,10 @@ impl Unit<'_> {
         self.link.tell(&ToGovernor::Ask(self.ask.clone()));
         let Some(governor) = self.link.governor() else { return Admission::Pass };
         let mut heard = governor.hear(FIRST_ANSWER);
-        if heard == Heard::Nothing && governor.is_starved() {
-            heard = governor.hear(STARVED_ANSWER);
+        if heard == Heard::Nothing {
+            // It may have answered just before it was looked at.
+            let more = if governor.is_starved() { STARVED_ANSWER } else { Duration::ZERO };
+            heard = governor.hear(more);
         }
         match heard {
             Heard::Message(message) => self.wait(message),
