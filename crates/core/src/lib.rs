@@ -17,3 +17,4 @@ pub mod profile;
 pub mod settings;
 pub mod units;
 pub mod value;
+pub mod view;

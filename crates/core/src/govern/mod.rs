@@ -20,6 +20,9 @@ pub use unit::{Phase, Unit};
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::units::Bytes;
 
 /// A point in time, counted from when the machine was made.
@@ -136,7 +139,10 @@ pub enum Event {
 }
 
 /// Signs of distress other than the amount of memory that is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Alarm {
     /// None.
     #[default]
@@ -181,7 +187,8 @@ pub enum Refusal {
 }
 
 /// Why a unit waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Waiting {
     /// For memory: it would not fit.
     Memory,
