@@ -223,7 +223,7 @@ impl World {
         let sample = |(id, process): (&u64, &Process)| UnitSample {
             unit: UnitId(*id),
             memory: self.memory(*id, process),
-            wanted: Duration::from_secs_f64(process.wanted),
+            wanted: Some(Duration::from_secs_f64(process.wanted)),
         };
         let units = self.processes.iter().map(sample).collect();
         let (domain, held) = (DomainId::default(), self.held());

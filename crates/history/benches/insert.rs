@@ -34,6 +34,7 @@ fn unit(n: u64) -> UnitRecord {
         paused_us: 0,
         user_us: 2_800_000 + n,
         system_us: 150_000,
+        delay_us: 90_000,
         peak: Bytes::kib(400_000 + n),
         peak_process: Bytes::kib(390_000 + n),
         reserved: Bytes::mib(450),

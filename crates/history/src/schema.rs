@@ -7,10 +7,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Step `n` leads from shape `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS];
+const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY];
 
 const RUNS: &str = "CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -66,6 +66,9 @@ CREATE TABLE events (
 CREATE INDEX events_by_run ON events (run, at_us);
 CREATE INDEX events_by_time ON events (at_us);
 CREATE INDEX runs_by_source ON runs (source);";
+
+/// What a unit wanted of the processors is what it got and what it waited for.
+const DELAY: &str = "ALTER TABLE units ADD COLUMN delay_us INTEGER NOT NULL DEFAULT 0";
 
 /// Brings a database to the newest shape. Two programs may do so at once: the second waits for
 /// the first, then finds nothing left to do.

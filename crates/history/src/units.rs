@@ -13,7 +13,7 @@ macro_rules! columns {
     () => {
         "run, key, family, tool, label, package, attempt, outcome, exit, started_unix_us, \
          waited_us, wall_us, paused_us, user_us, system_us, peak, peak_process, reserved, curve, \
-         input_bytes, alone"
+         input_bytes, alone, delay_us"
     };
 }
 
@@ -21,7 +21,7 @@ const INSERT: &str = concat!(
     "INSERT INTO units (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-     ?19, ?20, ?21)"
+     ?19, ?20, ?21, ?22)"
 );
 const BY_KEY: &str =
     concat!("SELECT ", columns!(), " FROM units WHERE key = ?1 ORDER BY id DESC LIMIT ?2");
@@ -94,6 +94,7 @@ fn insert(statement: &mut Statement<'_>, unit: &UnitRecord) -> rusqlite::Result<
         packed(&unit.curve),
         unit.input_bytes.cast_signed(),
         unit.alone,
+        unit.delay_us.cast_signed(),
     ])?;
     Ok(())
 }
@@ -126,6 +127,7 @@ fn unit(row: &Row<'_>) -> rusqlite::Result<Option<UnitRecord>> {
         curve,
         input_bytes: figure(19)?,
         alone: row.get(20)?,
+        delay_us: figure(21)?,
     }))
 }
 

@@ -129,6 +129,7 @@ fn fill_units(history: &mut History) {
         paused_us: 0,
         user_us: 1,
         system_us: 1,
+        delay_us: 0,
         peak: Bytes::mib(1),
         peak_process: Bytes::mib(1),
         reserved: Bytes::mib(1),

@@ -12,6 +12,8 @@ use crate::units::Bytes;
 pub enum Basis {
     /// So many past runs of the same unit.
     Measured(u32),
+    /// So many past runs of similar units.
+    Similar(u32),
     /// A user's word.
     Stated,
     /// The kind and size of what is started.
@@ -64,12 +66,26 @@ const ABOVE: f64 = 0.05;
 const MARGIN: f64 = 0.08;
 /// Margin over all, for what sampling and allocators add by chance.
 const FLOOR: Bytes = Bytes::mib(2);
+/// What a unit may want beyond those that are like it.
+const UNLIKE: f64 = 1.1;
 /// Runs that decide the shape.
 const SHAPED_BY: usize = 3;
 /// What takes less time is over before anybody could react to its curve: its peak counts throughout.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// What an incomplete run wanted beyond what was seen.
 const BEYOND_SEEN: f64 = 1.25;
+
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Measured(1) => f.write_str("measured once"),
+            Self::Measured(count) => write!(f, "measured {count} times"),
+            Self::Similar(count) => write!(f, "{count} runs of similar units"),
+            Self::Stated => f.write_str("stated"),
+            Self::Cold => f.write_str("kind and size"),
+        }
+    }
+}
 
 impl Forecast {
     /// From past runs, newest first. `None` when none of them was complete.
@@ -90,6 +106,16 @@ impl Forecast {
             threads: threads(newest),
             basis: Basis::Measured(count),
         })
+    }
+
+    /// From past runs of units that are like it, newest first: another version of the same, say.
+    pub fn similar(past: &[Past]) -> Option<Self> {
+        let mut forecast = Self::measured(past)?;
+        forecast.peak = forecast.peak.scaled(UNLIKE);
+        if let Basis::Measured(count) = forecast.basis {
+            forecast.basis = Basis::Similar(count);
+        }
+        Some(forecast)
     }
 
     /// Without any measurement.

@@ -7,7 +7,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Action, Alarm, Demand, DomainId, DomainSample, End, Event, Moment, Phase, Refusal};
+use super::{
+    Action, Alarm, Demand, DomainId, DomainSample, End, Event, Forecast, Moment, Phase, Refusal,
+};
 use super::{Unit, UnitId, UnitSample};
 use crate::units::Bytes;
 
@@ -134,6 +136,7 @@ impl Machine {
             Event::Adopted { unit, demand } => self.adopt(unit, demand),
             Event::Started(unit) => self.start(unit),
             Event::Ended(unit, end) => self.end(unit, end, &mut actions),
+            Event::Learned { unit, forecast } => self.learn(unit, forecast),
             Event::Budget { domain, memory, threads } => self.budget(domain, memory, threads),
             Event::Looked { units, domains, alarm } => {
                 self.look(&units, &domains, alarm);
@@ -197,6 +200,21 @@ impl Machine {
             self.set(id, Phase::Granted);
         }
         self.start(id);
+    }
+
+    /// What was killed for its size wants at least what was seen of it, whatever others took.
+    fn learn(&mut self, id: UnitId, mut forecast: Forecast) {
+        let Some(unit) = self.units.get(&id).filter(|unit| !unit.is_active()) else { return };
+        let known = unit.demand.forecast;
+        if unit.attempt > 1 && known.peak > forecast.peak {
+            forecast = Forecast { peak: known.peak, shape: None, ..forecast };
+        }
+        self.dequeue(id);
+        if let Some(unit) = self.units.get_mut(&id) {
+            unit.demand.forecast = forecast;
+        }
+        self.fewest_threads = self.fewest_threads.min(forecast.threads);
+        self.enqueue(id);
     }
 
     fn start(&mut self, id: UnitId) {

@@ -82,8 +82,9 @@ pub struct UnitSample {
     pub unit: UnitId,
     /// Memory of its process tree.
     pub memory: Bytes,
-    /// Processor time that it used, and waited for, since its start.
-    pub wanted: Duration,
+    /// Processor time that it used, and waited for, since its start; absent when only its memory
+    /// was looked at.
+    pub wanted: Option<Duration>,
 }
 
 /// What was seen of a domain.
@@ -118,6 +119,13 @@ pub enum Event {
     Started(UnitId),
     /// A unit ended.
     Ended(UnitId, End),
+    /// More is known of a unit than when it asked.
+    Learned {
+        /// The unit; one that does not wait keeps what it was admitted with.
+        unit: UnitId,
+        /// What it is expected to take.
+        forecast: Forecast,
+    },
     /// A look at everything.
     Looked {
         /// Running and paused units; those that were not looked at are missing.

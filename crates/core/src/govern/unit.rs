@@ -63,6 +63,9 @@ pub struct Unit {
     started: Moment,
     paused_since: Option<Moment>,
     paused: Duration,
+    /// The last look at its memory.
+    weighed: Option<Moment>,
+    /// The last look at its share of threads, and what it had wanted by then.
     looked: Option<(Moment, Duration)>,
     grew: Moment,
 }
@@ -102,6 +105,7 @@ impl Unit {
             started: now,
             paused_since: None,
             paused: Duration::ZERO,
+            weighed: None,
             looked: None,
             grew: now,
         }
@@ -133,7 +137,8 @@ impl Unit {
     /// A new attempt begins with nothing.
     fn forget(&mut self, now: Moment) {
         (self.memory, self.peak, self.rate, self.share) = (Bytes::ZERO, Bytes::ZERO, 0.0, None);
-        (self.started, self.grew, self.paused, self.looked) = (now, now, Duration::ZERO, None);
+        (self.started, self.grew, self.paused) = (now, now, Duration::ZERO);
+        (self.weighed, self.looked) = (None, None);
     }
 
     /// Running time without pauses.
@@ -143,23 +148,34 @@ impl Unit {
     }
 
     /// Takes in a look.
-    pub(super) fn look(&mut self, memory: Bytes, wanted: Duration, now: Moment) {
-        let (then, wanted_then) = self.looked.unwrap_or((self.started, Duration::ZERO));
-        let passed = now.since(then);
-        let seconds = passed.as_secs_f64();
+    pub(super) fn look(&mut self, memory: Bytes, wanted: Option<Duration>, now: Moment) {
+        self.look_at_memory(memory, now);
+        if let Some(wanted) = wanted {
+            self.look_at_share(wanted, now);
+        }
+    }
+
+    fn look_at_memory(&mut self, memory: Bytes, now: Moment) {
+        let seconds = now.since(self.weighed.unwrap_or(self.started)).as_secs_f64();
         if seconds > 0.0 && self.phase == Phase::Running {
             let newest = (memory.0 as f64 - self.memory.0 as f64) / seconds;
             self.rate = self.rate.mul_add(1.0 - NEWEST, newest * NEWEST);
         }
+        self.weighed = Some(now);
         if memory.0 > self.peak.0 + self.peak.0 / 100 {
             self.grew = now;
         }
         self.memory = memory;
         self.peak = self.peak.max(memory);
+    }
+
+    fn look_at_share(&mut self, wanted: Duration, now: Moment) {
+        let (then, wanted_then) = self.looked.unwrap_or((self.started, Duration::ZERO));
+        let passed = now.since(then);
         if self.phase != Phase::Running {
             self.looked = Some((now, wanted));
         } else if passed >= SHARE_OVER {
-            let newest = wanted.saturating_sub(wanted_then).as_secs_f64() / seconds;
+            let newest = wanted.saturating_sub(wanted_then).as_secs_f64() / passed.as_secs_f64();
             let before = self.share.unwrap_or(newest);
             self.share = Some(before.mul_add(1.0 - NEWEST, newest * NEWEST));
             self.looked = Some((now, wanted));

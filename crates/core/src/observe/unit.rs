@@ -82,6 +82,8 @@ pub struct UnitRecord {
     pub user_us: u64,
     /// Processor microseconds in the kernel.
     pub system_us: u64,
+    /// Microseconds in which its threads were ready to run and had no processor, as far as seen.
+    pub delay_us: u64,
     /// Largest sampled sum over its process tree, or the exact figure of its control group.
     pub peak: Bytes,
     /// Largest resident memory of a single process, from the kernel's own account (`wait4`).
