@@ -15,5 +15,6 @@ pub mod observe;
 pub mod origin;
 pub mod profile;
 pub mod settings;
+pub mod unit;
 pub mod units;
 pub mod value;

@@ -1,0 +1,3 @@
+//! Real command lines.
+//!
+//! Does not know more than the module under test.
