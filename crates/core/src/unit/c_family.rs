@@ -78,7 +78,7 @@ const TAKING: &[&str] = &[
 const QUESTIONS: &[&str] =
     &["-###", "--version", "-dumpversion", "-dumpmachine", "-dumpfullversion", "-dumpspecs"];
 /// Beginnings of options that make a command a question.
-const QUESTION_HEADS: &[&str] = &["-print-", "--print-", "--help", "-Q"];
+const QUESTION_HEADS: &[&str] = &["-print-", "--print-", "--help"];
 
 /// Settings that change memory by much less than the source does: beginnings of options.
 const FINE: &[&str] = &[
@@ -106,12 +106,18 @@ const FINE: &[&str] = &[
     "-emit-llvm",
 ];
 
-/// Names that configure scripts and build tools give to sources of a few lines.
-const TRIAL_NAMES: &[&str] =
-    &["conftest.", "testCCompiler.", "testCXXCompiler.", "CheckSymbolExists."];
-/// Folders of such sources.
-const TRIAL_FOLDERS: &[&str] =
-    &["/CMakeTmp/", "/CMakeScratch/", "/meson-private/", "/CompilerIdC", "/CompilerIdCXX/"];
+/// What the paths have in them that configure scripts, CMake and Meson give to sources of a few lines.
+const TRIALS: &[&str] = &[
+    "/conftest.",
+    "/testCCompiler.",
+    "/testCXXCompiler.",
+    "/CMakeTmp/",
+    "/CMakeScratch/",
+    "/CompilerIdC/",
+    "/CompilerIdCXX/",
+    "/cmTC_",
+    "/meson-private/",
+];
 
 /// What is done with the sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +162,7 @@ impl<'a> Line<'a> {
         match word {
             "-c" | "-S" | "-emit-obj" | "-fsyntax-only" | "-emit-llvm-bc" | "-emit-pch"
             | "--device-link" => self.compile = true,
-            "-E" | "-M" | "-MM" | "-P" => self.preprocess = true,
+            "-E" | "-M" | "-MM" => self.preprocess = true,
             _ if QUESTIONS.contains(&word) => self.question = true,
             _ if QUESTION_HEADS.iter().any(|head| word.starts_with(head)) => self.question = true,
             _ => {}
@@ -189,11 +195,12 @@ impl<'a> Line<'a> {
     }
 
     fn lto(&self) -> bool {
-        self.options
-            .iter()
-            .rev()
-            .find(|option| option.starts_with("-flto") || **option == "-fno-lto")
-            .is_some_and(|last| *last != "-fno-lto" && !last.starts_with("-flto-"))
+        let choices = self.options.iter().rev();
+        // `-flto-partition=` and its like choose how, not whether.
+        choices
+            .filter(|option| option.starts_with("-flto") || **option == "-fno-lto")
+            .find(|option| !option.starts_with("-flto-"))
+            .is_some_and(|last| *last != "-fno-lto")
     }
 
     fn sources(&self) -> Vec<&'a str> {
@@ -207,8 +214,7 @@ impl<'a> Line<'a> {
 
 /// The language that a file's ending stands for.
 fn language_of_file(path: &str) -> Option<&'static str> {
-    let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-    Some(match ending {
+    Some(match key::ending(path) {
         "c" | "i" | "h" => "c",
         "cc" | "cp" | "cxx" | "cpp" | "c++" | "C" | "CPP" | "ii" | "hh" | "hpp" | "hxx" | "H"
         | "cppm" | "ixx" => "c++",
@@ -248,7 +254,7 @@ pub(super) fn recognise(invocation: &Invocation<'_>, tool: &str, arguments: &[&s
     }
     match step(tool, &line) {
         Step::Preprocess => Kind::Light,
-        _ if sources.iter().any(|source| is_trial(source)) => Kind::Light,
+        _ if line.words.iter().any(|word| is_trial(invocation.cwd, word)) => Kind::Light,
         Step::Link if sources.is_empty() => link::by_driver(invocation, tool, &line_of_link(&line)),
         step => compile(invocation, tool, &line, step, &sources),
     }
@@ -266,11 +272,10 @@ fn step(tool: &str, line: &Line<'_>) -> Step {
 }
 
 /// Whether a source is one of the few lines by which build tools ask what a compiler can do.
-fn is_trial(source: &str) -> bool {
-    let name = source.rsplit('/').next().unwrap_or_default();
-    source == "/dev/null"
-        || TRIAL_NAMES.iter().any(|trial| name.starts_with(trial))
-        || TRIAL_FOLDERS.iter().any(|folder| source.contains(folder))
+fn is_trial(cwd: &Path, path: &str) -> bool {
+    let full = key::absolute(cwd, path);
+    let text = full.to_string_lossy();
+    text == "/dev/null" || TRIALS.iter().any(|trial| text.contains(trial))
 }
 
 fn line_of_link<'a>(line: &Line<'a>) -> link::Line<'a> {
@@ -365,7 +370,7 @@ fn settings(line: &Line<'_>) -> Settings {
     }
     for head in FINE {
         if let Some(option) = line.last(head) {
-            settings.fine(option);
+            settings.fine(key::without_folders(option));
         }
     }
     if let Some(cpu) = line.cpu {
@@ -407,7 +412,7 @@ const SANITIZED: f64 = 1.4;
 const LINK_BEHIND_MIB: u64 = 16;
 
 fn model(tool: &str, line: &Line<'_>, language: &str, files: &[&str], links: bool) -> Model {
-    let preprocessed = files.first().is_some_and(|file| file.ends_with(".ii"));
+    let preprocessed = files.first().is_some_and(|file| key::ending(file) == "ii");
     let mut model = if preprocessed { PREPROCESSED } else { source_model(tool, line, language) };
     if line.last("-fsanitize=").is_some() {
         model = model.times(SANITIZED);

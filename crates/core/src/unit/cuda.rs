@@ -154,8 +154,8 @@ pub(super) fn recognise(invocation: &Invocation<'_>, tool: &str, arguments: &[&s
     let first = line.files.first().copied().unwrap_or_default();
     if tool == "nvcc" && !line.compile && line.files.iter().all(|file| link::is_object(file)) {
         let output = line.output;
-        let link = link::Line { output, inputs: line.files, ..link::Line::default() };
-        return link::by_driver(invocation, tool, &link);
+        let objects = link::Line { output, inputs: line.files, ..link::Line::default() };
+        return link::by_driver(invocation, tool, &objects);
     }
     let made = if tool == "nvcc" { first } else { line.output.unwrap_or(first) };
     let draft = Draft {

@@ -124,6 +124,10 @@ fn compile(invocation: &Invocation<'_>, line: &Line<'_>) -> Kind {
         Some(version) => format!("{name}@{version}"),
         None => name.clone(),
     };
+    let mut settings = settings(line);
+    if told(invocation).is_some_and(|path| path.contains(" [")) {
+        settings.coarse("with its tests");
+    }
     let threads = line.threads().map_or(1.0, |count| count.clamp(1.0, MOST_USED));
     let draft = Draft {
         tool: "go compile".to_owned(),
@@ -131,7 +135,7 @@ fn compile(invocation: &Invocation<'_>, line: &Line<'_>) -> Kind {
         subject,
         label: name,
         package,
-        settings: settings(line),
+        settings,
         inputs: line.files.iter().map(|file| key::absolute(invocation.cwd, file)).collect(),
         model: instrumented(COMPILE, line).with_threads(threads),
     };
@@ -152,7 +156,7 @@ fn link(invocation: &Invocation<'_>, line: &Line<'_>) -> Kind {
     });
     let mut settings = settings(line);
     settings.coarse(format!("buildmode={}", line.mode.unwrap_or("exe")));
-    settings.coarse(if label.ends_with(".test") { "test" } else { "program" });
+    settings.coarse(if key::ending(&label) == "test" { "test" } else { "program" });
     let draft = Draft {
         tool: "go link".to_owned(),
         step: String::new(),
@@ -168,10 +172,14 @@ fn link(invocation: &Invocation<'_>, line: &Line<'_>) -> Kind {
 
 /// The import path, without the test that it may be built for. A program's own `-p` is `main`.
 fn package(invocation: &Invocation<'_>, line: &Line<'_>) -> Option<String> {
-    let told = invocation.variable("TOOLEXEC_IMPORTPATH");
-    let path = told.or(line.package).filter(|path| !path.trim().is_empty())?;
+    let own = line.package.filter(|path| *path != "main");
+    let path = told(invocation).or(own).filter(|path| !path.trim().is_empty())?;
     let path = path.split_once(" [").map_or(path, |(path, _)| path);
     (!path.is_empty()).then(|| path.to_owned())
+}
+
+fn told<'a>(invocation: &'a Invocation<'_>) -> Option<&'a str> {
+    invocation.variable("TOOLEXEC_IMPORTPATH")
 }
 
 fn place_of_first(invocation: &Invocation<'_>, line: &Line<'_>) -> String {

@@ -65,6 +65,14 @@ pub(super) fn digest<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     format!("{hash:016x}")
 }
 
+/// An option without the folders of the path that may be its value.
+pub(super) fn without_folders(option: &str) -> String {
+    match option.split_once('=') {
+        Some((name, value)) if value.contains('/') => format!("{name}={}", file_name(value)),
+        _ => option.to_owned(),
+    }
+}
+
 /// One line of text, never empty, and not too long.
 pub(super) fn clean(text: &str) -> String {
     let one_line: String =
@@ -121,6 +129,12 @@ pub(super) fn place(cwd: &Path, path: &str) -> String {
 pub(super) fn file_name(path: &str) -> String {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     clean(name)
+}
+
+/// What follows the last dot of a path's last component; empty without one.
+pub(super) fn ending(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 /// A name without the hash that cargo puts behind it (`rg-306ec5c9867129ca`).
@@ -185,8 +199,12 @@ mod tests {
     fn settings_do_not_depend_on_their_order() {
         let of = |coarse: &[&str], fine: &[&str]| {
             let mut settings = Settings::default();
-            coarse.iter().for_each(|setting| settings.coarse(*setting));
-            fine.iter().for_each(|setting| settings.fine(*setting));
+            for setting in coarse {
+                settings.coarse(*setting);
+            }
+            for setting in fine {
+                settings.fine(*setting);
+            }
             (settings.coarse_digest(), settings.digest())
         };
         assert_eq!(of(&["lto", "O"], &["a", "b"]), of(&["O", "lto"], &["b", "a", "b"]));

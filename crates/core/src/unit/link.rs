@@ -163,9 +163,10 @@ impl<'a> Line<'a> {
 /// Whether a path names something that only a linker reads.
 pub(super) fn is_object(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    matches!(ending, "o" | "obj" | "a" | "so" | "lo" | "la" | "rlib" | "ld" | "map" | "dylib")
-        || name.contains(".so.")
+    matches!(
+        key::ending(path),
+        "o" | "obj" | "a" | "so" | "lo" | "la" | "rlib" | "ld" | "map" | "dylib"
+    ) || name.contains(".so.")
 }
 
 pub(super) fn recognise(invocation: &Invocation<'_>, tool: &str, arguments: &[&str]) -> Kind {
@@ -213,7 +214,11 @@ fn settings(line: &Line<'_>) -> Settings {
         if let Some(option) = found {
             // A build identifier given as a text is another one each time.
             let plain = option.starts_with("--build-id");
-            settings.fine(if plain { "--build-id" } else { option });
+            settings.fine(if plain {
+                "--build-id".to_owned()
+            } else {
+                key::without_folders(option)
+            });
         }
     }
     settings

@@ -11,11 +11,11 @@ use crate::units::Bytes;
 const HIGHEST: Bytes = Bytes::gib(8);
 /// Nor above this many threads.
 const MOST_THREADS: f64 = 64.0;
-/// Sources above this size are amalgamations and tables, with more comments and fewer functions at
-/// a time: sqlite3.c takes 35 bytes a byte, a file of 1 MB full of small functions 350.
+/// Sources above this size are amalgamations and tables: sqlite3.c takes 35 bytes a byte where a
+/// file of 1 MB full of small functions takes 350, and a crate of 17 MB of constants takes 8.
 const KNEE: Bytes = Bytes::mib(1);
 /// What a byte of source above the knee counts.
-const BEYOND_KNEE: f64 = 0.1;
+const BEYOND_KNEE: f64 = 0.05;
 
 /// Memory as a line over the size of the inputs, and threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Model {
     pub base: Bytes,
     /// What it takes more for each byte of input.
     pub factor: f64,
-    /// Size of the inputs above which a byte counts a tenth; absent where all count the same.
+    /// Size of the inputs above which a byte counts a twentieth; absent where all count the same.
     pub knee: Option<Bytes>,
     /// Threads that it keeps busy on average.
     pub threads: f64,
@@ -86,16 +86,16 @@ mod tests {
         assert_eq!(model.forecast(0).peak, Bytes::mib(100));
         assert_eq!(model.forecast(1 << 20).peak, Bytes::mib(110));
         assert_eq!(model.and_mib(50).times(2.0).forecast(1 << 20).peak, Bytes::mib(320));
-        assert_eq!(model.forecast(11 << 20).peak, Bytes::mib(120));
+        assert_eq!(model.forecast(21 << 20).peak, Bytes::mib(120));
         assert_eq!(Model::object(100, 10.0).forecast(11 << 20).peak, Bytes::mib(210));
     }
 
     proptest! {
         #[test]
-        fn no_input_is_absurd(base in any::<u64>(), factor in any::<f64>(), bytes in any::<u64>()) {
+        fn no_input_is_absurd(base in any::<u64>(), factor in -1e9..1e9_f64, bytes in any::<u64>()) {
             let forecast = Model::object(base, factor).with_threads(factor).forecast(bytes);
             prop_assert!(forecast.peak <= HIGHEST);
-            prop_assert!(!(forecast.threads > MOST_THREADS));
+            prop_assert!(forecast.threads <= MOST_THREADS);
         }
     }
 }

@@ -75,6 +75,7 @@ struct Line<'a> {
     unstable: Vec<&'a str>,
     features: Vec<&'a str>,
     libraries: Vec<&'a str>,
+    dependencies: usize,
     target: Option<&'a str>,
     root: Option<&'a str>,
 }
@@ -112,7 +113,10 @@ impl<'a> Line<'a> {
                 self.emit.extend(value.split(',').filter_map(|kind| kind.split('=').next()));
             }
             "--cfg" if value.starts_with("feature") => self.features.push(value),
-            "--extern" => self.libraries.extend(value.split_once('=').map(|(_, path)| path)),
+            "--extern" => {
+                self.dependencies += 1;
+                self.libraries.extend(value.split_once('=').map(|(_, path)| path));
+            }
             "--target" => self.target = Some(value),
             // These two are told by a compilation that really happens.
             "--print" => self.question |= !matches!(value, "native-static-libs" | "link-args"),
@@ -305,14 +309,15 @@ fn settings(line: &Line<'_>) -> Settings {
     let linker = line.codegen.iter().filter(|(key, value)| {
         key.starts_with("link-arg") && value.contains("fuse-ld") || *key == "linker-flavor"
     });
-    linker.for_each(|(_, value)| settings.fine(*value));
+    linker.for_each(|(_, value)| settings.fine(key::without_folders(value)));
     line.features.iter().for_each(|feature| settings.fine(*feature));
     let telling = |option: &&&str| {
         ["threads=", "sanitizer=", "codegen-backend="].iter().any(|head| option.starts_with(head))
     };
     line.unstable.iter().filter(telling).for_each(|option| settings.fine(*option));
     if let Some(target) = line.target {
-        settings.fine(format!("target={target}"));
+        // A target may be the path of its description.
+        settings.fine(format!("target={}", key::file_name(target)));
     }
     settings
 }
@@ -323,22 +328,28 @@ fn inputs(cwd: &Path, line: &Line<'_>, made: &Made<'_>) -> Vec<PathBuf> {
     let whole = matches!(key::file_name(made.root).as_str(), "lib.rs" | "main.rs")
         && root.parent().is_some_and(|folder| folder != cwd && folder.parent().is_some());
     let sources = root.parent().filter(|_| whole).map_or(root.clone(), Path::to_path_buf);
-    let libraries = line.libraries.iter().filter(|path| line.links() && path.ends_with(".rlib"));
+    let libraries =
+        line.libraries.iter().filter(|path| line.links() && key::ending(path) == "rlib");
     std::iter::once(sources).chain(libraries.map(|path| key::absolute(cwd, path))).collect()
 }
 
 // First guesses. Measured with rustc 1.95 on x86-64, largest process, over the crates of ripgrep 14
 // and of this workspace. A crate is the sources in the root's folder.
 
-/// 112 (150 kB), 216 (210 kB), 165 (550 kB), 288 (1.6 MB), 341 (2.5 MB), 547 (2.7 MB) MiB; optimising
+/// Crates without many dependencies: 112 (150 kB), 216 (210 kB), 165 (550 kB), 288 (1.6 MB), 341 (2.5 MB), 547 (2.7 MB) MiB; optimising
 /// changes this by less than 10 % up to some crates with 30 %.
 const LIBRARY: Model = Model::source(128, 280.0);
+/// What each direct dependency adds, in MiB, by what is read of it and made of its generics: crates
+/// of 150 and 400 kB with a dozen dependencies took 280 and 332 MiB.
+const DEPENDENCY_MIB: u64 = 7;
 /// Without code: 245 instead of 284, 261 instead of 335 MiB.
 const CHECKED: f64 = 0.8;
 /// One codegen unit holds the whole crate at once: 496 instead of 359, 349 instead of 292 MiB.
 const ONE_CODEGEN_UNIT: f64 = 1.25;
-/// Build scripts: 100 to 130 MiB.
-const BUILD_SCRIPT: Model = Model::source(136, 280.0);
+/// Few codegen units hold more at once: 430 instead of 332, 283 instead of 269 MiB for four.
+const FEW_CODEGEN_UNITS: f64 = 1.15;
+/// Build scripts: 100 to 130 MiB, whether or not 6 MB of libraries are linked.
+const BUILD_SCRIPT: Model = Model::object(136, 3.0);
 /// Programs and tests: 303 (22 MB of libraries), 332 (15 MB), 317 (53 MB), 445 MiB (68 MB).
 const PROGRAM: Model = Model::object(224, 4.5);
 /// Thin LTO: 346 MiB for 11 MB of libraries.
@@ -354,17 +365,26 @@ const LIBRARY_THREADS: f64 = 1.1;
 const PROGRAM_THREADS: f64 = 1.4;
 
 fn model(tool: &str, line: &Line<'_>, step: &str, checks: bool) -> Model {
-    let one_unit = line.codegen("codegen-units") == Some("1");
+    let dependencies = u64::try_from(line.dependencies).unwrap_or(u64::MAX).min(64);
+    let library = LIBRARY.and_mib(dependencies * DEPENDENCY_MIB).times(codegen_units(line));
     let model = match (step, line.lto()) {
         ("doctest", _) => DOCTESTS.with_threads(PROGRAM_THREADS),
-        _ if checks || tool == "rustdoc" => LIBRARY.times(CHECKED),
+        _ if checks || tool == "rustdoc" => library.times(CHECKED),
         ("build-script", _) => BUILD_SCRIPT,
         (_, Lto::Fat) if line.links() && line.debug() => FAT.times(FAT_DEBUG),
         (_, Lto::Fat) if line.links() => FAT,
         (_, Lto::Thin) if line.links() => THIN.with_threads(PROGRAM_THREADS),
         _ if line.links() => PROGRAM.with_threads(PROGRAM_THREADS),
-        _ if one_unit => LIBRARY.times(ONE_CODEGEN_UNIT),
-        _ => LIBRARY.with_threads(LIBRARY_THREADS),
+        _ if line.codegen("codegen-units") == Some("1") => library,
+        _ => library.with_threads(LIBRARY_THREADS),
     };
     line.threads().map_or(model, |threads| model.with_threads(threads.max(1.0)))
+}
+
+fn codegen_units(line: &Line<'_>) -> f64 {
+    match line.codegen("codegen-units").and_then(|units| units.parse::<u32>().ok()) {
+        Some(0 | 1) => ONE_CODEGEN_UNIT,
+        Some(2..=4) => FEW_CODEGEN_UNITS,
+        _ => 1.0,
+    }
 }
