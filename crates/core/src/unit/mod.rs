@@ -13,6 +13,8 @@ mod link;
 mod model;
 mod other;
 mod program;
+#[cfg(test)]
+mod properties;
 mod rust;
 #[cfg(test)]
 mod tests;
