@@ -15,6 +15,7 @@ pub mod observe;
 pub mod origin;
 pub mod profile;
 pub mod settings;
+pub mod unit;
 pub mod units;
 pub mod value;
 pub mod view;
