@@ -73,7 +73,7 @@ pub struct Unit {
 /// Weight of the newest rate in the smoothed one.
 const NEWEST: f64 = 0.5;
 /// What is not measured is expected to grow on for as long as it did so far, and at least so long.
-const GROWS_ON: Duration = Duration::from_millis(1000);
+const GROWS_ON: Duration = Duration::from_secs(1);
 /// What did not grow for so long, or half of its time, is taken to have its final size.
 const SETTLED: Duration = Duration::from_millis(700);
 /// Slower growth than this many bytes a second is none.

@@ -1,0 +1,123 @@
+//! Looks: at processes and memory, as often as there is something to lose.
+//!
+//! Does not know what follows from them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ironwright_core::govern::{Event, Unit, UnitId, UnitSample};
+use ironwright_core::units::Bytes;
+use ironwright_core::view::{Happening, Look};
+use ironwright_wire::FromGovernor;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::Daemon;
+use crate::domains::Distress;
+use crate::runs::Count;
+
+/// What is known of memory is trusted for so long when a unit asks.
+const FRESH_FOR: Duration = Duration::from_millis(20);
+/// Time between two notes of how everything stands.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+/// A look costs at most this part of the time until the next.
+const COST: u32 = 60;
+/// Units whose reason to wait is told.
+const REASONS: usize = 200;
+
+impl Daemon {
+    /// Looks soon, if it is not going to.
+    pub(super) fn plan_look(&mut self) {
+        let at = Instant::now() + self.machine.next_look();
+        self.look_at = Some(self.look_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// Sees how much memory there is, unless that was seen just now.
+    pub(super) fn refresh(&mut self) {
+        let now = Instant::now();
+        if self.looked.is_none_or(|then| now.duration_since(then) > FRESH_FOR) {
+            self.look();
+        }
+    }
+
+    pub(super) fn look(&mut self) {
+        let (now, spent) = (Instant::now(), processor_time());
+        self.looked = Some(now);
+        let taken = self.processes.look(now);
+        let mut units = Vec::with_capacity(taken.len());
+        for (id, taken) in &taken {
+            if let Some(attempt) = self.units.get_mut(id).and_then(|unit| unit.attempted.as_mut()) {
+                attempt.look(taken);
+            }
+            units.push(UnitSample { unit: *id, memory: taken.memory, wanted: taken.wanted });
+        }
+        let domains = self.domains.look();
+        let distress = self.domains.distress(now);
+        self.tell(Event::Looked { units, domains, alarm: distress.alarm });
+        self.resize_pools();
+        if self.told_at.is_none_or(|then| now.duration_since(then) >= TELL_EVERY) {
+            self.told_at = Some(now);
+            self.tell_look(&distress);
+        }
+        self.look_at = (!self.units.is_empty()).then(|| {
+            let cost = processor_time().saturating_sub(spent) * COST;
+            now + self.machine.next_look().max(cost)
+        });
+    }
+
+    fn tell_look(&mut self, distress: &Distress) {
+        let domain = self.units.values().next().map(|unit| unit.domain).unwrap_or_default();
+        let (available, held) = self.machine.memory(domain);
+        let waiting = self.machine.units().filter(|unit| !unit.is_active()).take(REASONS);
+        let reason = |id: UnitId| Some((id.0, self.machine.waits_for(id)?));
+        let waiting = waiting.filter_map(|unit| reason(unit.id)).collect();
+        let look = Look {
+            available,
+            held,
+            busy: self.busy(),
+            alarm: distress.alarm,
+            stall_some: distress.stall_some,
+            stall_full: distress.stall_full,
+            zram_used: distress.zram.used_uncompressed,
+            zram_size: distress.zram.size,
+            swap_used: distress.swap_used,
+            units: self
+                .machine
+                .active()
+                .filter(|unit| unit.memory > Bytes::ZERO)
+                .map(|unit| (unit.id.0, unit.memory))
+                .collect(),
+            waiting,
+        };
+        self.note(Happening::Looked(look), None);
+    }
+
+    /// Threads that units keep busy.
+    fn busy(&self) -> f64 {
+        self.machine.active().map(Unit::threads).sum()
+    }
+
+    /// Tells runs what their jobservers are to be made of.
+    pub(super) fn resize_pools(&mut self) {
+        let mut counts: BTreeMap<u64, Count> = BTreeMap::new();
+        for unit in self.units.values() {
+            let Some(run) = unit.run else { continue };
+            let count = counts.entry(run).or_default();
+            let active = self.machine.unit(unit.id).is_some_and(Unit::is_active);
+            if active {
+                count.active += 1;
+            } else {
+                count.waiting += 1;
+            }
+        }
+        let threads = f64::from(self.runs.threads().unwrap_or(self.threads));
+        for (run, peer, size) in self.runs.resize(&counts, self.busy(), threads) {
+            self.send(peer, &FromGovernor::Pool { size });
+            self.note(Happening::Pool { run, size, free: 0 }, Some(run));
+        }
+    }
+}
+
+/// Processor time of this thread: time in which builds kept it from running is no cost.
+fn processor_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}

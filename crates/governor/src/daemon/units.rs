@@ -1,0 +1,433 @@
+//! Units: from the question of a launcher to the verdict on a killed command.
+//!
+//! Does not know when a unit starts; the machine tells.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ironwright_core::govern::{Action, Demand, End, Event, Refusal, UnitId};
+use ironwright_core::observe::unit::UnitOutcome;
+use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
+use ironwright_core::units::Bytes;
+use ironwright_core::view::{Asked, Happening};
+use ironwright_wire::{Ask, Ended, FromGovernor};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::peers::Role;
+use super::{Daemon, say};
+use crate::governed::{Attempt, Governed};
+
+/// What is added to a unit's `oom_score_adj`: three tenths of the machine's memory, so that the
+/// kernel takes a compiler before anything of the desktop.
+const KILL_FIRST: i32 = 300;
+/// Files of a folder that are added up to the size of its sources.
+const MOST_FILES: usize = 2000;
+
+impl Daemon {
+    pub(super) fn asked(&mut self, number: u64, ask: &Ask) {
+        let Some(pid) = self.peers.get(&number).map(|peer| peer.pid) else { return };
+        let facts = facts(ask).filter(|_| !self.processes.is_inside_a_unit(pid));
+        let Some(facts) = facts else { return self.send(number, &FromGovernor::Pass) };
+        let id = UnitId(self.next_unit);
+        self.next_unit += 1;
+        if let Some(peer) = self.peers.get_mut(&number) {
+            peer.role = Role::Unit(id);
+        }
+        self.send(number, &FromGovernor::Queued);
+        let (domain, new) = self.domains.of(pid);
+        if new {
+            self.set_budgets(&[domain]);
+        }
+        let inputs = size_of(&facts.inputs);
+        let stated = ask.memory.map(Bytes);
+        let forecast = self.predictor.forecast(&facts, inputs, stated);
+        let unit = Governed {
+            id,
+            peer: number,
+            launcher: pid,
+            facts,
+            explicit: ask.explicit,
+            inputs,
+            stated,
+            forecast,
+            domain,
+            run: ask.run.and_then(|recorded| self.runs.recorded_as(recorded)),
+            recorded: ask.run,
+            attempt: ask.attempt.max(1),
+            asked: Instant::now(),
+            attempted: None,
+            alone: false,
+            evicted: false,
+        };
+        self.note(Happening::Asked(told(&unit)), unit.run);
+        self.units.insert(id, unit);
+        self.refresh();
+        let demand = Demand { forecast, retryable: ask.retryable, domain };
+        match ask.running {
+            Some(running) => {
+                let ago = Duration::from_micros(running.since_us);
+                self.begins(id, running.pid, ago);
+                self.tell(Event::Adopted { unit: id, demand });
+            }
+            None => self.tell(Event::Asked { unit: id, demand }),
+        }
+        self.resize_pools();
+    }
+
+    pub(super) fn started(&mut self, id: UnitId, pid: i32) {
+        let Some(unit) = self.units.get(&id) else { return };
+        if unit.attempted.is_some() {
+            return;
+        }
+        let demand = Demand { forecast: unit.forecast, retryable: true, domain: unit.domain };
+        self.begins(id, pid, Duration::ZERO);
+        let waits = self.machine.unit(id).is_none_or(|unit| !unit.is_active());
+        // A launcher whose patience is over starts without being told.
+        let event = if waits { Event::Adopted { unit: id, demand } } else { Event::Started(id) };
+        self.tell(event);
+    }
+
+    /// Notes what runs. A process that is not its launcher's child is none that may be stopped: the
+    /// launcher lives in another namespace, or is of another make.
+    fn begins(&mut self, id: UnitId, pid: i32, ago: Duration) {
+        let now = Self::unix_us();
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        if !self.processes.is_child_of(pid, unit.launcher) {
+            return;
+        }
+        unit.attempted = Some(Attempt::new(pid, ago, now));
+        let run = unit.run;
+        self.processes.add(id, pid);
+        self.note(Happening::Started { unit: id.0, pid }, run);
+        self.plan_look();
+    }
+
+    pub(super) fn ended(&mut self, id: UnitId, ended: &Ended) {
+        let Some(unit) = self.units.get(&id) else { return };
+        let killed =
+            libc::WIFSIGNALED(ended.status) && libc::WTERMSIG(ended.status) == libc::SIGKILL;
+        let (evicted, domain) = (unit.evicted, unit.domain);
+        let suspicious = (killed || ended.killed_inside) && !ended.ended_by_user;
+        let by_kernel = suspicious && !evicted && self.domains.killed(domain);
+        // A command may well exit with the code of a kill without there having been one.
+        let was_killed = !ended.ended_by_user && (killed || by_kernel || (suspicious && evicted));
+        let outcome = outcome(ended, was_killed.then_some((evicted, by_kernel)));
+        let end = if was_killed { End::Killed { by_kernel } } else { End::Finished };
+        self.close_attempt(id, outcome, Some(ended), None);
+        if let Some(unit) = self.units.get_mut(&id) {
+            unit.attempted = None;
+            unit.evicted = false;
+        }
+        if suspicious && !was_killed {
+            self.verdict(id, false, None);
+        }
+        self.refresh();
+        self.tell(Event::Ended(id, end));
+        if !was_killed {
+            self.forget(id);
+        }
+        self.resize_pools();
+    }
+
+    /// A launcher is gone without a word.
+    pub(super) fn vanished(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else { return };
+        if let Some(attempt) = &unit.attempted {
+            // Nobody waits for its result, and a build that goes on may write the same files.
+            attempt.signal(Signal::CONT);
+            attempt.signal(Signal::KILL);
+            self.kill_strays(id);
+            self.close_attempt(id, UnitOutcome::Lost, None, None);
+        } else {
+            self.note_end(id, UnitOutcome::Lost, None, None);
+        }
+        self.tell(Event::Ended(id, End::Vanished));
+        self.forget(id);
+        self.resize_pools();
+    }
+
+    fn forget(&mut self, id: UnitId) {
+        self.units.remove(&id);
+        self.processes.remove(id);
+        // Its connection stays until the launcher ends it, and says nothing more.
+    }
+
+    /// Keeps the facts of an attempt and learns from them.
+    fn close_attempt(
+        &mut self,
+        id: UnitId,
+        outcome: UnitOutcome,
+        told: Option<&Ended>,
+        message: Option<String>,
+    ) {
+        self.processes.remove(id);
+        let Some(unit) = self.units.get(&id) else { return };
+        let Some(record) = unit.record(outcome, told) else {
+            return self.note_end(id, outcome, None, message);
+        };
+        let (run, explicit, facts) = (unit.run, unit.explicit, unit.facts.clone());
+        let what = Happening::Ended {
+            unit: id.0,
+            outcome,
+            exit: record.exit,
+            wall_us: record.wall_us,
+            cpu_us: record.user_us.saturating_add(record.system_us),
+            peak: record.peak,
+            message,
+        };
+        self.predictor.learn(&facts, &record, explicit);
+        if let Some(recorder) = &self.recorder {
+            recorder.unit(record);
+        }
+        self.note(what, run);
+        self.tell_siblings(id);
+    }
+
+    fn note_end(
+        &mut self,
+        id: UnitId,
+        outcome: UnitOutcome,
+        exit: Option<i32>,
+        message: Option<String>,
+    ) {
+        let run = self.units.get(&id).and_then(|unit| unit.run);
+        let what = Happening::Ended {
+            unit: id.0,
+            outcome,
+            exit,
+            wall_us: 0,
+            cpu_us: 0,
+            peak: Bytes::ZERO,
+            message,
+        };
+        self.note(what, run);
+    }
+
+    /// What waits and is like the one that ended is expected to take what that one took.
+    fn tell_siblings(&mut self, id: UnitId) {
+        let Some(tool) = self.units.get(&id).map(|unit| unit.facts.tool.clone()) else { return };
+        let alike = |unit: &&mut Governed| unit.facts.tool == tool && unit.attempted.is_none();
+        let mut learned = Vec::new();
+        for unit in self.units.values_mut().filter(alike) {
+            let forecast = self.predictor.forecast(&unit.facts, unit.inputs, unit.stated);
+            if forecast != unit.forecast {
+                unit.forecast = forecast;
+                learned.push((unit.id, forecast));
+            }
+        }
+        for (unit, forecast) in learned {
+            self.tell(Event::Learned { unit, forecast });
+        }
+    }
+
+    /// Does what the machine says.
+    pub(super) fn act(&mut self, action: &Action) {
+        match *action {
+            Action::Grant(id) => self.grant(id),
+            Action::Pause(id) => self.pause(id, true),
+            Action::Resume(id) => self.pause(id, false),
+            Action::Evict(id) => self.evict(id),
+            Action::Retry(id) => self.retry(id),
+            Action::GiveUp(id, refusal) => self.give_up(id, refusal),
+        }
+    }
+
+    fn grant(&mut self, id: UnitId) {
+        let sole = self.machine.active().count() == 1;
+        for unit in self.units.values_mut() {
+            unit.alone &= sole && unit.id == id;
+        }
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.alone = sole;
+        let (peer, run) = (unit.peer, unit.run);
+        let granted = FromGovernor::Granted { unit: id.0, oom_score_adj: KILL_FIRST, group: None };
+        self.send(peer, &granted);
+        self.note(Happening::Granted { unit: id.0 }, run);
+        self.plan_look();
+    }
+
+    fn pause(&mut self, id: UnitId, paused: bool) {
+        let strays = self.strays(id);
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        let run = unit.run;
+        if let Some(attempt) = &mut unit.attempted {
+            let signal = if paused { Signal::STOP } else { Signal::CONT };
+            attempt.set_paused(paused);
+            attempt.signal(signal);
+            send_each(&strays, signal);
+        }
+        let unit = id.0;
+        let what = if paused { Happening::Paused { unit } } else { Happening::Resumed { unit } };
+        self.note(what, run);
+    }
+
+    fn evict(&mut self, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.evicted = true;
+        let run = unit.run;
+        if let Some(attempt) = &unit.attempted {
+            attempt.signal(Signal::KILL);
+        }
+        self.kill_strays(id);
+        self.note(Happening::Evicted { unit: id.0 }, run);
+    }
+
+    fn strays(&self, id: UnitId) -> Vec<i32> {
+        let leader = self.units.get(&id).and_then(|unit| Some(unit.attempted.as_ref()?.leader));
+        leader.map_or_else(Vec::new, |leader| self.processes.strays(id, leader))
+    }
+
+    /// Kills what left the process group of its unit.
+    fn kill_strays(&self, id: UnitId) {
+        send_each(&self.strays(id), Signal::KILL);
+    }
+
+    fn retry(&mut self, id: UnitId) {
+        let by_kernel = self.machine.unit(id).is_some_and(|unit| unit.alone);
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.attempt += 1;
+        unit.asked = Instant::now();
+        let (run, attempt) = (unit.run, unit.attempt);
+        self.verdict(id, true, None);
+        self.note(Happening::Retried { unit: id.0, attempt, by_kernel }, run);
+    }
+
+    fn give_up(&mut self, id: UnitId, refusal: Refusal) {
+        let label = self.units.get(&id).map(|unit| unit.facts.label.clone()).unwrap_or_default();
+        let message = message(&label, refusal);
+        self.verdict(id, false, message.clone());
+        if let Some(message) = message {
+            say(&message);
+        }
+        self.forget(id);
+    }
+
+    fn verdict(&mut self, id: UnitId, retry: bool, message: Option<String>) {
+        let Some(peer) = self.units.get(&id).map(|unit| unit.peer) else { return };
+        self.send(peer, &FromGovernor::Verdict { retry, message });
+    }
+}
+
+/// What a user should know of a unit that is not run again.
+fn message(label: &str, refusal: Refusal) -> Option<String> {
+    match refusal {
+        Refusal::NotRetryable => None,
+        Refusal::TooLarge { seen, room } => Some(format!(
+            "{label} was killed for want of memory although it ran alone: it held {seen} when it was \
+             last looked at, and builds may hold {room}; give it more memory, or less to do"
+        )),
+        Refusal::KilledTooOften(times) => {
+            Some(format!("{label} was killed {times} times by somebody else, and is not run again"))
+        }
+    }
+}
+
+fn outcome(ended: &Ended, killed: Option<(bool, bool)>) -> UnitOutcome {
+    match killed {
+        Some((true, _)) => UnitOutcome::Evicted,
+        Some((_, true)) => UnitOutcome::OomKilled,
+        Some(_) => UnitOutcome::Killed,
+        None if libc::WIFSIGNALED(ended.status) => UnitOutcome::Killed,
+        None if libc::WEXITSTATUS(ended.status) == 0 => UnitOutcome::Succeeded,
+        None => UnitOutcome::Failed,
+    }
+}
+
+fn send_each(pids: &[i32], signal: Signal) {
+    for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// What a launcher asks for; nothing when it is not worth asking.
+fn facts(ask: &Ask) -> Option<UnitFacts> {
+    let invocation = Invocation {
+        argv: &ask.argv,
+        cwd: &ask.cwd,
+        environment: &ask.environment,
+        stdin_is_source: ask.stdin_is_source,
+    };
+    if ask.explicit {
+        return Some(explicit(&invocation, ask.name.as_deref()));
+    }
+    match recognise(&invocation) {
+        Kind::Unit(facts) => Some(facts),
+        Kind::Probe | Kind::Light => None,
+    }
+}
+
+/// Bytes of all inputs. A folder stands for the files in it and below.
+fn size_of(inputs: &[std::path::PathBuf]) -> u64 {
+    let mut left = MOST_FILES;
+    inputs.iter().map(|input| size_below(input, &mut left)).sum()
+}
+
+fn size_below(path: &Path, left: &mut usize) -> u64 {
+    let Ok(metadata) = fs::metadata(path) else { return 0 };
+    if !metadata.is_dir() {
+        return metadata.len();
+    }
+    let mut sum = 0;
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if *left == 0 {
+            break;
+        }
+        *left -= 1;
+        // A link to a folder above would never end.
+        let linked = entry.file_type().is_ok_and(|file_type| file_type.is_symlink());
+        if !linked {
+            sum += size_below(&entry.path(), left);
+        }
+    }
+    sum
+}
+
+/// A unit as views are told of it.
+fn told(unit: &Governed) -> Asked {
+    Asked {
+        unit: unit.id.0,
+        run: unit.run,
+        label: unit.facts.label.clone(),
+        tool: unit.facts.tool.clone(),
+        package: unit.facts.package.clone(),
+        memory: unit.forecast.peak,
+        seconds: unit.forecast.shape.map(|shape| shape.duration.as_secs_f64()),
+        threads: unit.forecast.threads,
+        basis: unit.forecast.basis.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_is_too_large_is_told_its_figures() {
+        let refusal = Refusal::TooLarge { seen: Bytes::gib(3), room: Bytes::gib(2) };
+        let message = message("parser.cpp", refusal).unwrap();
+        assert!(message.contains("3.0 GiB") && message.contains("2.0 GiB"), "{message}");
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        let status = |status| Ended { status, ..Ended::default() };
+        assert_eq!(outcome(&status(0), None), UnitOutcome::Succeeded);
+        assert_eq!(outcome(&status(256), None), UnitOutcome::Failed);
+        assert_eq!(outcome(&status(9), Some((true, false))), UnitOutcome::Evicted);
+        assert_eq!(outcome(&status(9), Some((false, true))), UnitOutcome::OomKilled);
+        assert_eq!(outcome(&status(15), None), UnitOutcome::Killed);
+    }
+
+    #[test]
+    fn a_folder_is_as_large_as_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("src")).unwrap();
+        fs::write(directory.path().join("src/lib.rs"), "12345").unwrap();
+        fs::write(directory.path().join("main.rs"), "123").unwrap();
+        std::os::unix::fs::symlink(directory.path(), directory.path().join("src/round")).unwrap();
+        let main = directory.path().join("main.rs");
+        let missing = directory.path().join("missing");
+        assert_eq!(size_of(&[directory.path().to_owned(), main, missing]), 11);
+    }
+}

@@ -1,0 +1,237 @@
+//! Where memory is limited: which process counts in which domain, and how each stands.
+//!
+//! Does not know which units run, nor what is done about distress.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ironwright_core::govern::{Alarm, DomainId, DomainSample};
+use ironwright_core::units::Bytes;
+use ironwright_host::limit::domain::{Domain, Stall, Zram};
+
+/// Part of a group's limit that is not given to builds when no run tells a budget: the kernel's own
+/// structures and file pages in use need some.
+const KEPT_OF_GROUP: f64 = 1.0 / 48.0;
+/// The same for the machine, whose desktop lives in it.
+const KEPT_OF_MACHINE: f64 = 1.0 / 8.0;
+/// Memory held on the machine, of the budget, from which on nothing new starts: 22 GB of 28 on a
+/// machine whose budget is 21 GB.
+const RED_MEMORY: f64 = 22.0 / 21.0;
+/// Fill of compressed swap from which on nothing new starts: 10 GB of 12.
+const RED_ZRAM: f64 = 10.0 / 12.0;
+/// Part of the time in which every task waits for memory, from which on nothing new starts, and
+/// from which on units pause. A machine that feels frozen is above a half.
+const STALLED: (f64, f64) = (0.10, 0.30);
+/// Time over which stalls are measured at least.
+const STALL_OVER: Duration = Duration::from_millis(250);
+
+/// The domains that any unit was in.
+#[derive(Debug)]
+pub(crate) struct Domains {
+    root: PathBuf,
+    known: Vec<Known>,
+    /// What `/proc/<pid>/cgroup` said, and the domain that this meant.
+    by_groups: BTreeMap<String, DomainId>,
+    distress: Distress,
+    stall: Option<(Instant, Stall)>,
+}
+
+#[derive(Debug)]
+struct Known {
+    domain: Domain,
+    /// As a run told it.
+    budget: Option<Bytes>,
+    /// Kills by the kernel that are accounted for.
+    kills: u64,
+    room: Option<DomainSample>,
+}
+
+/// Signs of distress.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Distress {
+    pub(crate) alarm: Alarm,
+    pub(crate) stall_some: f64,
+    pub(crate) stall_full: f64,
+    pub(crate) zram: Zram,
+    pub(crate) swap_used: Bytes,
+}
+
+impl Domains {
+    /// Knows the machine alone. `root` is `/`, or what stands in for it.
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let mut made = Self {
+            known: Vec::new(),
+            by_groups: BTreeMap::new(),
+            distress: Distress::default(),
+            stall: None,
+            root,
+        };
+        made.insert(Domain::machine(&made.root));
+        made
+    }
+
+    fn insert(&mut self, domain: Domain) -> DomainId {
+        let id = DomainId(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+        let kills = domain.read().map_or(0, |reading| reading.oom_kills);
+        self.known.push(Known { domain, budget: None, kills, room: None });
+        id
+    }
+
+    /// The domain of a process, and whether it is new.
+    pub(crate) fn of(&mut self, pid: i32) -> (DomainId, bool) {
+        let path = self.root.join(format!("proc/{pid}/cgroup"));
+        let groups = fs::read_to_string(path).unwrap_or_default();
+        if let Some(id) = self.by_groups.get(&groups) {
+            return (*id, false);
+        }
+        let domain = Domain::of(&self.root, pid);
+        let found = self.known.iter().position(|known| known.domain == domain);
+        let (id, new) = match found.and_then(|index| u32::try_from(index).ok()) {
+            Some(index) => (DomainId(index), false),
+            None => (self.insert(domain), true),
+        };
+        self.by_groups.insert(groups, id);
+        (id, new)
+    }
+
+    fn get(&self, id: DomainId) -> Option<&Known> {
+        self.known.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// Sets what builds may hold in a domain.
+    pub(crate) fn set_budget(&mut self, id: DomainId, budget: Bytes) {
+        if let Some(known) = usize::try_from(id.0).ok().and_then(|index| self.known.get_mut(index))
+        {
+            known.budget = Some(budget);
+        }
+    }
+
+    /// What builds may hold in a domain: what a run told, else its limit without a reserve.
+    pub(crate) fn budget(&self, id: DomainId) -> Bytes {
+        let Some(known) = self.get(id) else { return Bytes::ZERO };
+        let kept = if known.domain.is_machine() { KEPT_OF_MACHINE } else { KEPT_OF_GROUP };
+        let limit = || known.domain.read_fast().map_or(Bytes::gib(1), |room| room.limit);
+        known.budget.unwrap_or_else(|| limit().scaled(1.0 - kept))
+    }
+
+    /// How all domains stand. One that cannot be read, since its group is gone, is left out.
+    pub(crate) fn look(&mut self) -> Vec<DomainSample> {
+        for (index, known) in self.known.iter_mut().enumerate() {
+            let id = DomainId(u32::try_from(index).unwrap_or(u32::MAX));
+            let room = known.domain.read_fast().ok();
+            // A budget above the machine's memory counts on swap, which then counts as room.
+            let worth = known.budget.unwrap_or_default();
+            known.room = room.map(|room| DomainSample {
+                domain: id,
+                limit: room.limit.max(worth),
+                held: room.held,
+            });
+        }
+        self.known.iter().filter_map(|known| known.room).collect()
+    }
+
+    /// Whether the kernel killed something in a domain that is not accounted for. Accounts for it.
+    pub(crate) fn killed(&mut self, id: DomainId) -> bool {
+        let Ok(index) = usize::try_from(id.0) else { return false };
+        let Some(known) = self.known.get_mut(index) else { return false };
+        let Ok(reading) = known.domain.read() else { return false };
+        // A group's count may fall, because it forgets what was counted in groups that are gone.
+        known.kills = known.kills.min(reading.oom_kills);
+        let rose = reading.oom_kills > known.kills;
+        known.kills += u64::from(rose);
+        rose
+    }
+
+    /// Takes all kills so far for those of processes that are in no unit.
+    pub(crate) fn settle(&mut self) {
+        for known in &mut self.known {
+            if let Ok(reading) = known.domain.read() {
+                known.kills = reading.oom_kills;
+            }
+        }
+    }
+
+    /// Signs of distress, measured anew now and then.
+    pub(crate) fn distress(&mut self, now: Instant) -> Distress {
+        let fresh = self.stall.is_some_and(|(then, _)| now.duration_since(then) < STALL_OVER);
+        if !fresh {
+            self.measure(now);
+        }
+        self.distress
+    }
+
+    fn measure(&mut self, now: Instant) {
+        let Some(machine) = self.known.first() else { return };
+        let Ok(reading) = machine.domain.read() else { return };
+        let mut distress = Distress {
+            zram: reading.zram.unwrap_or_default(),
+            swap_used: reading.swap_total.saturating_sub(reading.swap_free),
+            ..Distress::default()
+        };
+        let stall = reading.stall.unwrap_or_default();
+        if let Some((then, before)) = self.stall {
+            let passed = now.duration_since(then).as_secs_f64().max(1e-3);
+            let part = |now: Duration, then: Duration| {
+                (now.saturating_sub(then).as_secs_f64() / passed).min(1.0)
+            };
+            distress.stall_some = part(stall.some, before.some);
+            distress.stall_full = part(stall.full, before.full);
+        }
+        self.stall = Some((now, stall));
+        let budget = machine.budget.unwrap_or(reading.limit);
+        distress.alarm = alarm(&distress, reading.held, budget);
+        self.distress = distress;
+    }
+}
+
+fn alarm(distress: &Distress, held: Bytes, budget: Bytes) -> Alarm {
+    let zram = distress.zram;
+    let filled = zram.used_uncompressed > zram.size.scaled(RED_ZRAM);
+    let over = held > budget.scaled(RED_MEMORY);
+    if distress.stall_full > STALLED.1 || (filled && zram.size > Bytes::ZERO && over) {
+        return Alarm::Pause;
+    }
+    let red = over || (filled && zram.size > Bytes::ZERO) || distress.stall_full > STALLED.0;
+    if red { Alarm::Throttle } else { Alarm::Calm }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn red_flags_are_parts_of_the_budget() {
+        let gib = Bytes::gib;
+        let calm = Distress::default();
+        assert_eq!(alarm(&calm, gib(21), gib(21)), Alarm::Calm);
+        assert_eq!(alarm(&calm, gib(23), gib(21)), Alarm::Throttle);
+        let zram = |used| Zram { size: gib(12), used_uncompressed: gib(used), taken: gib(3) };
+        let filled = Distress { zram: zram(11), ..calm };
+        assert_eq!(alarm(&Distress { zram: zram(10), ..calm }, gib(9), gib(21)), Alarm::Calm);
+        assert_eq!(alarm(&filled, gib(9), gib(21)), Alarm::Throttle);
+        assert_eq!(alarm(&filled, gib(23), gib(21)), Alarm::Pause);
+        let stalled = |stall_full| Distress { stall_full, ..calm };
+        assert_eq!(alarm(&stalled(0.2), gib(1), gib(21)), Alarm::Throttle);
+        assert_eq!(alarm(&stalled(0.4), gib(1), gib(21)), Alarm::Pause);
+    }
+
+    #[test]
+    fn this_machine_has_room() {
+        let mut domains = Domains::new("/");
+        let own = i32::try_from(std::process::id()).unwrap();
+        let (id, _) = domains.of(own);
+        assert_eq!(domains.of(own), (id, false));
+        assert!(domains.budget(id) > Bytes::mib(64));
+        let samples = domains.look();
+        assert!(samples.iter().any(|sample| sample.domain == id && sample.held > Bytes::ZERO));
+        domains.set_budget(id, Bytes::gib(9000));
+        assert_eq!(domains.budget(id), Bytes::gib(9000));
+        assert!(domains.look().iter().any(|sample| sample.limit >= Bytes::gib(9000)));
+        assert!(!domains.killed(id) || domains.known[0].kills > 0);
+        let distress = domains.distress(Instant::now());
+        assert!((0.0..=1.0).contains(&distress.stall_full));
+    }
+}

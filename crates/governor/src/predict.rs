@@ -1,0 +1,149 @@
+//! What a unit is expected to take: from the history of it, or of what is like it, or from its kind.
+//!
+//! Does not know which units run now.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ironwright_core::govern::{Basis, Forecast, Past};
+use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
+use ironwright_core::unit::UnitFacts;
+use ironwright_core::units::Bytes;
+use ironwright_history::History;
+
+/// Past runs that are looked at.
+const LOOKED_AT: u32 = 12;
+/// Keys that are remembered; with more all are read again when they are asked for.
+const REMEMBERED: usize = 20_000;
+/// Time after which a history that is not there is looked for again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Units by which the guess for a tool is corrected.
+const CORRECTED_BY: usize = 32;
+/// Fewest units that say something about the others of their tool.
+const TELLING: usize = 3;
+/// Bounds of the correction. Small ones may have come first, so it goes down with care.
+const CORRECTION: (f64, f64) = (0.5, 6.0);
+
+/// Remembers what units took.
+#[derive(Debug)]
+pub(crate) struct Predictor {
+    path: Option<PathBuf>,
+    history: Option<History>,
+    tried: Option<Instant>,
+    by_key: BTreeMap<String, Vec<Past>>,
+    by_family: BTreeMap<String, Vec<Past>>,
+    /// What units of a tool took, in parts of what was guessed.
+    guesses: BTreeMap<String, VecDeque<f64>>,
+}
+
+impl Predictor {
+    /// Learns from a database, if one is given.
+    pub(crate) fn new(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            history: None,
+            tried: None,
+            by_key: BTreeMap::new(),
+            by_family: BTreeMap::new(),
+            guesses: BTreeMap::new(),
+        }
+    }
+
+    /// What a unit is expected to take, given the size of its inputs and what a user stated.
+    pub(crate) fn forecast(
+        &mut self,
+        facts: &UnitFacts,
+        inputs: u64,
+        stated: Option<Bytes>,
+    ) -> Forecast {
+        self.load(facts);
+        let past = |of: &BTreeMap<String, Vec<Past>>, key: &str| of.get(key).cloned();
+        let measured = past(&self.by_key, &facts.key).and_then(|past| Forecast::measured(&past));
+        let known = measured.or_else(|| {
+            past(&self.by_family, &facts.family).and_then(|past| Forecast::similar(&past))
+        });
+        match (known, stated) {
+            (Some(known), Some(stated)) if stated >= known.peak => {
+                Forecast { peak: stated, basis: Basis::Stated, ..known }
+            }
+            (Some(known), _) => known,
+            (None, Some(stated)) => {
+                Forecast { peak: stated, basis: Basis::Stated, ..facts.forecast(inputs) }
+            }
+            (None, None) => self.guess(facts, inputs),
+        }
+    }
+
+    /// What the kind of a unit tells, corrected by how far off that was for others of its tool.
+    fn guess(&self, facts: &UnitFacts, inputs: u64) -> Forecast {
+        let cold = facts.forecast(inputs);
+        Forecast { peak: cold.peak.scaled(self.correction(&facts.tool)), ..cold }
+    }
+
+    fn correction(&self, tool: &str) -> f64 {
+        let Some(seen) = self.guesses.get(tool).filter(|seen| seen.len() >= TELLING) else {
+            return 1.0;
+        };
+        let mut sorted: Vec<f64> = seen.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let upper = sorted.get(sorted.len() * 3 / 4).copied().unwrap_or(1.0);
+        upper.clamp(CORRECTION.0, CORRECTION.1)
+    }
+
+    /// Takes in what a unit took. `explicit` ones, which a user made, have nothing in common.
+    pub(crate) fn learn(&mut self, facts: &UnitFacts, record: &UnitRecord, explicit: bool) {
+        let past = past(record);
+        if past.complete && !explicit {
+            let cold = facts.forecast(record.input_bytes).peak.0 as f64;
+            let seen = self.guesses.entry(facts.tool.clone()).or_default();
+            seen.push_front(past.peak.0 as f64 / cold.max(1.0));
+            seen.truncate(CORRECTED_BY);
+        }
+        for (of, key) in [(&mut self.by_key, &facts.key), (&mut self.by_family, &facts.family)] {
+            let all = of.entry(key.clone()).or_default();
+            all.insert(0, past.clone());
+            all.truncate(LOOKED_AT as usize);
+        }
+    }
+
+    fn load(&mut self, facts: &UnitFacts) {
+        if self.by_key.len() > REMEMBERED {
+            self.by_key.clear();
+            self.by_family.clear();
+        }
+        if self.by_key.contains_key(&facts.key) {
+            return;
+        }
+        let history = self.history();
+        let read = |records: Option<Vec<UnitRecord>>| -> Vec<Past> {
+            records.unwrap_or_default().iter().map(past).collect()
+        };
+        let key = read(history.and_then(|h| h.units_by_key(&facts.key, LOOKED_AT).ok()));
+        let family = read(history.and_then(|h| h.units_by_family(&facts.family, LOOKED_AT).ok()));
+        self.by_key.insert(facts.key.clone(), key);
+        self.by_family.entry(facts.family.clone()).or_insert(family);
+    }
+
+    fn history(&mut self) -> Option<&History> {
+        let wait = self.tried.is_some_and(|then| then.elapsed() < AGAIN_AFTER);
+        if self.history.is_none() && !wait {
+            self.tried = Some(Instant::now());
+            let path = self.path.as_deref()?;
+            self.history = History::open_existing(path).ok().flatten();
+        }
+        self.history.as_ref()
+    }
+}
+
+/// A record as the forecast takes it.
+fn past(record: &UnitRecord) -> Past {
+    let wanted = record.user_us.saturating_add(record.system_us).saturating_add(record.delay_us);
+    Past {
+        complete: record.outcome == UnitOutcome::Succeeded,
+        peak: record.peak,
+        duration: Duration::from_micros(record.wall_us.saturating_sub(record.paused_us)),
+        wanted: Duration::from_micros(wanted),
+        curve: record.curve.clone(),
+    }
+}

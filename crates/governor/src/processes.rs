@@ -1,0 +1,396 @@
+//! Which processes belong to which unit, and what they take of memory and processors.
+//!
+//! A process belongs to the unit whose process group it is in, else to its parent's. Does not know
+//! what a unit is for, nor when to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ironwright_core::govern::UnitId;
+use ironwright_core::units::Bytes;
+
+use crate::forked::Forked;
+
+/// Time after which new processes are looked for.
+const SEARCH_EVERY: Duration = Duration::from_millis(50);
+/// A process that is in no unit may still become one's: it is forked before it is in its group.
+const UNSURE_FOR: Duration = Duration::from_secs(1);
+
+/// What the processes of a unit take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Resident memory that no file backs; pages that forks share are counted once.
+    pub(crate) memory: Bytes,
+    /// Resident memory of the largest process that files back.
+    pub(crate) files: Bytes,
+    /// Processor time used and waited for since the unit began; nothing at a look at memory alone.
+    pub(crate) wanted: Option<Duration>,
+    /// The part of it that was waited for.
+    pub(crate) delay: Duration,
+}
+
+/// A process of a unit.
+#[derive(Debug)]
+struct Member {
+    unit: UnitId,
+    parent: i32,
+    memory: u64,
+    files: u64,
+    /// Processor time at the last look, and what each thread had waited for by then.
+    used: Duration,
+    delays: BTreeMap<i32, u64>,
+}
+
+/// A unit's totals.
+#[derive(Debug, Default)]
+struct Totals {
+    used: Duration,
+    delay: Duration,
+    forked: Forked,
+}
+
+/// All processes that are looked at.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    proc: PathBuf,
+    page: u64,
+    leaders: BTreeMap<i32, UnitId>,
+    totals: BTreeMap<UnitId, Totals>,
+    members: BTreeMap<i32, Member>,
+    /// Processes that are in no unit, and since when they are known.
+    others: BTreeMap<i32, Instant>,
+    searched: Option<Instant>,
+}
+
+/// The fields of `/proc/<pid>/stat` that are of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: i32,
+    group: i32,
+    ticks: u64,
+    threads: u32,
+}
+
+impl Processes {
+    /// Looks at the processes that a directory such as `/proc` lists.
+    pub(crate) fn new(proc: impl Into<PathBuf>) -> Self {
+        Self {
+            proc: proc.into(),
+            page: rustix::param::page_size() as u64,
+            leaders: BTreeMap::new(),
+            totals: BTreeMap::new(),
+            members: BTreeMap::new(),
+            others: BTreeMap::new(),
+            searched: None,
+        }
+    }
+
+    /// A unit's process group from now on.
+    pub(crate) fn add(&mut self, unit: UnitId, leader: i32) {
+        self.leaders.insert(leader, unit);
+        self.totals.insert(unit, Totals::default());
+        // What it has forked by now was taken for somebody else's.
+        self.others.retain(|_, since| since.elapsed() > UNSURE_FOR);
+        self.searched = None;
+    }
+
+    /// Forgets a unit.
+    pub(crate) fn remove(&mut self, unit: UnitId) {
+        self.leaders.retain(|_, other| *other != unit);
+        self.totals.remove(&unit);
+        self.members.retain(|_, member| member.unit != unit);
+    }
+
+    /// Processes of a unit that are not in the group of its leader now.
+    pub(crate) fn strays(&self, unit: UnitId, leader: i32) -> Vec<i32> {
+        let left = |pid: i32| stat(&self.proc, pid).is_some_and(|stat| stat.group != leader);
+        let members = self.members.iter().filter(|(_, member)| member.unit == unit);
+        members.map(|(pid, _)| *pid).filter(|pid| left(*pid)).collect()
+    }
+
+    /// Whether a process descends from a unit's, so that the unit holds what it needs already.
+    pub(crate) fn is_inside_a_unit(&self, pid: i32) -> bool {
+        let mut at = pid;
+        for _ in 0..DEEPEST {
+            let Some(stat) = stat(&self.proc, at) else { return false };
+            let parent = stat.parent;
+            if self.leaders.contains_key(&parent) || self.members.contains_key(&parent) {
+                return true;
+            }
+            if parent <= 1 {
+                return false;
+            }
+            at = parent;
+        }
+        false
+    }
+
+    /// True for a process whose parent is the one given.
+    pub(crate) fn is_child_of(&self, pid: i32, parent: i32) -> bool {
+        stat(&self.proc, pid).is_some_and(|stat| stat.parent == parent)
+    }
+
+    /// Looks at all units. Their memory is read each time, the rest only now and then.
+    pub(crate) fn look(&mut self, now: Instant) -> BTreeMap<UnitId, Taken> {
+        let full = self.searched.is_none_or(|then| now.duration_since(then) >= SEARCH_EVERY);
+        if full {
+            self.searched = Some(now);
+            self.search(now);
+        }
+        let mut taken: BTreeMap<UnitId, Taken> =
+            self.totals.keys().map(|unit| (*unit, Taken::default())).collect();
+        let mut gone = Vec::new();
+        for (pid, member) in &mut self.members {
+            let Some((resident, files)) = statm(&self.proc, *pid) else {
+                gone.push(*pid);
+                continue;
+            };
+            member.memory = resident.saturating_sub(files) * self.page;
+            member.files = files * self.page;
+            if full {
+                let total = self.totals.entry(member.unit).or_default();
+                account(&self.proc, *pid, member, total);
+            }
+            let unit = taken.entry(member.unit).or_default();
+            unit.memory = unit.memory.saturating_add(Bytes(member.memory));
+            unit.files = unit.files.max(Bytes(member.files));
+        }
+        for pid in gone {
+            self.members.remove(&pid);
+        }
+        for (unit, taken) in &mut taken {
+            self.finish(*unit, taken, full, now);
+        }
+        taken
+    }
+
+    fn finish(&mut self, unit: UnitId, taken: &mut Taken, full: bool, now: Instant) {
+        let Some(totals) = self.totals.get_mut(&unit) else { return };
+        taken.delay = totals.delay;
+        if full {
+            taken.wanted = Some(totals.used + totals.delay);
+            let members = self.members.iter().filter(|(_, member)| member.unit == unit);
+            let family = members.map(|(pid, member)| (*pid, (member.parent, member.memory)));
+            totals.forked.look(&self.proc, &family.collect(), now);
+        }
+        taken.memory = totals.forked.corrected(taken.memory);
+    }
+
+    /// Finds new processes and the units that they belong to.
+    fn search(&mut self, now: Instant) {
+        let all: BTreeSet<i32> = pids(&self.proc).collect();
+        self.members.retain(|pid, _| all.contains(pid));
+        self.others.retain(|pid, since| {
+            all.contains(pid) && (*since == now || now.duration_since(*since) > UNSURE_FOR)
+        });
+        let fresh = all
+            .iter()
+            .filter(|pid| !self.members.contains_key(pid) && !self.others.contains_key(pid));
+        let fresh: BTreeMap<i32, Stat> =
+            fresh.filter_map(|pid| Some((*pid, stat(&self.proc, *pid)?))).collect();
+        let mut found = Vec::new();
+        for (pid, stat) in &fresh {
+            match self.unit_of(*pid, stat, &fresh) {
+                Some(unit) => found.push((*pid, member(unit, stat))),
+                None => drop(self.others.insert(*pid, now)),
+            }
+        }
+        self.members.extend(found);
+    }
+
+    fn unit_of(&self, pid: i32, stat: &Stat, fresh: &BTreeMap<i32, Stat>) -> Option<UnitId> {
+        let (mut pid, mut stat) = (pid, *stat);
+        for _ in 0..DEEPEST {
+            let own = self.leaders.get(&pid).or_else(|| self.leaders.get(&stat.group));
+            if let Some(unit) = own {
+                return Some(*unit);
+            }
+            if let Some(parent) = self.members.get(&stat.parent) {
+                return Some(parent.unit);
+            }
+            (pid, stat) = (stat.parent, *fresh.get(&stat.parent)?);
+        }
+        None
+    }
+}
+
+/// Generations that are looked at; no build starts its compilers deeper.
+const DEEPEST: usize = 64;
+
+fn member(unit: UnitId, stat: &Stat) -> Member {
+    Member {
+        unit,
+        parent: stat.parent,
+        memory: 0,
+        files: 0,
+        used: Duration::ZERO,
+        delays: BTreeMap::new(),
+    }
+}
+
+/// Adds what a process wanted since the last look to its unit.
+fn account(proc: &Path, pid: i32, member: &mut Member, total: &mut Totals) {
+    let Some(stat) = stat(proc, pid) else { return };
+    let used = if stat.threads <= 1 {
+        let Some((used, delay)) = schedstat(&proc.join(format!("{pid}/schedstat"))) else { return };
+        total.delay += waited(&mut member.delays, pid, delay);
+        used
+    } else {
+        // The sum over threads misses those that ended; the kernel's own sum is coarse and whole.
+        let threads = proc.join(format!("{pid}/task"));
+        for thread in pids(&threads) {
+            let path = threads.join(format!("{thread}/schedstat"));
+            if let Some((_, delay)) = schedstat(&path) {
+                total.delay += waited(&mut member.delays, thread, delay);
+            }
+        }
+        Duration::from_millis(stat.ticks.saturating_mul(1000 / TICKS))
+    };
+    total.used += used.saturating_sub(member.used);
+    member.used = member.used.max(used);
+}
+
+/// Clock ticks a second in `/proc`: the same on every machine that Linux runs builds on.
+const TICKS: u64 = 100;
+
+fn waited(delays: &mut BTreeMap<i32, u64>, thread: i32, delay: u64) -> Duration {
+    let before = delays.insert(thread, delay).unwrap_or(0);
+    Duration::from_nanos(delay.saturating_sub(before))
+}
+
+fn pids(directory: &Path) -> impl Iterator<Item = i32> + use<> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn stat(proc: &Path, pid: i32) -> Option<Stat> {
+    let bytes = fs::read(proc.join(format!("{pid}/stat"))).ok()?;
+    parse_stat(&String::from_utf8_lossy(&bytes))
+}
+
+/// Fields 4, 5, 14, 15 and 20 of `proc_pid_stat(5)`. The name may hold anything, a parenthesis too.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let (_, rest) = line.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(1);
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let user: u64 = fields.nth(8)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let threads = fields.nth(4)?.parse().ok()?;
+    Some(Stat { parent, group, ticks: user.saturating_add(system), threads })
+}
+
+/// Resident pages and those that files back.
+fn statm(proc: &Path, pid: i32) -> Option<(u64, u64)> {
+    parse_statm(&fs::read_to_string(proc.join(format!("{pid}/statm"))).ok()?)
+}
+
+fn parse_statm(line: &str) -> Option<(u64, u64)> {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// Time on a processor, and nanoseconds spent waiting for one.
+fn schedstat(path: &Path) -> Option<(Duration, u64)> {
+    parse_schedstat(&fs::read_to_string(path).ok()?)
+}
+
+fn parse_schedstat(line: &str) -> Option<(Duration, u64)> {
+    let mut fields = line.split_ascii_whitespace();
+    let used = fields.next()?.parse().ok()?;
+    Some((Duration::from_nanos(used), fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    fn start(script: &str) -> Child {
+        Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap()
+    }
+
+    fn pid(child: &Child) -> i32 {
+        i32::try_from(child.id()).unwrap()
+    }
+
+    fn end(mut child: Child) {
+        let group = rustix::process::Pid::from_raw(pid(&child)).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn memory_and_time_of_a_unit_are_those_of_its_processes() {
+        let script = "python3 -c 'x = bytearray(64 << 20)\nwhile True: pass' & wait";
+        let child = start(script);
+        let mut processes = Processes::new("/proc");
+        processes.add(UnitId(7), pid(&child));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut taken = Taken::default();
+        while Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(60));
+            taken = processes.look(Instant::now())[&UnitId(7)];
+            let wanted = taken.wanted.unwrap_or_default();
+            if taken.memory > Bytes::mib(64) && wanted > Duration::from_millis(300) {
+                break;
+            }
+        }
+        let inside = processes.is_inside_a_unit(*processes.members.keys().max().unwrap());
+        end(child);
+        assert!(taken.memory > Bytes::mib(64) && taken.memory < Bytes::mib(90), "{taken:?}");
+        assert!(taken.wanted.unwrap() > Duration::from_millis(300), "{taken:?}");
+        assert!(inside);
+        processes.remove(UnitId(7));
+        assert!(processes.look(Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn what_left_the_group_is_still_of_the_unit() {
+        let child = start("setsid sleep 30 & sleep 30");
+        let mut processes = Processes::new("/proc");
+        processes.add(UnitId(1), pid(&child));
+        let mut strays = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while strays.is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(60));
+            processes.look(Instant::now());
+            strays = processes.strays(UnitId(1), pid(&child));
+        }
+        let stray = strays.first().copied();
+        for pid in &strays {
+            let pid = rustix::process::Pid::from_raw(*pid).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        end(child);
+        assert!(stray.is_some());
+    }
+
+    #[test]
+    fn this_process_is_in_no_unit() {
+        let processes = Processes::new("/proc");
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(!processes.is_inside_a_unit(own));
+        assert!(!processes.is_child_of(own, own));
+    }
+
+    #[test]
+    fn the_kernel_s_lines_are_read() {
+        let line = "42 (a) b) R 7 42 42 0 -1 4194304 1 2 3 4 150 25 7 8 20 0 3 0 99 1 2";
+        let stat = Stat { parent: 7, group: 42, ticks: 175, threads: 3 };
+        assert_eq!(parse_stat(line), Some(stat));
+        assert_eq!(parse_statm("1000 300 100 1 0 1 0\n"), Some((300, 100)));
+        assert_eq!(parse_schedstat("5 6 7\n"), Some((Duration::from_nanos(5), 6)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_without_a_panic(line in "(\\PC{0,9}\\) R )?([0-9]{1,20} ){0,22}\\PC{0,9}") {
+            let _ = (parse_stat(&line), parse_statm(&line), parse_schedstat(&line));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The runs that are under way, and the jobservers that they serve.
+//!
+//! Does not know which units wait; it is told how many.
+
+use std::collections::BTreeMap;
+
+use ironwright_core::govern::DomainId;
+use ironwright_wire::RunBegins;
+
+/// Tokens that waiting units may lend at most: each is a process that somebody started.
+const MOST_LENT: u32 = 256;
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// What it told of itself.
+    pub(crate) begins: RunBegins,
+    /// Its connection.
+    pub(crate) peer: u64,
+    /// Where its memory counts.
+    pub(crate) domain: DomainId,
+    /// Tokens that its jobserver was told to be made of.
+    pub(crate) pool: u32,
+}
+
+/// How many units of a run there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Units that wait, each with a token that its parent took for it.
+    pub(crate) waiting: u32,
+    /// Units that hold memory.
+    pub(crate) active: u32,
+}
+
+/// All runs, by the governor's own numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    all: BTreeMap<u64, Run>,
+    next: u64,
+}
+
+impl Runs {
+    /// Takes in a run.
+    pub(crate) fn begin(&mut self, run: Run) -> u64 {
+        self.next += 1;
+        self.all.insert(self.next, run);
+        self.next
+    }
+
+    /// A run ended.
+    pub(crate) fn end(&mut self, number: u64) -> Option<Run> {
+        self.all.remove(&number)
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&Run> {
+        self.all.get(&number)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The newest run of that number in the history.
+    pub(crate) fn recorded_as(&self, recorded: i64) -> Option<u64> {
+        let mut newest = self.all.iter().rev();
+        newest.find(|(_, run)| run.begins.run == Some(recorded)).map(|(number, _)| *number)
+    }
+
+    /// Most threads that any run's profile gives to builds.
+    pub(crate) fn threads(&self) -> Option<u32> {
+        self.all.values().map(|run| run.begins.threads).max()
+    }
+
+    /// Runs whose jobserver is to have another size: number, connection, tokens. `busy` is how many
+    /// threads all units keep busy.
+    pub(crate) fn resize(
+        &mut self,
+        counts: &BTreeMap<u64, Count>,
+        busy: f64,
+        threads: f64,
+    ) -> Vec<(u64, u64, u32)> {
+        let mut changed = Vec::new();
+        for (number, run) in &mut self.all {
+            let Some(base) = run.begins.tokens else { continue };
+            let count = counts.get(number).copied().unwrap_or_default();
+            let wanted = tokens(base, count, busy, threads);
+            if wanted != run.pool {
+                run.pool = wanted;
+                changed.push((*number, run.peer, wanted));
+            }
+        }
+        changed
+    }
+}
+
+/// Tokens for a run's jobserver, the implicit one not counted.
+///
+/// A unit's token was taken by its parent before the unit asked. So those that wait lend theirs,
+/// those that leave cores idle let others ask, and one more may ask ahead of its time so that a
+/// core need not wait for the build tool.
+fn tokens(base: u32, count: Count, busy: f64, threads: f64) -> u32 {
+    if count == Count::default() {
+        return base;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of threads"
+    )]
+    let free = (threads - busy).max(0.0) as u32;
+    let lent = count.waiting.min(MOST_LENT);
+    count.active.saturating_add(free).saturating_add(lent).max(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(waiting: u32, active: u32) -> Count {
+        Count { waiting, active }
+    }
+
+    #[test]
+    fn waiting_units_lend_and_idle_cores_are_offered() {
+        assert_eq!(tokens(7, count(0, 0), 0.0, 8.0), 7);
+        // All cores are busy: eight tokens with the implicit one, and one to ask ahead.
+        assert_eq!(tokens(7, count(0, 8), 8.0, 8.0), 8);
+        assert_eq!(tokens(7, count(5, 3), 8.0, 8.0), 8);
+        assert_eq!(tokens(7, count(20, 8), 8.0, 8.0), 28);
+        // Eight units that sleep three quarters of their time leave six cores.
+        assert_eq!(tokens(7, count(0, 8), 2.0, 8.0), 14);
+        assert_eq!(tokens(7, count(9999, 1), 1.0, 8.0), 264);
+    }
+
+    #[test]
+    fn a_pool_is_told_of_once() {
+        let mut runs = Runs::default();
+        let begins =
+            RunBegins { run: Some(5), tokens: Some(1), threads: 2, ..RunBegins::default() };
+        let run = Run { begins, peer: 9, domain: DomainId(0), pool: 1 };
+        let number = runs.begin(run);
+        assert_eq!(runs.recorded_as(5), Some(number));
+        assert_eq!(runs.threads(), Some(2));
+        let counts = BTreeMap::from([(number, count(3, 2))]);
+        assert_eq!(runs.resize(&counts, 2.0, 2.0), [(number, 9, 5)]);
+        assert_eq!(runs.resize(&counts, 2.0, 2.0), []);
+        assert!(runs.end(number).is_some() && runs.is_empty());
+    }
+}

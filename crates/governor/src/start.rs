@@ -1,0 +1,71 @@
+//! Starting a governor when one is needed.
+//!
+//! Does not know how a governor governs; it is another process, made by the same program.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ironwright_wire::Place;
+
+/// How long a new governor may take until it listens. Ten times what a busy machine needed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What was found or made.
+#[derive(Debug)]
+pub enum Started {
+    /// One governs already.
+    Running,
+    /// This one was started, and listens.
+    New(Child),
+}
+
+/// Connects to the governor, and starts one first if there is none.
+///
+/// `command` is the program with the arguments that make it govern. What it says goes to `log`.
+///
+/// # Errors
+/// When it cannot be started, or does not listen in time.
+pub fn ensure(place: &Place, command: Command, log: Option<&Path>) -> io::Result<Started> {
+    if UnixStream::connect(place.socket()).is_ok() {
+        return Ok(Started::Running);
+    }
+    let mut child = detached(command, log).spawn()?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if UnixStream::connect(place.socket()).is_ok() {
+            // Two may have been started at once; the one that came second is gone.
+            return match child.try_wait()? {
+                None => Ok(Started::New(child)),
+                Some(_) => Ok(Started::Running),
+            };
+        }
+        if let Some(status) = child.try_wait()?.filter(|status| !status.success()) {
+            return Err(io::Error::other(format!("the governor ended: {status}")));
+        }
+        if Instant::now() > deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the governor does not listen"));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn detached(mut command: Command, log: Option<&Path>) -> Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(log.and_then(|log| open_log(log).ok()).map_or_else(Stdio::null, Stdio::from));
+    // A directory that a build removes must not be kept busy.
+    command.current_dir("/");
+    command
+}
+
+fn open_log(log: &Path) -> io::Result<File> {
+    if let Some(directory) = log.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    File::create(log)
+}
