@@ -351,7 +351,7 @@ const FEW_CODEGEN_UNITS: f64 = 1.15;
 /// Build scripts: 100 to 130 MiB, whether or not 6 MB of libraries are linked.
 const BUILD_SCRIPT: Model = Model::object(136, 3.0);
 /// Programs and tests: 303 (22 MB of libraries), 332 (15 MB), 317 (53 MB), 445 MiB (68 MB).
-const PROGRAM: Model = Model::object(224, 4.5);
+const PROGRAM: Model = Model::object(240, 3.5);
 /// Thin LTO: 346 MiB for 11 MB of libraries.
 const THIN: Model = Model::object(176, 18.0);
 /// Fat LTO: 550 MiB for 8 MB of libraries without debug information, 758 MiB for 10 MB with lines.
