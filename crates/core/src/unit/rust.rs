@@ -336,7 +336,8 @@ fn inputs(cwd: &Path, line: &Line<'_>, made: &Made<'_>) -> Vec<PathBuf> {
 // First guesses. Measured with rustc 1.95 on x86-64, largest process, over the crates of ripgrep 14
 // and of this workspace. A crate is the sources in the root's folder.
 
-/// Crates without many dependencies: 112 (150 kB), 216 (210 kB), 165 (550 kB), 288 (1.6 MB), 341 (2.5 MB), 547 (2.7 MB) MiB; optimising
+/// Crates without many dependencies: 112 (150 kB), 216 (210 kB), 165 (550 kB), 288 (1.6 MB), 341
+/// (2.5 MB), 547 (2.7 MB) MiB; optimising
 /// changes this by less than 10 % up to some crates with 30 %.
 const LIBRARY: Model = Model::source(128, 280.0);
 /// What each direct dependency adds, in MiB, by what is read of it and made of its generics: crates
