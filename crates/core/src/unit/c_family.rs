@@ -106,7 +106,8 @@ const FINE: &[&str] = &[
     "-emit-llvm",
 ];
 
-/// What the paths have in them that configure scripts, CMake and Meson give to sources of a few lines.
+/// What the paths have in them that configure scripts, CMake and Meson give to sources of a few
+/// lines.
 const TRIALS: &[&str] = &[
     "/conftest.",
     "/testCCompiler.",
@@ -389,7 +390,8 @@ const GCC_C: Model = Model::source(48, 400.0);
 const CLANG_C: Model = Model::source(104, 350.0);
 /// What debug information adds to clang's factor at -O2: 725 instead of 334 MiB for 1000 kB.
 const CLANG_DEBUG: f64 = 1.8;
-/// g++: 64 for <iostream>, 192 to 217 for <regex>, 452 for 20 kB of templates, and 390 to 615 MiB for
+/// g++: 64 for <iostream>, 192 to 217 for <regex>, 452 for 20 kB of templates, and 390 to 615 MiB
+/// for
 /// the tests of fmt, of 15 to 100 kB. Headers count for more than the source itself.
 const GCC_CXX: Model = Model::source(288, 4000.0).with_knee(CXX_KNEE);
 /// clang++: 107, 143, 264 to 270, and 162 to 319 MiB for the same.
