@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, history, man, probe, profile, run, schema, settings, simulate,
+    build, completions, doctor, emit, govern, history, man, probe, profile, run, schema, settings,
+    simulate, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -93,6 +94,10 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Build packages within the machine's means.
     Build(build::BuildArgs),
+    /// Run a command as one unit: it starts when there is memory for it.
+    Unit(unit::UnitArgs),
+    /// Govern this user's builds; the other commands start it when it is needed.
+    Govern(govern::GovernArgs),
     /// Write the settings where a tool reads them.
     Emit(emit::EmitArgs),
     /// Say what is missing on this machine and how to get it.

@@ -62,6 +62,9 @@ pub(crate) enum CliError {
         /// Why.
         error: EmitError,
     },
+    /// The governor cannot govern.
+    #[error(transparent)]
+    Govern(#[from] ironwright_governor::GovernError),
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] ironwright_history::HistoryError),
@@ -88,6 +91,7 @@ impl CliError {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Output(_)
+            | Self::Govern(_)
             | Self::History(_)
             | Self::Json(_) => 4,
         }
@@ -105,6 +109,7 @@ impl CliError {
             | Self::Output(_)
             | Self::Source(_)
             | Self::Emit { .. }
+            | Self::Govern(_)
             | Self::History(_)
             | Self::Json(_) => None,
         }

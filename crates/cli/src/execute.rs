@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
@@ -19,11 +20,14 @@ use ironwright_core::value::Value;
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::procfs;
-use ironwright_host::run::{Request, run};
+use ironwright_host::run::{Request, Strangers, run};
+use ironwright_wire::{RunBegins, variable};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::{Context, Directories};
+use crate::governance::Governance;
+use crate::link::{RunLink, Situation};
 use crate::progress::Progress;
 use crate::ui;
 
@@ -50,6 +54,8 @@ pub(crate) struct Execution {
     pub(crate) removed: Vec<String>,
     /// The jobserver that is served.
     pub(crate) jobserver: Option<JobserverPlan>,
+    /// How compilers come to ask the governor; absent when nobody governs.
+    pub(crate) governance: Option<Governance>,
     /// Hardware threads for the build.
     pub(crate) threads: u32,
     /// Memory for the build.
@@ -82,8 +88,9 @@ pub(crate) struct KeptVariable {
 
 impl Execution {
     /// The execution of a build plan.
-    pub(crate) fn of_plan(plan: BuildPlan, profile: &Profile) -> Self {
-        let mut execution = Self::new(plan.steps, Some(plan.driver), profile, Place::BuildEnv);
+    pub(crate) fn of_plan(plan: BuildPlan, profile: &Profile, launcher: Option<PathBuf>) -> Self {
+        let (steps, driver) = (plan.steps, Some(plan.driver));
+        let mut execution = Self::new(steps, driver, profile, Place::BuildEnv, launcher);
         execution.source = Some(plan.source);
         execution.package = Some(plan.package);
         execution.output = Some(plan.output);
@@ -92,15 +99,26 @@ impl Execution {
     }
 
     /// The execution of a command that a user gave.
-    pub(crate) fn of_command(argv: Vec<String>, cwd: PathBuf, profile: &Profile) -> Self {
+    pub(crate) fn of_command(
+        argv: Vec<String>,
+        cwd: PathBuf,
+        profile: &Profile,
+        launcher: Option<PathBuf>,
+    ) -> Self {
         let driver = argv.first().and_then(|program| Driver::of_command(program));
         let title = argv.first().cloned().unwrap_or_default();
-        Self::new(vec![Step { title, argv, cwd }], driver, profile, Place::Env)
+        Self::new(vec![Step { title, argv, cwd }], driver, profile, Place::Env, launcher)
     }
 
-    fn new(steps: Vec<Step>, driver: Option<Driver>, profile: &Profile, place: Place) -> Self {
+    fn new(
+        steps: Vec<Step>,
+        driver: Option<Driver>,
+        profile: &Profile,
+        place: Place,
+        launcher: Option<PathBuf>,
+    ) -> Self {
         let settings = Settings::resolve(profile);
-        let jobserver = jobserver(driver, profile, &settings);
+        let jobserver = jobserver(driver, profile, &settings, launcher.is_some());
         let mut wanted = assignments(profile, Place::Env, false);
         if place == Place::BuildEnv {
             wanted.extend(assignments(profile, Place::BuildEnv, false));
@@ -112,6 +130,7 @@ impl Execution {
             removed = inherited_from_us(&replaced);
         }
         let (environment, kept) = settle(wanted);
+        let governance = launcher.and_then(|launcher| Governance::plan(launcher, &environment));
         let count = |knob| u32::try_from(settings.count(knob)).unwrap_or(u32::MAX);
         Self {
             source: None,
@@ -124,11 +143,18 @@ impl Execution {
             kept,
             removed,
             jobserver,
+            governance,
             threads: count(&system::BUILD_THREADS),
             budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
             address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
             niceness: niceness(&settings),
         }
+    }
+
+    /// What is done, for people.
+    fn label(&self) -> String {
+        let command = || self.steps.first().map(|step| step.argv.join(" "));
+        self.source.clone().or_else(command).unwrap_or_default()
     }
 
     /// What the history keeps of it at the start.
@@ -184,6 +210,7 @@ fn jobserver(
     driver: Option<Driver>,
     profile: &Profile,
     settings: &Settings,
+    governed: bool,
 ) -> Option<JobserverPlan> {
     // A user's own flags, or a make that we run below, come first.
     let own = format!("-j{}", settings.count(&cpp::MAKE_JOBS));
@@ -196,7 +223,9 @@ fn jobserver(
         _ => None,
     };
     let style = jobserver_style(driver, version("make").as_deref(), version("ninja").as_deref())?;
-    let tokens = u32::try_from(settings.count(jobs_knob(driver))).unwrap_or(u32::MAX).min(32_768);
+    // Fixed job counts presume the worst of every compiler; the governor knows each.
+    let knob = if governed { &system::BUILD_THREADS } else { jobs_knob(driver) };
+    let tokens = u32::try_from(settings.count(knob)).unwrap_or(u32::MAX).min(32_768);
     NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens })
 }
 
@@ -229,10 +258,15 @@ pub(crate) fn execute(
     let host = context.facts.hostname.as_ref().map(|fact| fact.value.clone());
     let mut facts = execution.facts(host);
     let record = Recording::begin(&facts);
-    let server = start_jobserver(execution);
+    let server = start_jobserver(execution).map(Arc::new);
+    let strangers = Strangers::default();
+    let link = begin_link(execution, &record, server.as_ref(), &strangers, progress);
     for step in &execution.steps {
         progress.step(step, execution);
-        let request = request(execution, step, server.as_ref(), progress);
+        let request = Request {
+            strangers: strangers.clone(),
+            ..request(execution, step, server.as_deref(), record.number(), progress)
+        };
         let observed = run(&request, progress);
         let goes_on = observed.exit.is_success() && observed.interrupted_by.is_none();
         let cwd = step.cwd.to_string_lossy().into_owned();
@@ -241,6 +275,7 @@ pub(crate) fn execute(
             break;
         }
     }
+    drop(link);
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);
@@ -271,16 +306,50 @@ fn start_jobserver(execution: &Execution) -> Option<Jobserver> {
     }
 }
 
+/// Makes the run known to the governor. Without one the build goes on ungoverned.
+fn begin_link(
+    execution: &Execution,
+    record: &Recording,
+    server: Option<&Arc<Jobserver>>,
+    strangers: &Strangers,
+    progress: &Progress,
+) -> Option<RunLink> {
+    let governance = execution.governance.as_ref()?;
+    let begins = RunBegins {
+        run: record.number(),
+        pid: i32::try_from(std::process::id()).unwrap_or(0),
+        label: execution.label(),
+        source: execution.source.clone(),
+        budget: execution.budget.0,
+        threads: execution.threads,
+        tokens: execution.jobserver.map(|plan| plan.tokens.get() - 1),
+    };
+    let situation = Situation {
+        begins,
+        pool: server.cloned(),
+        strangers: strangers.clone(),
+        processes: progress.processes(),
+    };
+    let begun = governance.prepare().and_then(|()| RunLink::begin(situation));
+    begun.map_err(|error| ui::warn(&format!("nothing is governed: {error}"))).ok()
+}
+
 fn request(
     execution: &Execution,
     step: &Step,
     server: Option<&Jobserver>,
+    run: Option<RunId>,
     progress: &Progress,
 ) -> Request {
     let mut environment: Vec<_> =
         execution.environment.iter().map(|a| (a.key.clone(), a.value())).collect();
     if let Some(server) = server {
         environment.push(("MAKEFLAGS".to_owned(), server.makeflags()));
+    }
+    if let Some(governance) = &execution.governance {
+        environment.extend(governance.variables.iter().cloned());
+        environment.extend(run.map(|run| (variable::RUN.to_owned(), run.to_string())));
+        environment.push((variable::JOB.to_owned(), execution.label()));
     }
     environment.extend(progress.colour_variables());
     Request {
@@ -292,6 +361,7 @@ fn request(
         niceness: execution.niceness,
         relay_stdout: progress.relays_stdout(),
         relay_stderr: progress.relays_stderr(),
+        strangers: Strangers::default(),
     }
 }
 
@@ -325,6 +395,11 @@ impl Recording {
             Ok((history, id))
         });
         Self(begun.map_err(|error| ui::warn(&format!("this run is not kept: {error}"))).ok())
+    }
+
+    /// The run's number in the history.
+    fn number(&self) -> Option<RunId> {
+        self.0.as_ref().map(|(_, id)| *id)
     }
 
     fn finish(self, facts: &RunFacts) {

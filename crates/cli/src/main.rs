@@ -7,6 +7,8 @@ mod commands;
 mod context;
 mod error;
 mod execute;
+mod governance;
+mod link;
 mod progress;
 mod summary;
 mod table;

@@ -3,6 +3,8 @@
 //! Does not know what is run.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -43,6 +45,7 @@ pub(crate) struct Progress {
     last_line: Instant,
     label: String,
     budget: Bytes,
+    processes: Arc<AtomicU32>,
 }
 
 impl Progress {
@@ -65,7 +68,13 @@ impl Progress {
             last_line: now,
             label: String::new(),
             budget: Bytes::ZERO,
+            processes: Arc::default(),
         }
+    }
+
+    /// Processes of the run at the last look, kept up to date.
+    pub(crate) fn processes(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.processes)
     }
 
     /// A step begins.
@@ -141,6 +150,7 @@ fn bar() -> ProgressBar {
 
 impl Observer for Progress {
     fn sample(&mut self, sample: &Sample) {
+        self.processes.store(sample.processes, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
             bar.set_message(self.status(sample));
             bar.tick();

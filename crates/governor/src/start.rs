@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ironwright_wire::Place;
@@ -40,18 +40,33 @@ pub fn ensure(place: &Place, command: Command, log: Option<&Path>) -> io::Result
     loop {
         if UnixStream::connect(place.socket()).is_ok() {
             // Two may have been started at once; the one that came second is gone.
-            return match child.try_wait()? {
-                None => Ok(Started::New(child)),
-                Some(_) => Ok(Started::Running),
-            };
+            return Ok(match state(&mut child) {
+                State::Runs => Started::New(child),
+                State::Done | State::Failed(_) => Started::Running,
+            });
         }
-        if let Some(status) = child.try_wait()?.filter(|status| !status.success()) {
+        if let State::Failed(status) = state(&mut child) {
             return Err(io::Error::other(format!("the governor ended: {status}")));
         }
         if Instant::now() > deadline {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the governor does not listen"));
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+enum State {
+    Runs,
+    Done,
+    Failed(ExitStatus),
+}
+
+/// A caller that waits for all its children may learn of the end first.
+fn state(child: &mut Child) -> State {
+    match child.try_wait() {
+        Ok(None) => State::Runs,
+        Ok(Some(status)) if !status.success() => State::Failed(status),
+        Ok(Some(_)) | Err(_) => State::Done,
     }
 }
 

@@ -66,6 +66,13 @@ impl TreeReader {
         self.existing = tree.iter().map(|process| (process.pid, process.started)).collect();
     }
 
+    /// Takes one more process, and what it starts, for foreign.
+    pub fn disown(&mut self, pid: i32) {
+        if let Some(stat) = read_stat(&self.proc, pid) {
+            self.existing.insert(pid, stat.started);
+        }
+    }
+
     /// True for a descendant that was disowned.
     pub fn is_disowned(&self, pid: i32) -> bool {
         self.existing.contains_key(&pid)

@@ -19,7 +19,7 @@ use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
 use crate::table::table;
 use crate::ui::{DIM, HEADING, paint};
-use crate::{summary, ui};
+use crate::{governance, summary, ui};
 
 /// Build packages within the machine's means.
 ///
@@ -49,6 +49,9 @@ pub(crate) struct BuildArgs {
     /// Ask no registry.
     #[arg(long)]
     offline: bool,
+    /// Let compilers start without asking the governor.
+    #[arg(long)]
+    no_govern: bool,
     /// How progress is shown.
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     progress: ProgressChoice,
@@ -107,13 +110,22 @@ fn prepare(source: &Source, args: &BuildArgs, context: &Context) -> Result<Execu
     let around = surroundings(source, args, context)?;
     let package = package_name(source, &around.dir);
     let profile = context.profile(Some(&package));
-    let mut plan = plan(source, &Surroundings { jobs: jobs(&profile), ..around })?;
+    let launcher = if args.no_govern { None } else { governance::launcher() };
+    let jobs = jobs(&profile, launcher.is_some());
+    let mut plan = plan(source, &Surroundings { jobs, ..around })?;
     plan.package = package;
-    Ok(Execution::of_plan(plan, &profile))
+    Ok(Execution::of_plan(plan, &profile, launcher))
 }
 
-fn jobs(profile: &Profile) -> u64 {
-    Settings::resolve(profile).count(&cpp::MAKE_JOBS)
+/// Jobs of a tool that takes no part in a jobserver. Under the governor they may be many, because
+/// compilers wait until there is room: the more ask, the better they are put together.
+fn jobs(profile: &Profile, governed: bool) -> u64 {
+    let settings = Settings::resolve(profile);
+    if governed {
+        settings.count(&system::BUILD_THREADS).saturating_mul(2)
+    } else {
+        settings.count(&cpp::MAKE_JOBS)
+    }
 }
 
 fn surroundings(

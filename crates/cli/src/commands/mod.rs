@@ -6,6 +6,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emit;
+pub(crate) mod govern;
 pub(crate) mod history;
 pub(crate) mod man;
 pub(crate) mod probe;
@@ -14,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod simulate;
+pub(crate) mod unit;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
@@ -30,6 +32,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),
+        Command::Unit(args) => Ok(unit::run(&args)),
+        Command::Govern(args) => govern::run(&args, host),
         Command::Simulate(args) => simulate::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::execute::{Execution, execute};
 use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
-use crate::{summary, ui};
+use crate::{governance, summary, ui};
 
 /// Run a command with the derived settings, a jobserver and a watch on memory.
 ///
@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Print the run's facts and summary as JSON; the command's output goes to standard error.
     #[arg(long)]
     json: bool,
+    /// Let compilers start without asking the governor.
+    #[arg(long)]
+    no_govern: bool,
     /// No summary at the end.
     #[arg(long, short)]
     quiet: bool,
@@ -52,7 +55,8 @@ pub(crate) fn run(args: &RunArgs, host: &HostArgs) -> Result<u8, CliError> {
     let profile = context.profile(args.package.as_deref());
     let cwd =
         std::env::current_dir().map_err(|error| CliError::Read { path: ".".into(), error })?;
-    let execution = Execution::of_command(args.command.clone(), cwd, &profile);
+    let launcher = if args.no_govern { None } else { governance::launcher() };
+    let execution = Execution::of_command(args.command.clone(), cwd, &profile, launcher);
     if args.dry_run {
         return super::build::show_plan(&[execution], args.json);
     }

@@ -118,6 +118,11 @@ impl Draft {
     }
 }
 
+/// Whether programs of this name may turn out to be units, whatever their version and target.
+pub fn may_be_a_unit(name: &str) -> bool {
+    program::Family::of(&program::base_name(name)).is_some()
+}
+
 /// Says what a command is.
 pub fn recognise(invocation: &Invocation<'_>) -> Kind {
     let Some((program, arguments)) = invocation.argv.split_first() else { return Kind::Light };

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ironwright_core::build::JobserverStyle;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -20,6 +21,18 @@ use tempfile::TempDir;
 pub struct Jobserver {
     tokens: NonZeroU32,
     channel: Channel,
+    pool: Mutex<Pool>,
+}
+
+/// Tokens in the channel and in the hands of clients, the implicit one not counted.
+#[derive(Debug)]
+struct Pool {
+    /// As many as there are.
+    made: u32,
+    /// As many as there should be. Those that are too many are taken when clients return them.
+    wanted: u32,
+    /// A way to take tokens without waiting; opened when it is first needed.
+    taker: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -46,8 +59,10 @@ impl Jobserver {
             }
             JobserverStyle::Fifo => fifo(directory)?,
         };
-        let server = Self { tokens, channel };
-        server.fill(tokens.get() - 1)?;
+        let made = tokens.get() - 1;
+        let pool = Mutex::new(Pool { made, wanted: made, taker: None });
+        let server = Self { tokens, channel, pool };
+        server.fill(made)?;
         Ok(server)
     }
 
@@ -76,7 +91,75 @@ impl Jobserver {
             Channel::Fifo { path, .. } => format!("fifo:{}", path.display()),
         };
         // The leading space says that no bundle of single letters comes first.
-        format!(" -j{} --jobserver-auth={auth}", self.tokens)
+        // With -j1 make would leave a jobserver that may grow.
+        format!(" -j{} --jobserver-auth={auth}", self.tokens.get().max(2))
+    }
+
+    /// Makes the pool larger or smaller: tokens, the implicit one not counted. What clients hold
+    /// beyond a smaller size is taken away by [`Jobserver::settle`] once they return it.
+    pub fn resize(&self, tokens: u32) -> io::Result<()> {
+        self.pool().wanted = tokens;
+        self.settle()
+    }
+
+    /// Takes away tokens that are too many, and adds those that are missing.
+    pub fn settle(&self) -> io::Result<()> {
+        let mut pool = self.pool();
+        if pool.made < pool.wanted {
+            self.fill(pool.wanted - pool.made)?;
+            pool.made = pool.wanted;
+        }
+        while pool.made > pool.wanted && self.take(&mut pool)? {
+            pool.made -= 1;
+        }
+        Ok(())
+    }
+
+    /// Puts back what clients took along when they were killed. Only right at a moment at which no
+    /// client holds any. Returns how many were missing.
+    pub fn reclaim(&self) -> io::Result<u32> {
+        let left = u32::try_from(self.tokens_left()?).unwrap_or(u32::MAX);
+        let lost = {
+            let mut pool = self.pool();
+            let lost = pool.made.saturating_sub(left);
+            pool.made = left;
+            lost
+        };
+        self.settle()?;
+        Ok(lost)
+    }
+
+    /// Tokens that there are by now, the implicit one not counted.
+    pub fn size(&self) -> u32 {
+        self.pool().made
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a token that nobody holds, if there is one.
+    fn take(&self, pool: &mut Pool) -> io::Result<bool> {
+        let taker = match &pool.taker {
+            Some(taker) => taker,
+            None => pool.taker.insert(self.open_taker()?),
+        };
+        match rustix::io::read(taker, &mut [0_u8; 1]) {
+            Ok(count) => Ok(count == 1),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens the channel anew. Clients share the flags of the end that they inherited, and must not
+    /// find it non-blocking.
+    fn open_taker(&self) -> io::Result<OwnedFd> {
+        let end = match &self.channel {
+            Channel::Pipe { read, .. } => read.as_raw_fd(),
+            Channel::Fifo { end, .. } => end.as_raw_fd(),
+        };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(format!("/proc/self/fd/{end}"), flags, Mode::empty())?)
     }
 
     /// Tokens that nobody holds now.
@@ -169,6 +252,33 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         drop(server);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_pool_grows_shrinks_and_finds_what_was_lost() {
+        for style in [JobserverStyle::Pipe, JobserverStyle::Fifo] {
+            let server = Jobserver::start(style, tokens(3), &std::env::temp_dir()).unwrap();
+            server.resize(6).unwrap();
+            assert_eq!((server.size(), server.tokens_left().unwrap()), (6, 6));
+            server.resize(1).unwrap();
+            assert_eq!((server.size(), server.tokens_left().unwrap()), (1, 1));
+            // A client holds the only token when the pool shrinks.
+            let mut pool = server.pool();
+            assert!(server.take(&mut pool).unwrap() && !server.take(&mut pool).unwrap());
+            drop(pool);
+            server.resize(0).unwrap();
+            assert_eq!(server.size(), 1);
+            server.fill(1).unwrap();
+            server.settle().unwrap();
+            assert_eq!((server.size(), server.tokens_left().unwrap()), (0, 0));
+            // A client that was killed returns nothing.
+            server.resize(4).unwrap();
+            let mut pool = server.pool();
+            assert!(server.take(&mut pool).unwrap());
+            drop(pool);
+            assert_eq!(server.reclaim().unwrap(), 1);
+            assert_eq!((server.size(), server.tokens_left().unwrap()), (4, 4));
+        }
     }
 
     /// make runs as many recipes at a time as there are tokens, and no more.

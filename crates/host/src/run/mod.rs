@@ -12,6 +12,7 @@ mod watch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ironwright_core::observe::{Exit, Observed, Sample};
@@ -45,6 +46,24 @@ pub struct Request {
     pub relay_stdout: bool,
     /// The same for standard error.
     pub relay_stderr: bool,
+    /// Processes that this one starts meanwhile and that are not the command's.
+    pub strangers: Strangers,
+}
+
+/// Processes that are children of this one and yet not of the command that it runs: they are
+/// neither watched nor ended with it.
+#[derive(Clone, Debug, Default)]
+pub struct Strangers(Arc<Mutex<Vec<i32>>>);
+
+impl Strangers {
+    /// Adds one. It must be told before its parent may be gone from the kernel's list.
+    pub fn add(&self, pid: i32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+    }
+
+    fn take(&self) -> Vec<i32> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Who wants to know how a run goes.
@@ -148,7 +167,7 @@ impl<'o> Run<'o> {
     fn start(request: &Request, observer: &'o mut dyn Observer) -> io::Result<Self> {
         let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
         let signals = Signals::register()?;
-        let mut watch = Watch::new(PROC, own);
+        let mut watch = Watch::new(PROC, own, request.strangers.clone());
         let (mut command, relays) = command(request)?;
         let child = command.spawn().map_err(|error| explain(request, error))?;
         // It still holds the child's ends of the pipes, which would never be seen to close.

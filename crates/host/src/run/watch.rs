@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use ironwright_core::observe::{Sample, thin};
 use ironwright_core::units::Bytes;
 
+use super::Strangers;
 use crate::procfs::{Process, TreeReader};
 
 /// Longest time between two looks.
@@ -40,11 +41,12 @@ pub(crate) struct Watch {
     pub(crate) largest_name: Option<String>,
     seen: BTreeSet<(i32, u64)>,
     pub(crate) samples: Vec<Sample>,
+    strangers: Strangers,
 }
 
 impl Watch {
     /// A watch over what `root` starts from now on.
-    pub(crate) fn new(proc: impl Into<PathBuf>, root: i32) -> Self {
+    pub(crate) fn new(proc: impl Into<PathBuf>, root: i32, strangers: Strangers) -> Self {
         let mut reader = TreeReader::new(proc, root);
         reader.disown_existing();
         let now = Instant::now();
@@ -58,6 +60,7 @@ impl Watch {
             largest_name: None,
             seen: BTreeSet::new(),
             samples: Vec::new(),
+            strangers,
         }
     }
 
@@ -70,7 +73,7 @@ impl Watch {
     /// Looks at the tree and plans the next look.
     pub(crate) fn look(&mut self) -> Sample {
         let (before, spent_before) = (Instant::now(), spent());
-        let tree = self.reader.snapshot();
+        let tree = self.snapshot();
         let sample = self.account(&tree, before);
         let cost = spent().saturating_sub(spent_before);
         self.interval = (self.interval * 3 / 2).min(STEADY).max(cost * COST_FACTOR).min(LONGEST);
@@ -101,11 +104,21 @@ impl Watch {
 
     /// Descendants that still run.
     pub(crate) fn running(&mut self) -> Vec<Process> {
-        self.reader.snapshot().into_iter().filter(|p| !p.zombie).collect()
+        self.snapshot().into_iter().filter(|p| !p.zombie).collect()
+    }
+
+    fn snapshot(&mut self) -> Vec<Process> {
+        for pid in self.strangers.take() {
+            self.reader.disown(pid);
+        }
+        self.reader.snapshot()
     }
 
     /// True for a child that there was before the watch began.
-    pub(crate) fn is_disowned(&self, pid: i32) -> bool {
+    pub(crate) fn is_disowned(&mut self, pid: i32) -> bool {
+        for pid in self.strangers.take() {
+            self.reader.disown(pid);
+        }
         self.reader.is_disowned(pid)
     }
 

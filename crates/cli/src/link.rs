@@ -1,0 +1,200 @@
+//! A run's connection to the governor while it goes: tells of the run and sizes its jobserver.
+//!
+//! A governor that died is replaced. Does not know which compilers ask.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ironwright_governor::start::Started;
+use ironwright_host::jobserver::Jobserver;
+use ironwright_host::run::Strangers;
+use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::governance;
+
+/// Pause between two looks at the jobserver.
+const TICK: Duration = Duration::from_millis(200);
+/// A governor speaks each second; one that is silent for so long is dead or stopped.
+const SILENT: Duration = Duration::from_secs(5);
+/// Time that launchers and other runs have to find or start a new governor first.
+const REPLACE_AFTER: Duration = Duration::from_millis(300);
+/// Pause between two tries to start one.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Time without any process but the build tool after which no token can be held.
+const QUIET_FOR: Duration = Duration::from_secs(1);
+
+/// What a run tells and shares.
+#[derive(Debug)]
+pub(crate) struct Situation {
+    pub(crate) begins: RunBegins,
+    pub(crate) pool: Option<Arc<Jobserver>>,
+    pub(crate) strangers: Strangers,
+    /// Processes of the run at the last look.
+    pub(crate) processes: Arc<AtomicU32>,
+}
+
+/// The connection; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct RunLink {
+    stop: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RunLink {
+    /// Connects, and starts a governor first if there is none.
+    pub(crate) fn begin(situation: Situation) -> io::Result<Self> {
+        governance::ensure()?;
+        let (stop, stopped) = UnixStream::pair()?;
+        let mut worker = Worker::new(situation, stopped);
+        worker.connect();
+        let thread =
+            std::thread::Builder::new().name("governor-link".into()).spawn(move || worker.run())?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for RunLink {
+    fn drop(&mut self) {
+        let _ = self.stop.shutdown(std::net::Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    situation: Situation,
+    stopped: UnixStream,
+    channel: Option<Channel>,
+    heard: Instant,
+    lost: Option<Instant>,
+    tried: Option<Instant>,
+    told: Option<(u32, u32)>,
+    quiet_since: Option<Instant>,
+}
+
+impl Worker {
+    fn new(situation: Situation, stopped: UnixStream) -> Self {
+        Self {
+            situation,
+            stopped,
+            channel: None,
+            heard: Instant::now(),
+            lost: None,
+            tried: None,
+            told: None,
+            quiet_since: None,
+        }
+    }
+
+    fn run(mut self) {
+        while !self.wait() {
+            self.listen();
+            self.care_for_pool();
+            if self.channel.is_none() {
+                self.replace();
+            }
+        }
+    }
+
+    /// Waits for a message; true when the run is over.
+    fn wait(&self) -> bool {
+        let mut watched = vec![PollFd::new(&self.stopped, PollFlags::IN)];
+        if let Some(channel) = &self.channel {
+            watched.push(PollFd::new(channel, PollFlags::IN));
+        }
+        let timeout = Timespec::try_from(TICK).ok();
+        // An interruption is as good as a tick.
+        let _ = rustix::event::poll(&mut watched, timeout.as_ref());
+        watched.first().is_some_and(|stopped| !stopped.revents().is_empty())
+    }
+
+    fn connect(&mut self) -> bool {
+        let Ok(socket) = UnixStream::connect(governance::place().socket()) else { return false };
+        let Ok(mut channel) = Channel::new(socket) else { return false };
+        if channel.tell(&ToGovernor::RunBegins(self.situation.begins.clone())).is_err() {
+            return false;
+        }
+        (self.channel, self.heard, self.lost, self.told) =
+            (Some(channel), Instant::now(), None, None);
+        true
+    }
+
+    fn listen(&mut self) {
+        let Some(channel) = &mut self.channel else { return };
+        let mut open = channel.flush().is_ok() & channel.receive().is_ok();
+        let mut sizes = Vec::new();
+        loop {
+            match channel.next_from_governor() {
+                Ok(Some(message)) => {
+                    self.heard = Instant::now();
+                    if let FromGovernor::Pool { size } = message {
+                        sizes.push(size);
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    open = false;
+                    break;
+                }
+            }
+        }
+        if let (Some(size), Some(pool)) = (sizes.last(), &self.situation.pool) {
+            let _ = pool.resize(*size);
+        }
+        if !open || self.heard.elapsed() > SILENT {
+            self.lose();
+        }
+    }
+
+    /// Without a governor the pool is what it was at the beginning.
+    fn lose(&mut self) {
+        (self.channel, self.lost) = (None, Some(Instant::now()));
+        if let (Some(pool), Some(tokens)) = (&self.situation.pool, self.situation.begins.tokens) {
+            let _ = pool.resize(tokens);
+        }
+    }
+
+    fn care_for_pool(&mut self) {
+        let Some(pool) = &self.situation.pool else { return };
+        let _ = pool.settle();
+        let quiet = self.situation.processes.load(Ordering::Relaxed) <= 1;
+        let since = quiet.then(|| self.quiet_since.unwrap_or_else(Instant::now));
+        self.quiet_since = since;
+        if since.is_some_and(|since| since.elapsed() > QUIET_FOR) {
+            let _ = pool.reclaim();
+            self.quiet_since = None;
+        }
+        let free = u32::try_from(pool.tokens_left().unwrap_or(0)).unwrap_or(u32::MAX);
+        let state = (pool.size(), free);
+        if self.told != Some(state)
+            && let Some(channel) = &mut self.channel
+        {
+            let _ = channel.tell(&ToGovernor::Pool { size: state.0, free: state.1 });
+            self.told = Some(state);
+        }
+    }
+
+    fn replace(&mut self) {
+        if self.connect() {
+            return;
+        }
+        let waited = self.lost.is_none_or(|since| since.elapsed() >= REPLACE_AFTER);
+        let tried = self.tried.is_some_and(|then| then.elapsed() < AGAIN_AFTER);
+        if !waited || tried {
+            return;
+        }
+        self.tried = Some(Instant::now());
+        if let Ok(Started::New(child)) = governance::ensure() {
+            if let Ok(pid) = i32::try_from(child.id()) {
+                self.situation.strangers.add(pid);
+            }
+            self.connect();
+        }
+    }
+}
