@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, history, man, probe, profile, run, schema, settings, simulate,
+    build, completions, doctor, emit, history, man, probe, profile, replay, run, schema, settings,
+    simulate, top,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -99,6 +100,10 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// List past runs.
     History(history::HistoryArgs),
+    /// Watch what the governor does: memory, threads, what runs, what waits and why.
+    Top(top::TopArgs),
+    /// Watch a past run as it was under the governor.
+    Replay(replay::ReplayArgs),
     /// Simulate how long a workload takes under the governor and under fixed rules.
     Simulate(simulate::SimulateArgs),
     /// Print the JSON schema of an output.

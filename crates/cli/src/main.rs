@@ -10,6 +10,7 @@ mod execute;
 mod progress;
 mod summary;
 mod table;
+mod top;
 mod ui;
 
 use std::process::ExitCode;

@@ -10,10 +10,12 @@ pub(crate) mod history;
 pub(crate) mod man;
 pub(crate) mod probe;
 pub(crate) mod profile;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod simulate;
+pub(crate) mod top;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
@@ -30,6 +32,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),
+        Command::Top(args) => top::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
