@@ -53,7 +53,7 @@ pub(crate) struct Scene<'a> {
     /// Something that a user should know of the view itself.
     pub(crate) notice: Option<String>,
     /// Keys, where there are any.
-    pub(crate) keys: &'static str,
+    pub(crate) keys: &'static [&'static str],
     /// Order of units.
     pub(crate) sort: Sort,
     /// Units that are scrolled past.
@@ -62,18 +62,21 @@ pub(crate) struct Scene<'a> {
     pub(crate) palette: Palette,
 }
 
-/// Runs and ended units that are shown where there is little room.
+/// Runs that are shown where there is little room.
 const FEW: usize = 3;
+/// A frame lower than this has no graphs and few headings.
+const LOW: usize = 18;
+/// Ended units that are shown.
+const MOST_ENDED: usize = 8;
 
 /// The lines of a frame; as many as it takes when no height is given.
 pub(crate) fn draw(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> Vec<Line<'static>> {
     let mut top = head(scene, columns);
-    if height.is_none_or(|height| height >= 18) && !scene.view.trend.points.is_empty() {
+    if height.is_none_or(|height| height >= LOW) && !scene.view.trend.points.is_empty() {
         top.extend(trends(scene, columns));
     }
     let mut runs = run_section(scene, columns, height);
     let foot = foot(scene, columns);
-    let mut ended = ended_section(scene, columns, height);
     if scene.view.units.is_empty() && scene.view.runs.is_empty() {
         runs = vec![
             Line::default(),
@@ -81,19 +84,18 @@ pub(crate) fn draw(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> 
         ];
     }
     let used = top.len() + runs.len() + foot.len();
-    let mut room = height.map(|height| height.saturating_sub(used));
-    if room.is_some_and(|room| room < ended.len() + 4) {
-        ended.clear();
-    }
-    room = room.map(|room| room.saturating_sub(ended.len()));
+    let room = height.map(|height| height.saturating_sub(used));
     let units = unit_section(scene, columns, room);
-    let empty = room.map_or(0, |room| room.saturating_sub(units.len()));
+    let room = room.map(|room| room.saturating_sub(units.len()));
+    let ended = ended_section(scene, columns, room);
+    let empty = room.map_or(0, |room| room.saturating_sub(ended.len()));
     let mut lines = top;
     lines.extend(runs);
     lines.extend(units);
     lines.extend(ended);
     lines.extend(std::iter::repeat_n(Line::default(), empty));
     lines.extend(foot);
+    lines.truncate(height.unwrap_or(usize::MAX));
     lines
 }
 
@@ -110,6 +112,9 @@ fn head(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
     }
     let name = cut(&scene.name, columns);
     let room = columns.saturating_sub(width(&name) + width(badge) + 1);
+    if width(&who) > room {
+        who.clear();
+    }
     let mut lines = vec![Line::from(vec![
         Span::styled(name, scene.palette.heading()),
         Span::styled(left(&who, room), scene.palette.dim()),
@@ -134,7 +139,8 @@ const fn alarm_name(alarm: Alarm) -> &'static str {
 
 /// Columns for the words beside a gauge.
 fn words_beside(columns: usize) -> usize {
-    if columns < NARROW { 28 } else { 40 }
+    let wanted = if columns < NARROW { 32 } else { 40 };
+    wanted.min(columns.saturating_sub(9))
 }
 
 fn memory_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
@@ -147,11 +153,7 @@ fn memory_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     let held = cells(share(view.look.held), room);
     let kept = cells(share(reserved), room).saturating_sub(held);
     let mut text = format!("{} of {} GiB", gib(view.look.held), gib(whole));
-    if columns >= NARROW {
-        text.push_str(&format!(", {} kept for units", gib(reserved)));
-    } else {
-        text.push_str(&format!(", {} kept", gib(reserved)));
-    }
+    text.push_str(&format!(", {} reserved", gib(reserved)));
     Line::from(vec![
         Span::raw("memory  "),
         Span::styled("█".repeat(held), scene.palette.level(share(view.look.held))),
@@ -172,7 +174,7 @@ fn thread_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
         (size.saturating_add(pool.size.into()), free.saturating_add(pool.free.into()))
     });
     if size > 0 {
-        text.push_str(&format!(", {} of {size} tokens taken", size.saturating_sub(free)));
+        text.push_str(&format!(", {} of {size} tokens", size.saturating_sub(free)));
     }
     Line::from(vec![
         Span::raw("threads "),
@@ -222,15 +224,15 @@ fn run_section(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> Vec<
     }
     let most = match height {
         None => usize::MAX,
-        Some(height) if height < 18 => 1,
+        Some(height) if height < LOW => 2,
         Some(height) => (height / 5).max(FEW),
     };
     let mut lines = Vec::new();
-    let is_high = height.is_none_or(|height| height >= 18);
+    let is_high = height.is_none_or(|height| height >= LOW);
     if is_high {
         lines.push(Line::default());
+        lines.push(rows::run_headings(scene, columns));
     }
-    lines.push(rows::run_headings(scene, columns));
     // Those that go on come first.
     let (open, over): (Vec<_>, Vec<_>) = runs.values().partition(|run| run.ended_us.is_none());
     let shown = open.into_iter().chain(over).take(most);
@@ -255,7 +257,7 @@ fn unit_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<L
     parts.push(format!("{} waiting", tally.waiting));
     let more = format!("{}, {}", parts.join(", "), scene.sort.name());
     let mut lines = Vec::new();
-    let is_roomy = room.is_none_or(|room| room >= 8);
+    let is_roomy = room.is_none_or(|room| room >= 10);
     if is_roomy {
         lines.push(Line::default());
     }
@@ -270,7 +272,10 @@ fn unit_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<L
     lines.extend(units.iter().skip(first).take(shown).map(|unit| rows::unit(scene, columns, unit)));
     if !fits {
         let hidden = units.len().saturating_sub(shown);
-        let text = format!("… {first} above, {} below", hidden.saturating_sub(first));
+        let text = match first {
+            0 => format!("… {hidden} more"),
+            _ => format!("… {first} above, {} below", hidden.saturating_sub(first)),
+        };
         lines.push(Line::styled(cut(&text, columns), scene.palette.dim()));
     }
     lines
@@ -290,14 +295,10 @@ fn sorted<'a>(scene: &Scene<'a>) -> Vec<&'a UnitView> {
     units
 }
 
-fn ended_section(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> Vec<Line<'static>> {
+fn ended_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<Line<'static>> {
     let ended = &scene.view.ended;
-    let most = match height {
-        Some(height) if height < 24 => return Vec::new(),
-        Some(height) => (height / 6).max(FEW),
-        None => 5,
-    };
-    if ended.is_empty() {
+    let most = room.map_or(MOST_ENDED, |room| room.saturating_sub(2).min(MOST_ENDED));
+    if ended.is_empty() || most == 0 {
         return Vec::new();
     }
     let mut lines = vec![Line::default(), title(scene, columns, "ended", &rows::totals(scene))];
@@ -312,10 +313,17 @@ fn foot(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
     }
     let counts = scene.view.counts;
     let totals =
-        format!("{} done  {} failed  {} retries", counts.done, counts.failed, counts.retries);
+        format!("{} done, {} failed, {} again", counts.done, counts.failed, counts.retries);
     let room = columns.saturating_sub(width(&totals) + 1);
+    let mut keys = String::new();
+    for key in scene.keys {
+        if width(&keys) + width(key) <= room {
+            keys.push_str(key);
+            keys.push_str("  ");
+        }
+    }
     vec![Line::from(vec![
-        Span::styled(left(scene.keys, room), scene.palette.dim()),
+        Span::styled(left(&keys, room), scene.palette.dim()),
         Span::raw(" "),
         Span::raw(right(&totals, columns.saturating_sub(room + 1))),
     ])]

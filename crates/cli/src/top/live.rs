@@ -23,7 +23,7 @@ const FRAME: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time for which a stream of notes outlives its governor, so that the next one can go on.
 const BETWEEN_GOVERNORS: Duration = Duration::from_secs(10);
-const KEYS: &str = "q quit  p freeze  s sort  ↑↓ scroll";
+const KEYS: &[&str] = &["q quit", "p freeze", "s sort", "↑↓ scroll"];
 
 /// Microseconds since 1970.
 pub(crate) fn now_us() -> i64 {
@@ -79,7 +79,7 @@ impl Live {
         }
     }
 
-    fn scene(&self, palette: Palette, keys: &'static str) -> Scene<'_> {
+    fn scene(&self, palette: Palette, keys: &'static [&'static str]) -> Scene<'_> {
         // What is no longer told stands still instead of getting older.
         let now = if self.link.is_open() { now_us() } else { self.view.at_us };
         let (view, now_us) = match &self.frozen {
@@ -154,7 +154,7 @@ pub(crate) fn once(link: Link) -> Result<u8, CliError> {
         }
         live.link.wait(FRAME);
     }
-    ui::print(&plain(&live.scene(Palette::PLAIN, "")))?;
+    ui::print(&plain(&live.scene(Palette::PLAIN, &[])))?;
     Ok(0)
 }
 

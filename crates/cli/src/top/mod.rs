@@ -12,3 +12,6 @@ pub(crate) mod player;
 mod rows;
 mod screen;
 mod text;
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::error::CliError;
 const FRAME: Duration = Duration::from_millis(100);
 /// How far one key goes, in microseconds.
 const STEP_US: i64 = 5_000_000;
-const KEYS: &str = "q quit  space pause  ←→ 5 s  +- speed  s sort";
+const KEYS: &[&str] = &["q quit", "space pause", "←→ 5 s", "+- speed", "s sort", "↑↓ scroll"];
 /// Slowest and fastest.
 pub(crate) const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 
@@ -113,7 +113,7 @@ impl Player {
         format!("{at} of {end}, {state}, speed {}", self.speed)
     }
 
-    fn scene(&self, notice: String, keys: &'static str) -> Scene<'_> {
+    fn scene(&self, notice: String, keys: &'static [&'static str]) -> Scene<'_> {
         Scene {
             view: &self.view,
             now_us: self.at_us,
@@ -130,7 +130,7 @@ impl Player {
     pub(crate) fn frame(&self) -> String {
         let seconds = |us: i64| time(us.saturating_sub(self.start_us()) as f64 / 1e6);
         let notice = format!("{} of {}", seconds(self.at_us), seconds(self.end_us()));
-        plain(&self.scene(notice, ""))
+        plain(&self.scene(notice, &[]))
     }
 
     fn grant(&mut self, wish: Wish) {

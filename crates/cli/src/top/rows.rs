@@ -9,14 +9,18 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::draw::Scene;
-use super::text::{cells, cut, exact_time, gib, left, part, percent, right, time, width};
+use super::text::{cells, cut, cut_path, exact_time, gib, left, part, percent, right, time, width};
 
 /// Space between columns.
 const GAP: usize = 2;
 /// A frame narrower than this has short columns.
 pub(crate) const NARROW: usize = 76;
-/// A frame at least this wide has all columns.
-pub(crate) const WIDE: usize = 104;
+/// A frame narrower than this has only the columns that matter most.
+const TINY: usize = 56;
+/// A frame at least this wide has columns of their own for times and reasons.
+const WIDE: usize = 104;
+/// A frame at least this wide has room for figures that are seldom needed.
+const VERY_WIDE: usize = 124;
 
 /// A cell: its text fills its column.
 pub(crate) type Cell = (String, Style);
@@ -47,7 +51,9 @@ pub(crate) fn title(scene: &Scene<'_>, columns: usize, name: &str, more: &str) -
 
 /// A bar of which a part is filled.
 pub(crate) fn bar(filled: f64, columns: usize) -> String {
-    let cells = cells(filled, columns);
+    // What is not all is not shown as all.
+    let most = if filled < 1.0 { columns.saturating_sub(1) } else { columns };
+    let cells = cells(filled, columns).min(most);
     "█".repeat(cells) + &"░".repeat(columns.saturating_sub(cells))
 }
 
@@ -72,11 +78,17 @@ impl RunColumns {
     fn of(columns: usize) -> Self {
         let mut widths =
             Self { label: 0, bar: 16, units: 9, left: 12, now: 20, tokens: 7, retries: 7, cpu: 9 };
+        if columns < VERY_WIDE {
+            (widths.bar, widths.now) = (12, 18);
+        }
         if columns < WIDE {
             (widths.bar, widths.now, widths.cpu) = (12, 0, 0);
         }
         if columns < NARROW {
             (widths.bar, widths.tokens, widths.retries) = (8, 0, 0);
+        }
+        if columns < TINY {
+            widths.bar = 0;
         }
         let others = [
             widths.bar,
@@ -111,8 +123,8 @@ pub(crate) fn run_headings(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     let dim = scene.palette.dim();
     kept([
         (w.label, false, "run".to_owned(), dim),
-        (w.bar, false, "of units seen".to_owned(), dim),
-        (w.units, true, "ended".to_owned(), dim),
+        (w.bar, false, "progress".to_owned(), dim),
+        (w.units, true, "units".to_owned(), dim),
         (w.left, true, "time left".to_owned(), dim),
         (w.now, false, "now".to_owned(), dim),
         (w.tokens, true, "tokens".to_owned(), dim),
@@ -144,7 +156,7 @@ pub(crate) fn run(scene: &Scene<'_>, columns: usize, run: &RunView) -> Line<'sta
     let bar_style = if failed { palette.bad() } else { palette.good() };
     let retries_style = if run.counts.retries > 0 { palette.warn() } else { palette.dim() };
     kept([
-        (w.label, false, run_name(run), label_style),
+        (w.label, false, cut_path(&run_name(run), w.label), label_style),
         (w.bar, false, bar(progress.part(), w.bar), bar_style),
         (w.units, true, format!("{}/{}", progress.ended, progress.seen), Style::new()),
         (w.left, true, left, Style::new()),
@@ -178,12 +190,18 @@ struct UnitColumns {
 impl UnitColumns {
     fn of(columns: usize) -> Self {
         let mut widths =
-            Self { phase: 8, label: 0, tool: 8, bar: 10, memory: 12, peak: 5, time: 13, why: 22 };
+            Self { phase: 8, label: 0, tool: 8, bar: 10, memory: 14, peak: 5, time: 16, why: 22 };
+        if columns < VERY_WIDE {
+            (widths.bar, widths.peak) = (8, 0);
+        }
         if columns < WIDE {
-            (widths.peak, widths.time, widths.why) = (0, 0, 18);
+            (widths.bar, widths.memory, widths.time, widths.why) = (6, 12, 0, 18);
         }
         if columns < NARROW {
             (widths.tool, widths.bar, widths.why) = (0, 0, 16);
+        }
+        if columns < TINY {
+            widths.why = 0;
         }
         let others = [
             widths.phase,
@@ -204,13 +222,18 @@ impl UnitColumns {
 pub(crate) fn unit_headings(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     let w = UnitColumns::of(columns);
     let dim = scene.palette.dim();
-    let why = if w.time > 0 { "waits for, or known from" } else { "time, or waits for" };
+    let why = if w.time > 0 { "waits for, known from" } else { "time, waits for" };
     kept([
         (w.phase, false, "state".to_owned(), dim),
         (w.label, false, "unit".to_owned(), dim),
         (w.tool, false, "tool".to_owned(), dim),
         (w.bar, false, "memory".to_owned(), dim),
-        (w.memory, true, "GiB / kept".to_owned(), dim),
+        (
+            w.memory,
+            true,
+            (if w.memory > 12 { "GiB / reserved" } else { "GiB/reserved" }).to_owned(),
+            dim,
+        ),
         (w.peak, true, "peak".to_owned(), dim),
         (w.time, true, "time".to_owned(), dim),
         (w.why, false, why.to_owned(), dim),
@@ -234,7 +257,7 @@ pub(crate) fn unit(scene: &Scene<'_>, columns: usize, unit: &UnitView) -> Line<'
     let (why, why_style) = why(scene, unit, w.time > 0);
     kept([
         (w.phase, false, phase_name(unit.phase).to_owned(), palette.phase(unit.phase)),
-        (w.label, false, unit_name(unit), quiet),
+        (w.label, false, unit_name(unit, w.label), quiet),
         (w.tool, false, unit.asked.tool.clone(), palette.dim()),
         (
             w.bar,
@@ -259,14 +282,16 @@ const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-fn unit_name(unit: &UnitView) -> String {
+/// What a unit is called, with the number of its attempt when it is not the first.
+fn unit_name(unit: &UnitView, columns: usize) -> String {
     let label = &unit.asked.label;
     let package = unit.asked.package.as_ref().filter(|package| !label.contains(package.as_str()));
-    let mut name = package.map_or_else(|| label.clone(), |package| format!("{package}: {label}"));
-    if unit.attempt > 1 {
-        name.push_str(&format!(" (attempt {})", unit.attempt));
+    let name = package.map_or_else(|| label.clone(), |package| format!("{package}: {label}"));
+    if unit.attempt <= 1 {
+        return cut_path(&name, columns);
     }
-    name
+    let attempt = format!(" ×{}", unit.attempt);
+    cut_path(&name, columns.saturating_sub(width(&attempt))) + &attempt
 }
 
 /// How long it ran, of what is expected; how long it waits or is paused.
@@ -322,13 +347,19 @@ pub(crate) fn ended(scene: &Scene<'_>, columns: usize, ended: &EndedUnit) -> Lin
     };
     let exit = ended.exit.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
     let told = ended.message.clone().or(exit).unwrap_or_else(|| retry_reason(ended).to_owned());
-    let label_width = if columns < NARROW { 20 } else { 30 };
+    let label_width = match columns {
+        ..TINY => 16,
+        TINY..NARROW => 20,
+        _ => 30,
+    };
     let mut cells = vec![
         (left(word, 8), style),
-        (left(&unit_name(&ended.unit), label_width), Style::new()),
+        (left(&unit_name(&ended.unit, label_width), label_width), Style::new()),
         (right(&exact_time(ended.wall_us), 10), Style::new()),
-        (right(&format!("{} GiB", gib(ended.peak)), 9), Style::new()),
     ];
+    if columns >= TINY {
+        cells.push((right(&format!("{} GiB", gib(ended.peak)), 9), Style::new()));
+    }
     let room = rest(columns, &[8, label_width, 10, 9]);
     if room > 4 && !told.is_empty() {
         cells.push((cut(&told, room), palette.dim()));

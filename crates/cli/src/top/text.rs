@@ -27,6 +27,20 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
+/// The same, without its beginning where it is a path: the end tells more.
+pub(crate) fn cut_path(text: &str, columns: usize) -> String {
+    if width(text) <= columns || !text.contains('/') || columns == 0 {
+        return cut(text, columns);
+    }
+    let mut kept = text;
+    while width(kept) + 1 > columns {
+        let mut characters = kept.chars();
+        characters.next();
+        kept = characters.as_str();
+    }
+    format!("…{kept}")
+}
+
 /// A text of exactly so many columns.
 pub(crate) fn left(text: &str, columns: usize) -> String {
     let kept = cut(text, columns);
@@ -105,6 +119,7 @@ mod tests {
     #[test]
     fn texts_fill_their_columns_exactly() {
         assert_eq!([left("abc", 5), right("abc", 5)], ["abc  ", "  abc"]);
+        assert_eq!([cut_path("a/b/cdef", 4), cut_path("abcdef", 4)], ["…def", "abc…"]);
         assert_eq!([left("abcdef", 4), left("日本語", 4), left("ab", 0)], ["abc…", "日… ", ""]);
     }
 
