@@ -110,8 +110,9 @@ fn head(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
     if let Some(up) = view.up_seconds(scene.now_us).filter(|_| columns >= NARROW) {
         who.push_str(&format!(", up {}", time(up)));
     }
-    let name = cut(&scene.name, columns);
-    let room = columns.saturating_sub(width(&name) + width(badge) + 1);
+    let badge = cut(badge, columns);
+    let name = cut(&scene.name, columns.saturating_sub(width(&badge) + 1));
+    let room = columns.saturating_sub(width(&name) + width(&badge) + 1);
     if width(&who) > room {
         who.clear();
     }
