@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ use ironwright_core::units::Bytes;
 use ironwright_core::view::{Asked, Happening, Note, View};
 use ironwright_history::{History, Owner, StoredEvent};
 use ironwright_wire::{Channel, FromGovernor, ToGovernor};
+use rustix::process::{Pid, Signal};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::TempDir;
 
 fn note(second: i64, what: Happening) -> Note {
@@ -113,7 +117,6 @@ fn output_within(mut child: Child, seconds: u64) -> Output {
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("it does not end");
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -182,6 +185,83 @@ fn something_else_on_the_socket_is_told() {
     let output = output_within(child, 20);
     assert_eq!(output.status.code(), Some(4));
     assert!(text(&output).contains("another version"), "{}", text(&output));
+}
+
+/// `top` on a terminal of its own, and what it writes there until it ends.
+struct OnTerminal {
+    child: Child,
+    terminal: File,
+    written: Vec<u8>,
+}
+
+impl OnTerminal {
+    fn new(mut command: Command) -> Self {
+        let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&main).unwrap();
+        unlockpt(&main).unwrap();
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&main, size).unwrap();
+        let path = ptsname(&main, Vec::new()).unwrap().into_string().unwrap();
+        let end = || File::options().read(true).write(true).open(&path).unwrap();
+        command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        let child = command.env_remove("NO_COLOR").spawn().unwrap();
+        // The terminal ends when only the child's ends of it are left to close.
+        drop(command);
+        Self { child, terminal: File::from(main), written: Vec::new() }
+    }
+
+    fn has_written(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.written).contains(text)
+    }
+
+    fn read_until(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        while !self.has_written(text) {
+            let count = self.terminal.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "no {text} in {}", String::from_utf8_lossy(&self.written));
+            self.written.extend(&buffer[..count]);
+        }
+    }
+}
+
+const ENTERED: &str = "\u{1b}[?1049h";
+const LEFT: &str = "\u{1b}[?1049l";
+
+#[test]
+fn a_terminal_is_given_back_after_a_key_and_after_a_signal() {
+    for is_key in [true, false] {
+        let governor = Governor::new();
+        let mut shown = OnTerminal::new(governor.top(&[]));
+        for text in [ENTERED, "syntect", "q quit"] {
+            shown.read_until(text);
+        }
+        assert!(!shown.has_written(LEFT));
+        if is_key {
+            shown.terminal.write_all(b"q").unwrap();
+        } else {
+            let pid = Pid::from_child(&shown.child);
+            rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        }
+        shown.read_until(LEFT);
+        assert!(output_within(shown.child, 20).status.success());
+    }
+}
+
+#[test]
+fn the_view_outlives_its_governor() {
+    let governor = Governor::new();
+    let mut shown = OnTerminal::new(governor.top(&[]));
+    shown.read_until("syntect");
+    std::fs::remove_file(governor.socket()).unwrap();
+    drop(governor.notes);
+    shown.read_until("the governor ended");
+    shown.written.clear();
+    let notes = listen(&governor.home.path().join("socket"));
+    notes.send(note(2, asked(2, "successor"))).unwrap();
+    shown.read_until("successor");
+    shown.terminal.write_all(&[3]).unwrap();
+    shown.read_until(LEFT);
+    assert!(output_within(shown.child, 20).status.success());
 }
 
 /// A home whose history has one run of a minute, with its events and one that is no JSON.

@@ -2,8 +2,6 @@
 //!
 //! Does not know how events are stored, nor how a view is drawn.
 
-use std::io::IsTerminal;
-
 use clap::Args;
 use ironwright_core::view::{Happening, Note};
 use ironwright_history::{Record, RunId, StoredEvent};
@@ -11,12 +9,10 @@ use ironwright_history::{Record, RunId, StoredEvent};
 use crate::error::{CliError, count};
 use crate::execute::{history_path, open_history};
 use crate::top::player::{Player, SPEEDS};
+use crate::top::screen::is_usable;
 use crate::ui;
 
 /// Watch a past run as it was under the governor.
-///
-/// Shows the events that the history kept of a run in the view of `ironwright top`. Where standard
-/// output is no terminal, the frame of one moment is printed as text.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Keys: space pauses; ← → go 5 s back and forth; + - change the speed; q quits.\n\n\
@@ -68,7 +64,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let mut player = Player::new(name(&record), notes, args.speed);
     match args.at {
         Some(seconds) => player.seek_seconds(seconds),
-        None if args.once || !std::io::stdout().is_terminal() => player.seek_end(),
+        None if args.once || !is_usable() => player.seek_end(),
         None => return player.play(),
     }
     ui::print(&player.frame())?;

@@ -2,7 +2,6 @@
 //!
 //! Does not know how a view is drawn, nor how the governor decides.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,14 +9,10 @@ use clap::Args;
 use crate::error::CliError;
 use crate::top::link::{Link, socket_path};
 use crate::top::live;
+use crate::top::screen::is_usable;
 use crate::ui;
 
 /// Watch what the governor does: memory, threads, what runs, what waits and why.
-///
-/// Shows the memory that builds may take and take, every running, paused and waiting unit with what
-/// it waits for, every run with its progress, and how pressure developed. A time left is a lower
-/// bound: units that have not asked yet are not known. Where standard output is no terminal, one
-/// frame is printed as text.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Keys: q, Esc or Ctrl-C quit; p freezes; s sorts by state, memory, age; ↑ ↓ scroll.\n\n\
@@ -42,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(args: &TopArgs) -> Result<u8, CliError> {
     let mut link = Link::new(socket_path());
-    let is_text = args.once || args.json || !std::io::stdout().is_terminal();
+    let is_text = args.once || args.json || !is_usable();
     if !link.is_open() && !args.wait {
         return Err(CliError::NoGovernor);
     }

@@ -10,7 +10,7 @@ pub(crate) mod palette;
 pub(crate) mod plain;
 pub(crate) mod player;
 mod rows;
-mod screen;
+pub(crate) mod screen;
 mod text;
 
 #[cfg(test)]

@@ -135,7 +135,10 @@ impl Player {
 
     fn grant(&mut self, wish: Wish) {
         match wish {
-            Wish::Hold if self.at_us >= self.end_us() => self.seek(self.start_us()),
+            Wish::Hold if self.at_us >= self.end_us() => {
+                self.seek(self.start_us());
+                self.is_paused = false;
+            }
             Wish::Hold => self.is_paused = !self.is_paused,
             Wish::Back => self.seek(self.at_us.saturating_sub(STEP_US)),
             Wish::Forth => self.seek(self.at_us.saturating_add(STEP_US)),

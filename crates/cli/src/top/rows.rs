@@ -77,7 +77,7 @@ struct RunColumns {
 impl RunColumns {
     fn of(columns: usize) -> Self {
         let mut widths =
-            Self { label: 0, bar: 16, units: 9, left: 12, now: 20, tokens: 7, retries: 7, cpu: 9 };
+            Self { label: 0, bar: 16, units: 9, left: 14, now: 20, tokens: 7, retries: 7, cpu: 9 };
         if columns < VERY_WIDE {
             (widths.bar, widths.now) = (12, 18);
         }

@@ -2,7 +2,7 @@
 //!
 //! Does not know what is shown.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +16,11 @@ use signal_hook::flag;
 
 use super::keys::{Wish, wish};
 use crate::error::CliError;
+
+/// Whether standard output is a terminal that a view can be drawn on.
+pub(crate) fn is_usable() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
 
 /// A terminal in use.
 pub(crate) struct Screen {

@@ -164,8 +164,8 @@ impl View {
     /// The unit has usually just ended, and comes back.
     fn retried(&mut self, number: u64, attempt: u32, by_kernel: bool, at_us: i64) {
         let mut ended = self.ended.iter_mut().rev();
-        let last = ended.find(|ended| ended.unit.asked.unit == number && !ended.retried);
-        let (unit, lost) = match (self.units.remove(&number), last) {
+        let newest = ended.find(|ended| ended.unit.asked.unit == number && !ended.retried);
+        let (mut unit, attempt_lost) = match (self.units.remove(&number), newest) {
             (Some(unit), _) => (unit, None),
             (None, Some(ended)) => {
                 ended.retried = true;
@@ -173,8 +173,7 @@ impl View {
             }
             (None, None) => return,
         };
-        self.count(unit.asked.run, |counts| counts.retry(lost, by_kernel));
-        let mut unit = unit;
+        self.count(unit.asked.run, |counts| counts.retry(attempt_lost, by_kernel));
         unit.begin_again(attempt, at_us);
         if self.units.len() < MOST_UNITS {
             self.units.insert(number, unit);

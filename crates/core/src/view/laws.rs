@@ -279,9 +279,9 @@ proptest! {
     #[test]
     fn a_state_and_what_follows_make_what_all_notes_make(
         notes in any_notes(),
-        part in 0.0..1.0_f64,
+        percent in 0..100_usize,
     ) {
-        let (before, after) = notes.split_at((notes.len() as f64 * part) as usize);
+        let (before, after) = notes.split_at(notes.len() * percent / 100);
         let view = folded(before);
         let state = Note { at_us: view.at_us, what: Happening::State { view: Box::new(view) } };
         let sent: Note = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
