@@ -53,8 +53,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         return Err(CliError::NoEvents(args.run));
     }
     if args.json {
-        let lines: String = events.iter().map(|event| format!("{}\n", event.json)).collect();
-        ui::print(&lines)?;
+        let lines: Vec<_> = events.iter().map(|event| event.json.as_str()).collect();
+        ui::print(&format!("{}\n", lines.join("\n")))?;
         return Ok(0);
     }
     let (notes, skipped) = read(&record, &events);

@@ -8,8 +8,8 @@ use ironwright_core::units::Bytes;
 use ironwright_core::view::{Point, UnitView, View};
 use ratatui::text::{Line, Span};
 
-use super::palette::Palette;
-use super::rows::{self, NARROW, title};
+use super::palette::{DIM, HEADING, Palette};
+use super::rows::{self, NARROW, WIDE, title};
 use super::text::{cells, cut, gib, graph, left, part, percent, right, time, width};
 
 /// In which order units stand.
@@ -117,8 +117,8 @@ fn head(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
         who.clear();
     }
     let mut lines = vec![Line::from(vec![
-        Span::styled(name, scene.palette.heading()),
-        Span::styled(left(&who, room), scene.palette.dim()),
+        Span::styled(name, HEADING),
+        Span::styled(left(&who, room), DIM),
         Span::raw(" "),
         Span::styled(badge, style),
     ])];
@@ -140,7 +140,11 @@ const fn alarm_name(alarm: Alarm) -> &'static str {
 
 /// Columns for the words beside a gauge.
 fn words_beside(columns: usize) -> usize {
-    let wanted = if columns < NARROW { 32 } else { 40 };
+    let wanted = match columns {
+        ..NARROW => 32,
+        NARROW..WIDE => 40,
+        _ => 46,
+    };
     wanted.min(columns.saturating_sub(9))
 }
 
@@ -155,11 +159,16 @@ fn memory_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     let kept = cells(share(reserved), room).saturating_sub(held);
     let mut text = format!("{} of {} GiB", gib(view.look.held), gib(whole));
     text.push_str(&format!(", {} reserved", gib(reserved)));
+    // What others hold cannot be had.
+    let available = view.look.available;
+    if available.0 > 0 && available < whole {
+        text.push_str(&format!(", {} to be had", gib(available)));
+    }
     Line::from(vec![
         Span::raw("memory  "),
         Span::styled("█".repeat(held), scene.palette.level(share(view.look.held))),
         Span::styled("▒".repeat(kept), scene.palette.bar()),
-        Span::styled("░".repeat(room.saturating_sub(held + kept)), scene.palette.dim()),
+        Span::styled("░".repeat(room.saturating_sub(held + kept)), DIM),
         Span::raw(format!(" {}", left(&text, words))),
     ])
 }
@@ -180,7 +189,7 @@ fn thread_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     Line::from(vec![
         Span::raw("threads "),
         Span::styled("█".repeat(busy), scene.palette.good()),
-        Span::styled("░".repeat(room.saturating_sub(busy)), scene.palette.dim()),
+        Span::styled("░".repeat(room.saturating_sub(busy)), DIM),
         Span::raw(format!(" {}", left(&text, words))),
     ])
 }
@@ -210,7 +219,7 @@ fn trends(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
         third,
     ];
     let each = columns.saturating_sub(4) / 3;
-    let names = all.iter().map(|(name, _)| (left(name, each), scene.palette.dim())).collect();
+    let names = all.iter().map(|(name, _)| (left(name, each), DIM)).collect();
     let graphs = all.iter().map(|(_, parts)| {
         let newest = parts.last().copied().unwrap_or(0.0);
         (graph(parts, each), scene.palette.level(newest))
@@ -232,7 +241,7 @@ fn run_section(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> Vec<
     let is_high = height.is_none_or(|height| height >= LOW);
     if is_high {
         lines.push(Line::default());
-        lines.push(rows::run_headings(scene, columns));
+        lines.push(rows::run_headings(columns));
     }
     // Those that go on come first.
     let (open, over): (Vec<_>, Vec<_>) = runs.values().partition(|run| run.ended_us.is_none());
@@ -240,7 +249,7 @@ fn run_section(scene: &Scene<'_>, columns: usize, height: Option<usize>) -> Vec<
     lines.extend(shown.map(|run| rows::run(scene, columns, run)));
     if runs.len() > most && is_high {
         let more = format!("… and {} more", runs.len() - most);
-        lines.push(Line::styled(more, scene.palette.dim()));
+        lines.push(Line::styled(more, DIM));
     }
     lines
 }
@@ -262,9 +271,9 @@ fn unit_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<L
     if is_roomy {
         lines.push(Line::default());
     }
-    lines.push(title(scene, columns, "units", &more));
+    lines.push(title(columns, "units", &more));
     if room.is_none_or(|room| room >= 5) {
-        lines.push(rows::unit_headings(scene, columns));
+        lines.push(rows::unit_headings(columns));
     }
     let space = room.map_or(usize::MAX, |room| room.saturating_sub(lines.len()));
     let fits = units.len() <= space;
@@ -277,7 +286,7 @@ fn unit_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<L
             0 => format!("… {hidden} more"),
             _ => format!("… {first} above, {} below", hidden.saturating_sub(first)),
         };
-        lines.push(Line::styled(cut(&text, columns), scene.palette.dim()));
+        lines.push(Line::styled(cut(&text, columns), DIM));
     }
     lines
 }
@@ -302,7 +311,7 @@ fn ended_section(scene: &Scene<'_>, columns: usize, room: Option<usize>) -> Vec<
     if ended.is_empty() || most == 0 {
         return Vec::new();
     }
-    let mut lines = vec![Line::default(), title(scene, columns, "ended", &rows::totals(scene))];
+    let mut lines = vec![Line::default(), title(columns, "ended", &rows::totals(scene))];
     lines.extend(ended.iter().rev().take(most).map(|ended| rows::ended(scene, columns, ended)));
     lines
 }
@@ -324,7 +333,7 @@ fn foot(scene: &Scene<'_>, columns: usize) -> Vec<Line<'static>> {
         }
     }
     vec![Line::from(vec![
-        Span::styled(left(&keys, room), scene.palette.dim()),
+        Span::styled(left(&keys, room), DIM),
         Span::raw(" "),
         Span::raw(right(&totals, columns.saturating_sub(room + 1))),
     ])]

@@ -6,6 +6,11 @@ use ironwright_core::govern::Alarm;
 use ironwright_core::view::Phase;
 use ratatui::style::{Color, Modifier, Style};
 
+/// Titles and names.
+pub(crate) const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
+
 /// The styles of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
@@ -29,14 +34,6 @@ impl Palette {
 
     fn colour(self, colour: Color) -> Style {
         if self.colour { Style::new().fg(colour) } else { Style::new() }
-    }
-
-    pub(crate) const fn heading(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    pub(crate) const fn dim(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
     }
 
     pub(crate) fn good(self) -> Style {
@@ -69,7 +66,7 @@ impl Palette {
             Phase::Running | Phase::Starting => self.good(),
             Phase::Paused => self.warn().add_modifier(Modifier::BOLD),
             Phase::Ending => self.bad(),
-            Phase::Waiting => self.dim(),
+            Phase::Waiting => DIM,
         }
     }
 

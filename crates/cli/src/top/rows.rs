@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::draw::Scene;
+use super::palette::{DIM, HEADING};
 use super::text::{cells, cut, cut_path, exact_time, gib, left, part, percent, right, time, width};
 
 /// Space between columns.
@@ -18,7 +19,7 @@ pub(crate) const NARROW: usize = 76;
 /// A frame narrower than this has only the columns that matter most.
 const TINY: usize = 56;
 /// A frame at least this wide has columns of their own for times and reasons.
-const WIDE: usize = 104;
+pub(crate) const WIDE: usize = 104;
 /// A frame at least this wide has room for figures that are seldom needed.
 const VERY_WIDE: usize = 124;
 
@@ -38,14 +39,14 @@ pub(crate) fn line(cells: Vec<Cell>) -> Line<'static> {
 }
 
 /// A title with a rule that fills the line.
-pub(crate) fn title(scene: &Scene<'_>, columns: usize, name: &str, more: &str) -> Line<'static> {
+pub(crate) fn title(columns: usize, name: &str, more: &str) -> Line<'static> {
     let more = if more.is_empty() { String::new() } else { format!("{more} ") };
     let used = width(name) + width(&more) + 1;
     let rule = "─".repeat(columns.saturating_sub(used));
     Line::from(vec![
-        Span::styled(format!("{name} "), scene.palette.heading()),
+        Span::styled(format!("{name} "), HEADING),
         Span::raw(cut(&more, columns.saturating_sub(width(name) + 1))),
-        Span::styled(rule, scene.palette.dim()),
+        Span::styled(rule, DIM),
     ])
 }
 
@@ -77,9 +78,9 @@ struct RunColumns {
 impl RunColumns {
     fn of(columns: usize) -> Self {
         let mut widths =
-            Self { label: 0, bar: 16, units: 9, left: 14, now: 20, tokens: 7, retries: 7, cpu: 9 };
+            Self { label: 0, bar: 16, units: 9, left: 14, now: 21, tokens: 7, retries: 7, cpu: 9 };
         if columns < VERY_WIDE {
-            (widths.bar, widths.now) = (12, 18);
+            widths.bar = 8;
         }
         if columns < WIDE {
             (widths.bar, widths.now, widths.cpu) = (12, 0, 0);
@@ -118,18 +119,17 @@ fn kept(cells: impl IntoIterator<Item = (usize, bool, String, Style)>) -> Line<'
 }
 
 /// The headings of runs.
-pub(crate) fn run_headings(scene: &Scene<'_>, columns: usize) -> Line<'static> {
+pub(crate) fn run_headings(columns: usize) -> Line<'static> {
     let w = RunColumns::of(columns);
-    let dim = scene.palette.dim();
     kept([
-        (w.label, false, "run".to_owned(), dim),
-        (w.bar, false, "progress".to_owned(), dim),
-        (w.units, true, "units".to_owned(), dim),
-        (w.left, true, "time left".to_owned(), dim),
-        (w.now, false, "now".to_owned(), dim),
-        (w.tokens, true, "tokens".to_owned(), dim),
-        (w.retries, true, "retries".to_owned(), dim),
-        (w.cpu, true, "CPU".to_owned(), dim),
+        (w.label, false, "run".to_owned(), DIM),
+        (w.bar, false, "progress".to_owned(), DIM),
+        (w.units, true, "units".to_owned(), DIM),
+        (w.left, true, "time left".to_owned(), DIM),
+        (w.now, false, "now".to_owned(), DIM),
+        (w.tokens, true, "tokens".to_owned(), DIM),
+        (w.retries, true, "retries".to_owned(), DIM),
+        (w.cpu, true, "CPU".to_owned(), DIM),
     ])
 }
 
@@ -147,14 +147,14 @@ pub(crate) fn run(scene: &Scene<'_>, columns: usize, run: &RunView) -> Line<'sta
     };
     let mut now = format!("{} run, {} wait", tally.running, tally.waiting);
     if tally.paused > 0 {
-        now = format!("{} run, {} stopped", tally.running, tally.paused);
+        now = format!("{} run {} paused {} wait", tally.running, tally.paused, tally.waiting);
     }
     let tokens =
         run.pool.map(|pool| format!("{}/{}", pool.size.saturating_sub(pool.free), pool.size));
     let failed = run.counts.failed > 0;
-    let label_style = if is_over { palette.dim() } else { palette.heading() };
+    let label_style = if is_over { DIM } else { HEADING };
     let bar_style = if failed { palette.bad() } else { palette.good() };
-    let retries_style = if run.counts.retries > 0 { palette.warn() } else { palette.dim() };
+    let retries_style = if run.counts.retries > 0 { palette.warn() } else { DIM };
     kept([
         (w.label, false, cut_path(&run_name(run), w.label), label_style),
         (w.bar, false, bar(progress.part(), w.bar), bar_style),
@@ -219,24 +219,23 @@ impl UnitColumns {
 }
 
 /// The headings of units.
-pub(crate) fn unit_headings(scene: &Scene<'_>, columns: usize) -> Line<'static> {
+pub(crate) fn unit_headings(columns: usize) -> Line<'static> {
     let w = UnitColumns::of(columns);
-    let dim = scene.palette.dim();
     let why = if w.time > 0 { "waits for, known from" } else { "time, waits for" };
     kept([
-        (w.phase, false, "state".to_owned(), dim),
-        (w.label, false, "unit".to_owned(), dim),
-        (w.tool, false, "tool".to_owned(), dim),
-        (w.bar, false, "memory".to_owned(), dim),
+        (w.phase, false, "state".to_owned(), DIM),
+        (w.label, false, "unit".to_owned(), DIM),
+        (w.tool, false, "tool".to_owned(), DIM),
+        (w.bar, false, "memory".to_owned(), DIM),
         (
             w.memory,
             true,
             (if w.memory > 12 { "GiB / reserved" } else { "GiB/reserved" }).to_owned(),
-            dim,
+            DIM,
         ),
-        (w.peak, true, "peak".to_owned(), dim),
-        (w.time, true, "time".to_owned(), dim),
-        (w.why, false, why.to_owned(), dim),
+        (w.peak, true, "peak".to_owned(), DIM),
+        (w.time, true, "time".to_owned(), DIM),
+        (w.why, false, why.to_owned(), DIM),
     ])
 }
 
@@ -246,19 +245,20 @@ pub(crate) fn unit(scene: &Scene<'_>, columns: usize, unit: &UnitView) -> Line<'
     let palette = scene.palette;
     let is_active = unit.is_active();
     let filled = part(unit.memory.0 as f64, unit.asked.memory.0 as f64);
-    let memory = match is_active {
-        true => format!("{} / {}", gib(unit.memory), gib(unit.asked.memory)),
-        false => format!("- / {}", gib(unit.asked.memory)),
+    let memory = if is_active {
+        format!("{} / {}", gib(unit.memory), gib(unit.asked.memory))
+    } else {
+        format!("- / {}", gib(unit.asked.memory))
     };
     let peak = if unit.peak.0 > 0 { gib(unit.peak) } else { "-".to_owned() };
-    let quiet = if is_active { Style::new() } else { palette.dim() };
+    let quiet = if is_active { Style::new() } else { DIM };
     let over = unit.memory > unit.asked.memory;
     let memory_style = if over { palette.warn() } else { quiet };
     let (why, why_style) = why(scene, unit, w.time > 0);
     kept([
         (w.phase, false, phase_name(unit.phase).to_owned(), palette.phase(unit.phase)),
         (w.label, false, unit_name(unit, w.label), quiet),
-        (w.tool, false, unit.asked.tool.clone(), palette.dim()),
+        (w.tool, false, unit.asked.tool.clone(), DIM),
         (
             w.bar,
             false,
@@ -312,10 +312,10 @@ fn why(scene: &Scene<'_>, unit: &UnitView, has_time: bool) -> Cell {
         Phase::Waiting => unit.why.map_or("its turn", reason),
         Phase::Paused if has_time => "memory to be freed",
         Phase::Paused => "memory",
-        _ if has_time => return (unit.asked.basis.clone(), palette.dim()),
+        _ if has_time => return (unit.asked.basis.clone(), DIM),
         _ => return (unit_time(scene, unit), Style::new()),
     };
-    let style = if unit.phase == Phase::Waiting { palette.dim() } else { palette.warn() };
+    let style = if unit.phase == Phase::Waiting { DIM } else { palette.warn() };
     (
         if has_time { reason.to_owned() } else { format!("{reason} {}", unit_time(scene, unit)) },
         style,
@@ -362,7 +362,7 @@ pub(crate) fn ended(scene: &Scene<'_>, columns: usize, ended: &EndedUnit) -> Lin
     }
     let room = rest(columns, &[8, label_width, 10, 9]);
     if room > 4 && !told.is_empty() {
-        cells.push((cut(&told, room), palette.dim()));
+        cells.push((cut(&told, room), DIM));
     }
     line(cells)
 }
