@@ -162,7 +162,7 @@ fn memory_gauge(scene: &Scene<'_>, columns: usize) -> Line<'static> {
     // What others hold cannot be had.
     let available = view.look.available;
     if available.0 > 0 && available < whole {
-        text.push_str(&format!(", {} to be had", gib(available)));
+        text.push_str(&format!(", {} usable", gib(available)));
     }
     Line::from(vec![
         Span::raw("memory  "),
