@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, govern, history, man, probe, profile, run, schema, settings,
-    simulate, unit,
+    build, completions, doctor, emit, govern, history, man, probe, profile, replay, run, schema,
+    settings, simulate, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -104,6 +104,18 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// List past runs.
     History(history::HistoryArgs),
+    /// Watch what the governor does: memory, threads, what runs, what waits and why.
+    ///
+    /// Shows the memory that builds may take and take, every running, paused and waiting unit with what
+    /// it waits for, every run with its progress, and how pressure developed. A time left is a lower
+    /// bound: units that have not asked yet are not known. Where standard output is no terminal, one
+    /// frame is printed as text.
+    Top(top::TopArgs),
+    /// Watch a past run as it was under the governor.
+    ///
+    /// Shows the events that the history kept of a run in the view of `ironwright top`. Where standard
+    /// output is no terminal, the frame of one moment is printed as text.
+    Replay(replay::ReplayArgs),
     /// Simulate how long a workload takes under the governor and under fixed rules.
     Simulate(simulate::SimulateArgs),
     /// Print the JSON schema of an output.

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use ironwright_core::build::{PlanError, SourceError};
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::emit::EmitError;
+use ironwright_history::RunId;
+use ironwright_wire::ChannelError;
 
 use crate::ui;
 
@@ -68,6 +70,23 @@ pub(crate) enum CliError {
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] ironwright_history::HistoryError),
+    /// There is nothing to watch.
+    #[error("no governor runs; one starts with the first `ironwright build`, `run` or `unit`")]
+    NoGovernor,
+    /// The governor accepts connections, and says nothing.
+    #[error("the governor does not answer")]
+    SilentGovernor,
+    /// What the governor says is of no use.
+    #[error("the governor cannot be watched: {0}")]
+    Governor(ChannelError),
+    /// Nothing was kept of what happened in a run.
+    #[error(
+        "the history has no events of run {0}: it did not run under a governor, or it is too long ago"
+    )]
+    NoEvents(RunId),
+    /// The terminal cannot be used.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(io::Error),
     /// A value cannot be shown as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -86,6 +105,7 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
+            Self::NoGovernor | Self::NoEvents(_) => 1,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -93,6 +113,9 @@ impl CliError {
             | Self::Output(_)
             | Self::Govern(_)
             | Self::History(_)
+            | Self::SilentGovernor
+            | Self::Governor(_)
+            | Self::Terminal(_)
             | Self::Json(_) => 4,
         }
     }
@@ -103,7 +126,12 @@ impl CliError {
             Self::Plan(PlanError::NotRecognised(_)) => Some(
                 "choose one with --driver, or run the build command itself: ironwright run -- COMMAND",
             ),
+            Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Mistakes { .. }
+            | Self::NoEvents(_)
+            | Self::SilentGovernor
+            | Self::Governor(_)
+            | Self::Terminal(_)
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Output(_)

@@ -12,6 +12,7 @@ mod link;
 mod progress;
 mod summary;
 mod table;
+mod top;
 mod ui;
 
 use std::process::ExitCode;

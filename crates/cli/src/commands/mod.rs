@@ -11,10 +11,12 @@ pub(crate) mod history;
 pub(crate) mod man;
 pub(crate) mod probe;
 pub(crate) mod profile;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod simulate;
+pub(crate) mod top;
 pub(crate) mod unit;
 
 use crate::args::{Cli, Command};
@@ -34,6 +36,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::History(args) => history::run(&args),
         Command::Unit(args) => Ok(unit::run(&args)),
         Command::Govern(args) => govern::run(&args, host),
+        Command::Top(args) => top::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

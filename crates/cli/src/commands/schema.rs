@@ -7,6 +7,7 @@ use ironwright_core::doctor::Finding;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::settings::report::SettingsReport;
+use ironwright_core::view::Note;
 
 use crate::commands::history::HistoryEntry;
 use crate::commands::simulate::SimulationReport;
@@ -44,6 +45,8 @@ enum Shape {
     Doctor,
     /// `ironwright simulate --json`.
     Simulation,
+    /// Each line of `ironwright top --json` and `ironwright replay --json`.
+    Note,
 }
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
@@ -56,6 +59,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
+        Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)
 }
