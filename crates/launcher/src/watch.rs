@@ -35,9 +35,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) grant: Grant,
 }
 
-impl Attempt<'_> {
-    /// Starts the command and stays until it ends.
-    pub(crate) fn run(self, mut command: Command) -> io::Result<Ended> {
+impl<'a> Attempt<'a> {
+    /// Starts the command.
+    pub(crate) fn start(self, mut command: Command) -> io::Result<Watch<'a>> {
         use std::os::unix::process::CommandExt;
         let signals = Signals::take()?;
         command.process_group(0);
@@ -54,7 +54,7 @@ impl Attempt<'_> {
         let child = command.spawn()?;
         // The command's ends of the pipes must not stay open here.
         drop(command);
-        let mut watch = Watch {
+        let watch = Watch {
             pid: i32::try_from(child.id()).map_err(io::Error::other)?,
             started,
             signals,
@@ -67,7 +67,7 @@ impl Attempt<'_> {
             by_user: false,
         };
         watch.link.tell(&ToGovernor::Started { pid: watch.pid });
-        watch.until_end()
+        Ok(watch)
     }
 }
 
@@ -83,7 +83,7 @@ fn raised_score(by: i32) -> Option<String> {
 }
 
 /// A command that runs.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     pid: i32,
     started: Instant,
     signals: Signals,
@@ -98,7 +98,8 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn until_end(&mut self) -> io::Result<Ended> {
+    /// Stays until it ends.
+    pub(crate) fn until_end(&mut self) -> io::Result<Ended> {
         loop {
             self.wait();
             while let Some(signal) = self.signals.next() {

@@ -151,7 +151,7 @@ fn the_command_gets_the_signals_as_the_launcher_got_them() {
     let plain = Command::new("grep").args(["^Sig[BI]", "/proc/self/status"]).output().unwrap();
     let arguments = ["grep", "^Sig[BI]", "/proc/self/status"];
     let child = governor.launcher(&arguments).spawn().unwrap();
-    governor.grant();
+    let _line = governor.grant();
     assert_eq!(output_of(child), String::from_utf8(plain.stdout).unwrap());
 }
 

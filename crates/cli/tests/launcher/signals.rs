@@ -6,11 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::Duration;
 
-use crate::governor::{Governor, Line, line_of, pid_of, send, state_of, until};
+use crate::governor::{Governor, Line, go_on, line_of, pid_of, send, state_of, until};
 
 /// A script that runs, and has said so.
 fn running(governor: &Governor, script: &str) -> (Child, Line, i32) {
-    let mut child = governor.shell(script);
+    let mut child = governor.dialogue(script);
     let mut line = governor.grant();
     let pid = line.started();
     assert_eq!(line_of(&mut child), "ready");
@@ -33,9 +33,11 @@ fn ending_signals_end_the_command_and_its_helpers() {
 #[test]
 fn who_ignores_the_signal_is_waited_for() {
     let governor = Governor::new();
-    let script = "trap '' TERM; echo ready; sleep 0.3; echo done; exit 5";
+    let script = "trap '' TERM; echo ready; read x; echo done; exit 5";
     let (mut child, mut line, _) = running(&governor, script);
     send("TERM", pid_of(&child));
+    std::thread::sleep(Duration::from_millis(50));
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert!(line.ended().ended_by_user);
     assert_eq!(child.wait().unwrap().code(), Some(5));
@@ -55,12 +57,13 @@ fn a_command_that_is_stopped_hears_that_it_should_end() {
 #[test]
 fn suspending_the_launcher_suspends_the_command() {
     let governor = Governor::new();
-    let (mut child, _line, pid) = running(&governor, "echo ready; sleep 0.2; echo done");
+    let (mut child, _line, pid) = running(&governor, "echo ready; read x; echo done");
     send("TSTP", pid_of(&child));
     until("the command runs on", || state_of(pid) == Some('T'));
     until("the launcher runs on", || state_of(pid_of(&child)) == Some('T'));
     std::thread::sleep(Duration::from_millis(50));
     send("CONT", pid_of(&child));
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert!(child.wait().unwrap().success());
 }
@@ -68,7 +71,7 @@ fn suspending_the_launcher_suspends_the_command() {
 #[test]
 fn stops_by_the_governor_are_its_own_business() {
     let governor = Governor::new();
-    let (mut child, mut line, pid) = running(&governor, "echo ready; sleep 0.1; echo done");
+    let (mut child, mut line, pid) = running(&governor, "echo ready; read x; echo done");
     send("STOP", -pid);
     until("it was not stopped", || state_of(pid) == Some('T'));
     // Longer than a governor may be silent, if it said nothing.
@@ -78,6 +81,7 @@ fn stops_by_the_governor_are_its_own_business() {
         assert_eq!(state_of(pid), Some('T'));
     }
     send("CONT", -pid);
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert!(child.wait().unwrap().success());
 }
@@ -85,8 +89,10 @@ fn stops_by_the_governor_are_its_own_business() {
 #[test]
 fn a_governor_that_stops_and_falls_silent_is_not_obeyed() {
     let governor = Governor::new();
-    let (mut child, _line, pid) = running(&governor, "echo ready; sleep 0.1; echo done");
+    let (mut child, _line, pid) = running(&governor, "echo ready; read x; echo done");
     send("STOP", -pid);
+    until("it was not stopped", || state_of(pid) == Some('T'));
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert!(child.wait().unwrap().success());
 }
