@@ -32,7 +32,7 @@ impl Input {
         }
     }
 
-    /// Prepares for a command that may read from a file, and from nothing else.
+    /// Prepares for a command that may read from a file, but from nothing else.
     pub(crate) fn in_place() -> Self {
         match (kind(), tell(rustix::stdio::stdin())) {
             (FileType::RegularFile, Ok(offset)) => Self::Offset(offset),

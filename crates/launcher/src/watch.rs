@@ -12,7 +12,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::governor::timespec;
 use crate::killed;
-use crate::link::Link;
+use crate::link::{Link, SILENT};
 use crate::signals::{Signal, Signals, stop};
 use crate::streams::Streams;
 use crate::sys::{self, Before};
@@ -63,7 +63,7 @@ impl<'a> Attempt<'a> {
             streams: self.streams,
             link: self.link,
             retryable: self.ask.retryable,
-            stopped: false,
+            stopped: None,
             by_user: false,
         };
         watch.link.tell(&ToGovernor::Started { pid: watch.pid });
@@ -92,8 +92,8 @@ pub(crate) struct Watch<'a> {
     streams: &'a mut Streams,
     link: &'a mut Link,
     retryable: bool,
-    /// Stopped, and not by this launcher.
-    stopped: bool,
+    /// Since when it is stopped, and not by this launcher.
+    stopped: Option<Instant>,
     by_user: bool,
 }
 
@@ -119,7 +119,7 @@ impl Watch<'_> {
     }
 
     fn wait(&self) {
-        let timeout = self.link.timeout(self.stopped).map(timespec);
+        let timeout = self.link.timeout().map(timespec);
         let mut watched = vec![PollFd::new(&self.signals, PollFlags::IN)];
         if let Link::Up(governor) = &self.link {
             watched.push(PollFd::new(governor, governor.interest()));
@@ -139,7 +139,8 @@ impl Watch<'_> {
         let changes = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
         while let Some(change) = waitid(WaitId::Pid(pid), changes)? {
             let signal = change.stopping_signal();
-            self.stopped = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            let stays = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            self.stopped = stays.then(Instant::now);
         }
         Ok(None)
     }
@@ -156,20 +157,31 @@ impl Watch<'_> {
     fn suspend(&mut self) {
         sys::send(-self.pid, libc::SIGSTOP);
         stop(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGTSTP);
-        if !self.stopped {
+        if self.stopped.is_none() {
             sys::send(-self.pid, libc::SIGCONT);
         }
     }
 
     fn care_for_link(&mut self) {
         let lost = self.link.listen();
-        if lost || (self.stopped && self.link.is_silent()) {
+        if lost || (self.link.is_silent() && self.is_held_up()) {
             // The governor may have stopped the command, and will not let it go on.
             sys::send(-self.pid, libc::SIGCONT);
-            self.stopped = false;
+            self.stopped = None;
         }
         let (pid, started) = (self.pid, self.started);
         self.link.look(self.ask, || Running { pid, since_us: since(started) });
+    }
+
+    /// Whether the command was stopped for so long that a governor would have spoken since.
+    ///
+    /// A shell that waits in `vfork` for a child that was stopped before it became another program
+    /// is not reported as stopped; it is in uninterruptible sleep.
+    fn is_held_up(&self) -> bool {
+        match self.stopped {
+            Some(since) => since.elapsed() >= SILENT,
+            None => sys::state(self.pid) == Some('D'),
+        }
     }
 
     fn end(&mut self, status: &WaitIdStatus) -> io::Result<Ended> {

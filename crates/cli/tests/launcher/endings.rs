@@ -167,3 +167,17 @@ fn an_ignored_end_of_children_is_no_trap() {
     assert_eq!(line.ended().status, 42 << 8);
     assert_eq!(child.wait().unwrap().code(), Some(42));
 }
+
+#[test]
+fn no_room_for_two_is_room_for_the_command() {
+    let governor = Governor::new();
+    let script = format!("ulimit -n 5; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
+    let child = shell.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let _line = governor.grant();
+    let pid = child.id();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.stdout, format!("{pid}\n").into_bytes());
+}
