@@ -171,7 +171,7 @@ fn an_ignored_end_of_children_is_no_trap() {
 #[test]
 fn no_room_for_two_is_room_for_the_command() {
     let governor = Governor::new();
-    let script = format!("ulimit -n 5; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
+    let script = format!("ulimit -n 6; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
     let child = shell.stdout(std::process::Stdio::piped()).spawn().unwrap();
