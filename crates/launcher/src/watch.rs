@@ -12,7 +12,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::governor::timespec;
 use crate::killed;
-use crate::link::Link;
+use crate::link::{Link, SILENT};
 use crate::signals::{Signal, Signals, stop};
 use crate::streams::Streams;
 use crate::sys::{self, Before};
@@ -35,9 +35,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) grant: Grant,
 }
 
-impl Attempt<'_> {
-    /// Starts the command and stays until it ends.
-    pub(crate) fn run(self, mut command: Command) -> io::Result<Ended> {
+impl<'a> Attempt<'a> {
+    /// Starts the command.
+    pub(crate) fn start(self, mut command: Command) -> io::Result<Watch<'a>> {
         use std::os::unix::process::CommandExt;
         let signals = Signals::take()?;
         command.process_group(0);
@@ -54,7 +54,7 @@ impl Attempt<'_> {
         let child = command.spawn()?;
         // The command's ends of the pipes must not stay open here.
         drop(command);
-        let mut watch = Watch {
+        let watch = Watch {
             pid: i32::try_from(child.id()).map_err(io::Error::other)?,
             started,
             signals,
@@ -63,11 +63,11 @@ impl Attempt<'_> {
             streams: self.streams,
             link: self.link,
             retryable: self.ask.retryable,
-            stopped: false,
+            stopped: None,
             by_user: false,
         };
         watch.link.tell(&ToGovernor::Started { pid: watch.pid });
-        watch.until_end()
+        Ok(watch)
     }
 }
 
@@ -83,7 +83,7 @@ fn raised_score(by: i32) -> Option<String> {
 }
 
 /// A command that runs.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     pid: i32,
     started: Instant,
     signals: Signals,
@@ -92,13 +92,14 @@ struct Watch<'a> {
     streams: &'a mut Streams,
     link: &'a mut Link,
     retryable: bool,
-    /// Stopped, and not by this launcher.
-    stopped: bool,
+    /// Since when it is stopped, and not by this launcher.
+    stopped: Option<Instant>,
     by_user: bool,
 }
 
 impl Watch<'_> {
-    fn until_end(&mut self) -> io::Result<Ended> {
+    /// Stays until it ends.
+    pub(crate) fn until_end(&mut self) -> io::Result<Ended> {
         loop {
             self.wait();
             while let Some(signal) = self.signals.next() {
@@ -118,7 +119,7 @@ impl Watch<'_> {
     }
 
     fn wait(&self) {
-        let timeout = self.link.timeout(self.stopped).map(timespec);
+        let timeout = self.link.timeout().map(timespec);
         let mut watched = vec![PollFd::new(&self.signals, PollFlags::IN)];
         if let Link::Up(governor) = &self.link {
             watched.push(PollFd::new(governor, governor.interest()));
@@ -138,7 +139,8 @@ impl Watch<'_> {
         let changes = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
         while let Some(change) = waitid(WaitId::Pid(pid), changes)? {
             let signal = change.stopping_signal();
-            self.stopped = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            let stays = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            self.stopped = stays.then(Instant::now);
         }
         Ok(None)
     }
@@ -155,20 +157,31 @@ impl Watch<'_> {
     fn suspend(&mut self) {
         sys::send(-self.pid, libc::SIGSTOP);
         stop(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGTSTP);
-        if !self.stopped {
+        if self.stopped.is_none() {
             sys::send(-self.pid, libc::SIGCONT);
         }
     }
 
     fn care_for_link(&mut self) {
         let lost = self.link.listen();
-        if lost || (self.stopped && self.link.is_silent()) {
+        if lost || (self.link.is_silent() && self.is_held_up()) {
             // The governor may have stopped the command, and will not let it go on.
             sys::send(-self.pid, libc::SIGCONT);
-            self.stopped = false;
+            self.stopped = None;
         }
         let (pid, started) = (self.pid, self.started);
         self.link.look(self.ask, || Running { pid, since_us: since(started) });
+    }
+
+    /// Whether the command was stopped for so long that a governor would have spoken since.
+    ///
+    /// A shell that waits in `vfork` for a child that was stopped before it became another program
+    /// is not reported as stopped; it is in uninterruptible sleep.
+    fn is_held_up(&self) -> bool {
+        match self.stopped {
+            Some(since) => since.elapsed() >= SILENT,
+            None => sys::state(self.pid) == Some('D'),
+        }
     }
 
     fn end(&mut self, status: &WaitIdStatus) -> io::Result<Ended> {
