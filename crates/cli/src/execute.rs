@@ -73,6 +73,8 @@ pub(crate) struct JobserverPlan {
     pub(crate) style: JobserverStyle,
     /// Slots.
     pub(crate) tokens: NonZeroU32,
+    /// Whether the governor may lend more, or take some away; not where a user chose the number.
+    pub(crate) elastic: bool,
 }
 
 /// A variable that a user set.
@@ -224,9 +226,11 @@ fn jobserver(
     };
     let style = jobserver_style(driver, version("make").as_deref(), version("ninja").as_deref())?;
     // Fixed job counts presume the worst of every compiler; the governor knows each.
-    let knob = if governed { &system::BUILD_THREADS } else { jobs_knob(driver) };
+    let own = jobs_knob(driver);
+    let elastic = governed && !settings.get(own.id).is_some_and(|s| s.origin.is_explicit());
+    let knob = if elastic { &system::BUILD_THREADS } else { own };
     let tokens = u32::try_from(settings.count(knob)).unwrap_or(u32::MAX).min(32_768);
-    NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens })
+    NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens, elastic })
 }
 
 /// Parts what is set from what the user's environment has already; a flag outranks both.
@@ -315,6 +319,7 @@ fn begin_link(
     progress: &Progress,
 ) -> Option<RunLink> {
     let governance = execution.governance.as_ref()?;
+    let elastic = execution.jobserver.filter(|plan| plan.elastic);
     let begins = RunBegins {
         run: record.number(),
         pid: i32::try_from(std::process::id()).unwrap_or(0),
@@ -322,11 +327,11 @@ fn begin_link(
         source: execution.source.clone(),
         budget: execution.budget.0,
         threads: execution.threads,
-        tokens: execution.jobserver.map(|plan| plan.tokens.get() - 1),
+        tokens: elastic.map(|plan| plan.tokens.get() - 1),
     };
     let situation = Situation {
         begins,
-        pool: server.cloned(),
+        pool: server.filter(|_| elastic.is_some()).cloned(),
         strangers: strangers.clone(),
         processes: progress.processes(),
     };

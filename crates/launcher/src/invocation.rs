@@ -26,6 +26,9 @@ const CACHES: &[&str] = &["ccache", "sccache"];
 /// The same for programs that send compilations away.
 const SENDERS: &[&str] = &["distcc", "icecc"];
 
+/// Interpreters: what they run may have done half of something by the time it is killed.
+const RUN_ANYTHING: &[&str] = &["node", "nodejs"];
+
 /// Why there is nothing to run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoCommand {
@@ -120,7 +123,7 @@ fn masquerade(name: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, NoCo
         program: found.clone().into_os_string(),
         masquerade: true,
         arguments,
-        retryable: true,
+        retryable: !RUN_ANYTHING.iter().any(|program| name == *program),
         ..Invocation::default()
     };
     made.step_behind(&found, CACHES);
@@ -157,6 +160,14 @@ fn is_launcher(candidate: &Path, own: Option<&Metadata>) -> bool {
     own.is_some_and(same) || real_name(candidate).is_some_and(|name| name == OWN_NAME)
 }
 
+/// A path by which this program is the launcher. Its file alone is not enough: the same program may
+/// be another under another name.
+fn own_path() -> Option<OsString> {
+    let named = env::var_os(variable::NAMES).map(|names| Path::new(&names).join(OWN_NAME));
+    let own = named.filter(|named| named.exists()).or_else(|| env::current_exe().ok());
+    own.map(PathBuf::into_os_string)
+}
+
 /// The file name behind all links.
 fn real_name(program: &Path) -> Option<OsString> {
     if program.parent() == Some(Path::new("")) {
@@ -178,8 +189,7 @@ impl Invocation {
         };
         self.direct = true;
         if name == "ccache" && env::var_os(CCACHE_PREFIX).is_none() {
-            let own = env::current_exe().map(PathBuf::into_os_string);
-            self.variables.extend(own.ok().map(|own| (CCACHE_PREFIX, own)));
+            self.variables.extend(own_path().map(|own| (CCACHE_PREFIX, own)));
         }
         if name != "sccache" || self.masquerade {
             self.variables.extend(path_without_names().map(|path| ("PATH", path)));
