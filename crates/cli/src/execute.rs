@@ -19,6 +19,7 @@ use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
+use ironwright_host::limit::contain::Containment;
 use ironwright_host::procfs;
 use ironwright_host::run::{Request, Strangers, run};
 use ironwright_wire::{RunBegins, variable};
@@ -264,10 +265,13 @@ pub(crate) fn execute(
     let record = Recording::begin(&facts);
     let server = start_jobserver(execution).map(Arc::new);
     let strangers = Strangers::default();
+    let contained = contain(execution);
     let link = begin_link(execution, &record, server.as_ref(), &strangers, progress);
     for step in &execution.steps {
         progress.step(step, execution);
         let request = Request {
+            argv: contained.wrap(&step.argv),
+            group: contained.procs_path(),
             strangers: strangers.clone(),
             ..request(execution, step, server.as_deref(), record.number(), progress)
         };
@@ -308,6 +312,15 @@ fn start_jobserver(execution: &Execution) -> Option<Jobserver> {
             None
         }
     }
+}
+
+/// Bounds the memory of a governed run, so that a mistake of the governor's hurts the run alone.
+fn contain(execution: &Execution) -> Containment {
+    if execution.governance.is_none() {
+        return Containment::default();
+    }
+    let name = format!("run-{}", std::process::id());
+    Containment::new(&name, execution.budget, |variable| std::env::var_os(variable))
 }
 
 /// Makes the run known to the governor. Without one the build goes on ungoverned.
@@ -367,6 +380,7 @@ fn request(
         relay_stdout: progress.relays_stdout(),
         relay_stderr: progress.relays_stderr(),
         strangers: Strangers::default(),
+        group: None,
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Does not know whether it will be run again.
 
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -24,7 +26,7 @@ pub(crate) struct Grant {
     /// Number of the unit; 0 for one that runs ungoverned.
     pub(crate) unit: u64,
     pub(crate) oom_score_adj: i32,
-    pub(crate) group: Option<std::path::PathBuf>,
+    pub(crate) group: Option<PathBuf>,
 }
 
 /// What an attempt works with.
@@ -47,7 +49,7 @@ impl<'a> Attempt<'a> {
             child_ignored: signals.child_ignored(),
             parent: Some(rustix::process::getpid().as_raw_nonzero().get()),
             oom_score_adj: raised_score(self.grant.oom_score_adj),
-            group: self.grant.group,
+            group: self.grant.group.clone(),
         };
         sys::prepare(&mut command, before);
         let started = Instant::now();
@@ -65,6 +67,7 @@ impl<'a> Attempt<'a> {
             retryable: self.ask.retryable,
             stopped: None,
             by_user: false,
+            group: self.grant.group.and_then(|procs| Some(procs.parent()?.to_owned())),
         };
         watch.link.tell(&ToGovernor::Started { pid: watch.pid });
         Ok(watch)
@@ -76,7 +79,7 @@ fn raised_score(by: i32) -> Option<String> {
     if by <= 0 {
         return None;
     }
-    let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok()?;
+    let own = fs::read_to_string("/proc/self/oom_score_adj").ok()?;
     // 1000 is the largest that the kernel takes; see proc(5).
     let raised = own.trim().parse::<i32>().ok()?.saturating_add(by).min(1000);
     Some(raised.to_string())
@@ -95,6 +98,8 @@ pub(crate) struct Watch<'a> {
     /// Since when it is stopped, and not by this launcher.
     stopped: Option<Instant>,
     by_user: bool,
+    /// Its control group, which the governor may freeze.
+    group: Option<PathBuf>,
 }
 
 impl Watch<'_> {
@@ -150,7 +155,7 @@ impl Watch<'_> {
         sys::send(-self.pid, signal);
         if ending {
             // What is stopped does not even hear that it should end.
-            sys::send(-self.pid, libc::SIGCONT);
+            self.let_go_on();
         }
     }
 
@@ -166,11 +171,24 @@ impl Watch<'_> {
         let lost = self.link.listen();
         if lost || (self.link.is_silent() && self.is_held_up()) {
             // The governor may have stopped the command, and will not let it go on.
-            sys::send(-self.pid, libc::SIGCONT);
+            self.let_go_on();
             self.stopped = None;
         }
         let (pid, started) = (self.pid, self.started);
         self.link.look(self.ask, || Running { pid, since_us: since(started) });
+    }
+
+    fn let_go_on(&self) {
+        sys::send(-self.pid, libc::SIGCONT);
+        if let Some(group) = &self.group {
+            // Fails where nothing was frozen, because the group is gone.
+            let _ = fs::write(group.join("cgroup.freeze"), "0");
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        fs::read_to_string(group.join("cgroup.freeze")).is_ok_and(|text| text.trim() == "1")
     }
 
     /// Whether the command was stopped for so long that a governor would have spoken since.
@@ -180,7 +198,7 @@ impl Watch<'_> {
     fn is_held_up(&self) -> bool {
         match self.stopped {
             Some(since) => since.elapsed() >= SILENT,
-            None => sys::state(self.pid) == Some('D'),
+            None => sys::state(self.pid) == Some('D') || self.is_frozen(),
         }
     }
 
