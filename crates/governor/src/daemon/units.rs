@@ -113,7 +113,7 @@ impl Daemon {
         let (evicted, domain) = (unit.evicted, unit.domain);
         let suspicious = (killed || ended.killed_inside) && !ended.ended_by_user;
         let counted = unit.attempted.as_ref().and_then(Attempt::kernel_kills);
-        let killed_by_kernel =
+        let mut killed_by_kernel =
             || counted.map_or_else(|| self.domains.killed(domain), |kills| kills > 0);
         let by_kernel = suspicious && !evicted && killed_by_kernel();
         // A command may well exit with the code of a kill without there having been one.
