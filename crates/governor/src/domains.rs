@@ -17,9 +17,11 @@ use ironwright_host::limit::domain::{Domain, Stall, Zram};
 const KEPT_OF_GROUP: f64 = 1.0 / 48.0;
 /// The same for the machine, whose desktop lives in it.
 const KEPT_OF_MACHINE: f64 = 1.0 / 8.0;
-/// Memory held on the machine, of the budget, from which on nothing new starts: 22 GB of 28 on a
-/// machine whose budget is 21 GB.
-const RED_MEMORY: f64 = 22.0 / 21.0;
+/// Part of the reserve that must be left, or nothing new starts: 6 GB of 7, which is the red flag at
+/// 22 GB on a machine that has 28 and gives 21 to builds.
+const RED_RESERVE: f64 = 6.0 / 7.0;
+/// What counts as reserve at most, of all memory, however small the budget is.
+const MOST_RESERVE: f64 = 1.0 / 4.0;
 /// Fill of compressed swap from which on nothing new starts: 10 GB of 12.
 const RED_ZRAM: f64 = 10.0 / 12.0;
 /// Part of the time in which every task waits for memory, from which on nothing new starts, and
@@ -205,15 +207,19 @@ impl Domains {
         }
         self.stall = Some((now, stall));
         let budget = machine.budget.unwrap_or(reading.limit);
-        distress.alarm = alarm(&distress, reading.held, budget);
+        distress.alarm = alarm(&distress, reading.held, reading.limit, budget);
         self.distress = distress;
     }
 }
 
-fn alarm(distress: &Distress, held: Bytes, budget: Bytes) -> Alarm {
+/// `held` of `memory` is taken, compressed memory not counted.
+fn alarm(distress: &Distress, held: Bytes, memory: Bytes, budget: Bytes) -> Alarm {
     let zram = distress.zram;
     let filled = zram.used_uncompressed > zram.size.scaled(RED_ZRAM);
-    let over = held > budget.scaled(RED_MEMORY);
+    let total = memory.saturating_add(zram.size);
+    let reserve = total.saturating_sub(budget).min(total.scaled(MOST_RESERVE));
+    let red = total.saturating_sub(reserve.scaled(RED_RESERVE));
+    let over = held.saturating_add(zram.used_uncompressed) > red;
     if distress.stall_full > STALLED.1 || (filled && zram.size > Bytes::ZERO && over) {
         return Alarm::Pause;
     }
@@ -226,19 +232,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn red_flags_are_parts_of_the_budget() {
+    fn red_flags_are_parts_of_the_profile() {
+        // The reference host: 16 GB and 12 GB of zram, 21 GB of them for builds.
         let gib = Bytes::gib;
-        let calm = Distress::default();
-        assert_eq!(alarm(&calm, gib(21), gib(21)), Alarm::Calm);
-        assert_eq!(alarm(&calm, gib(23), gib(21)), Alarm::Throttle);
         let zram = |used| Zram { size: gib(12), used_uncompressed: gib(used), taken: gib(3) };
-        let filled = Distress { zram: zram(11), ..calm };
-        assert_eq!(alarm(&Distress { zram: zram(10), ..calm }, gib(9), gib(21)), Alarm::Calm);
-        assert_eq!(alarm(&filled, gib(9), gib(21)), Alarm::Throttle);
-        assert_eq!(alarm(&filled, gib(23), gib(21)), Alarm::Pause);
-        let stalled = |stall_full| Distress { stall_full, ..calm };
-        assert_eq!(alarm(&stalled(0.2), gib(1), gib(21)), Alarm::Throttle);
-        assert_eq!(alarm(&stalled(0.4), gib(1), gib(21)), Alarm::Pause);
+        let with = |used| Distress { zram: zram(used), ..Distress::default() };
+        let alarm_at = |used, held| alarm(&with(used), gib(held), gib(16), gib(21));
+        assert_eq!(alarm_at(7, 15), Alarm::Calm);
+        assert_eq!(alarm_at(8, 15), Alarm::Throttle);
+        assert_eq!(alarm_at(11, 9), Alarm::Throttle);
+        assert_eq!(alarm_at(11, 15), Alarm::Pause);
+    }
+
+    #[test]
+    fn a_small_budget_is_no_reason_for_alarm() {
+        let calm = Distress::default();
+        let alarm_at = |held| alarm(&calm, Bytes::gib(held), Bytes::gib(24), Bytes::gib(1));
+        assert_eq!(alarm_at(18), Alarm::Calm);
+        assert_eq!(alarm_at(19), Alarm::Throttle);
+    }
+
+    #[test]
+    fn stalls_are_an_alarm() {
+        let stalled = |stall_full| Distress { stall_full, ..Distress::default() };
+        let alarm_at = |part| alarm(&stalled(part), Bytes::gib(1), Bytes::gib(24), Bytes::gib(20));
+        assert_eq!(alarm_at(0.05), Alarm::Calm);
+        assert_eq!(alarm_at(0.2), Alarm::Throttle);
+        assert_eq!(alarm_at(0.4), Alarm::Pause);
     }
 
     #[test]
