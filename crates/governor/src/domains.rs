@@ -2,7 +2,7 @@
 //!
 //! Does not know which units run, nor what is done about distress.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +34,8 @@ const STALL_OVER: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Domains {
     root: PathBuf,
-    known: Vec<Known>,
+    known: BTreeMap<DomainId, Known>,
+    next: u32,
     /// What `/proc/<pid>/cgroup` said, and the domain that this meant.
     by_groups: BTreeMap<String, DomainId>,
     distress: Distress,
@@ -74,7 +75,8 @@ impl Domains {
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let mut made = Self {
-            known: Vec::new(),
+            known: BTreeMap::new(),
+            next: 0,
             by_groups: BTreeMap::new(),
             distress: Distress::default(),
             stall: None,
@@ -85,9 +87,10 @@ impl Domains {
     }
 
     fn insert(&mut self, domain: Domain) -> DomainId {
-        let id = DomainId(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+        let id = DomainId(self.next);
+        self.next += 1;
         let kills = domain.read().map_or(0, |reading| reading.oom_kills);
-        self.known.push(Known { domain, budget: None, kills, room: None });
+        self.known.insert(id, Known { domain, budget: None, kills, room: None });
         id
     }
 
@@ -99,30 +102,25 @@ impl Domains {
             return (*id, false);
         }
         let domain = Domain::of(&self.root, pid);
-        let found = self.known.iter().position(|known| known.domain == domain);
-        let (id, new) = match found.and_then(|index| u32::try_from(index).ok()) {
-            Some(index) => (DomainId(index), false),
+        let found = self.known.iter().find(|(_, known)| known.domain == domain);
+        let (id, new) = match found {
+            Some((id, _)) => (*id, false),
             None => (self.insert(domain), true),
         };
         self.by_groups.insert(groups, id);
         (id, new)
     }
 
-    fn get(&self, id: DomainId) -> Option<&Known> {
-        self.known.get(usize::try_from(id.0).ok()?)
-    }
-
     /// Sets what builds may hold in a domain.
     pub(crate) fn set_budget(&mut self, id: DomainId, budget: Bytes) {
-        if let Some(known) = usize::try_from(id.0).ok().and_then(|index| self.known.get_mut(index))
-        {
+        if let Some(known) = self.known.get_mut(&id) {
             known.budget = Some(budget);
         }
     }
 
     /// What builds may hold in a domain: what a run told, else its limit without a reserve.
     pub(crate) fn budget(&self, id: DomainId) -> Bytes {
-        let Some(known) = self.get(id) else { return Bytes::ZERO };
+        let Some(known) = self.known.get(&id) else { return Bytes::ZERO };
         let kept = if known.domain.is_machine() {
             KEPT_OF_MACHINE
         } else if known.is_run() {
@@ -137,31 +135,40 @@ impl Domains {
 
     /// The group of version 2 of a run, in which its units may have groups of their own.
     pub(crate) fn divisible(&self, id: DomainId) -> Option<&Path> {
-        let known = self.get(id).filter(|known| known.is_run())?;
+        let known = self.known.get(&id).filter(|known| known.is_run())?;
         let path = Path::new(known.domain.name());
         path.join("cgroup.subtree_control").exists().then_some(path)
     }
 
     /// How all domains stand. One that cannot be read, since its group is gone, is left out.
     pub(crate) fn look(&mut self) -> Vec<DomainSample> {
-        for (index, known) in self.known.iter_mut().enumerate() {
-            let id = DomainId(u32::try_from(index).unwrap_or(u32::MAX));
+        for (id, known) in &mut self.known {
             let room = known.domain.read_fast().ok();
             // A budget above the machine's memory counts on swap, which then counts as room.
             let worth = known.budget.unwrap_or_default();
             known.room = room.map(|room| DomainSample {
-                domain: id,
+                domain: *id,
                 limit: room.limit.max(worth),
                 held: room.held,
             });
         }
-        self.known.iter().filter_map(|known| known.room).collect()
+        self.known.values().filter_map(|known| known.room).collect()
+    }
+
+    /// Forgets the domains that nothing is in and that cannot be read any more: their groups are gone.
+    pub(crate) fn forget(&mut self, used: &BTreeSet<DomainId>) -> Vec<DomainId> {
+        let gone = |(id, known): &(&DomainId, &Known)| {
+            !used.contains(id) && **id != DomainId::default() && known.domain.read_fast().is_err()
+        };
+        let gone: Vec<DomainId> = self.known.iter().filter(gone).map(|(id, _)| *id).collect();
+        self.known.retain(|id, _| !gone.contains(id));
+        self.by_groups.retain(|_, id| !gone.contains(id));
+        gone
     }
 
     /// Whether the kernel killed something in a domain that is not accounted for. Accounts for it.
     pub(crate) fn killed(&mut self, id: DomainId) -> bool {
-        let Ok(index) = usize::try_from(id.0) else { return false };
-        let Some(known) = self.known.get_mut(index) else { return false };
+        let Some(known) = self.known.get_mut(&id) else { return false };
         let Ok(reading) = known.domain.read() else { return false };
         // A group's count may fall, because it forgets what was counted in groups that are gone.
         known.kills = known.kills.min(reading.oom_kills);
@@ -172,7 +179,7 @@ impl Domains {
 
     /// Takes all kills so far for those of processes that are in no unit.
     pub(crate) fn settle(&mut self) {
-        for known in &mut self.known {
+        for known in self.known.values_mut() {
             if let Ok(reading) = known.domain.read() {
                 known.kills = reading.oom_kills;
             }
@@ -189,7 +196,7 @@ impl Domains {
     }
 
     fn measure(&mut self, now: Instant) {
-        let Some(machine) = self.known.first() else { return };
+        let Some(machine) = self.known.get(&DomainId::default()) else { return };
         let Ok(reading) = machine.domain.read() else { return };
         let mut distress = Distress {
             zram: reading.zram.unwrap_or_default(),
@@ -262,6 +269,38 @@ mod tests {
     }
 
     #[test]
+    fn a_run_s_group_is_known_by_its_name_and_forgotten_with_it() {
+        let mounts = "2 1 0:2 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let group = "sys/fs/cgroup/job/ironwright-run-5";
+        let fake = ironwright_testkit::FakeRoot::new([
+            ("proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n"),
+            ("proc/self/mountinfo", mounts),
+            ("proc/7/cgroup", "0::/job/ironwright-run-5/main\n"),
+            ("proc/8/cgroup", "0::/\n"),
+        ]);
+        for (name, text) in [
+            ("memory.max", "1073741824\n"),
+            ("memory.current", "4096\n"),
+            ("memory.stat", "inactive_file 0\nactive_file 0\nslab_reclaimable 0\n"),
+        ] {
+            fake.write(&format!("{group}/{name}"), text);
+        }
+        fake.directory(&format!("{group}/main"));
+        let mut domains = Domains::new(fake.path());
+        assert_eq!(domains.of(8), (DomainId(0), false));
+        let (id, new) = domains.of(7);
+        assert!(new && id != DomainId(0));
+        // Its limit is the budget of the run, and needs no reserve.
+        assert_eq!(domains.budget(id), Bytes::gib(1));
+        assert_eq!(domains.look().len(), 2);
+        assert_eq!(domains.forget(&BTreeSet::new()), []);
+        std::fs::remove_dir_all(fake.resolve(group)).unwrap();
+        assert_eq!(domains.forget(&BTreeSet::from([id])), []);
+        assert_eq!(domains.forget(&BTreeSet::new()), [id]);
+        assert_eq!(domains.look().len(), 1);
+    }
+
+    #[test]
     fn this_machine_has_room() {
         let mut domains = Domains::new("/");
         let own = i32::try_from(std::process::id()).unwrap();
@@ -273,7 +312,7 @@ mod tests {
         domains.set_budget(id, Bytes::gib(9000));
         assert_eq!(domains.budget(id), Bytes::gib(9000));
         assert!(domains.look().iter().any(|sample| sample.limit >= Bytes::gib(9000)));
-        assert!(!domains.killed(id) || domains.known[0].kills > 0);
+        assert!(!domains.killed(id) || domains.known[&id].kills > 0);
         let distress = domains.distress(Instant::now());
         assert!((0.0..=1.0).contains(&distress.stall_full));
     }

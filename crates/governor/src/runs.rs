@@ -66,6 +66,11 @@ impl Runs {
         newest.find(|(_, run)| run.begins.run == Some(recorded)).map(|(number, _)| *number)
     }
 
+    /// Where their memory counts.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = DomainId> {
+        self.all.values().map(|run| run.domain)
+    }
+
     /// Most threads that any run's profile gives to builds.
     pub(crate) fn threads(&self) -> Option<u32> {
         self.all.values().map(|run| run.begins.threads).max()

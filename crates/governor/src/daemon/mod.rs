@@ -222,6 +222,16 @@ impl Daemon {
         if self.units.is_empty() {
             self.domains.settle();
         }
+        self.forget_domains();
+        self.view.advance(Self::unix_us());
+    }
+
+    fn forget_domains(&mut self) {
+        let of_units = self.units.values().map(|unit| unit.domain);
+        let used = of_units.chain(self.runs.domains()).collect();
+        for domain in self.domains.forget(&used) {
+            self.tell(Event::Gone(domain));
+        }
     }
 
     /// Ends when there was nothing to govern for long enough. Who came at the last moment is served.

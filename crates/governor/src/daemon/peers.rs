@@ -4,7 +4,7 @@
 
 use std::os::fd::AsFd;
 
-use ironwright_core::view::Happening;
+use ironwright_core::view::{Happening, Note};
 use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
 use rustix::event::epoll;
 
@@ -116,7 +116,8 @@ impl Daemon {
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::View;
         }
-        let note = self.noted(Happening::State { view: Box::new(self.view.clone()) });
+        let view = Box::new(self.view.clone());
+        let note = Note { at_us: view.at_us, what: Happening::State { view } };
         if let Ok(json) = serde_json::to_string(&note) {
             self.send(number, &FromGovernor::Note(json));
         }
