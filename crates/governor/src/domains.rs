@@ -155,10 +155,12 @@ impl Domains {
         self.known.values().filter_map(|known| known.room).collect()
     }
 
-    /// Forgets the domains that nothing is in and that cannot be read any more: their groups are gone.
+    /// Forgets the domains that nothing is in and whose groups are gone.
     pub(crate) fn forget(&mut self, used: &BTreeSet<DomainId>) -> Vec<DomainId> {
+        let directory = |name: &str| self.root.join(name.trim_start_matches('/'));
         let gone = |(id, known): &(&DomainId, &Known)| {
-            !used.contains(id) && **id != DomainId::default() && known.domain.read_fast().is_err()
+            let is_group = !used.contains(id) && !known.domain.is_machine();
+            is_group && !directory(known.domain.name()).exists()
         };
         let gone: Vec<DomainId> = self.known.iter().filter(gone).map(|(id, _)| *id).collect();
         self.known.retain(|id, _| !gone.contains(id));
@@ -294,7 +296,7 @@ mod tests {
         assert_eq!(domains.budget(id), Bytes::gib(1));
         assert_eq!(domains.look().len(), 2);
         assert_eq!(domains.forget(&BTreeSet::new()), []);
-        std::fs::remove_dir_all(fake.resolve(group)).unwrap();
+        fs::remove_dir_all(fake.resolve(group)).unwrap();
         assert_eq!(domains.forget(&BTreeSet::from([id])), []);
         assert_eq!(domains.forget(&BTreeSet::new()), [id]);
         assert_eq!(domains.look().len(), 1);
