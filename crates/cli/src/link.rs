@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ironwright_governor::start::Started;
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::run::Strangers;
-use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::governance;
@@ -42,7 +42,7 @@ pub(crate) struct Situation {
 #[derive(Debug)]
 pub(crate) struct RunLink {
     stop: UnixStream,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Tally>>,
 }
 
 impl RunLink {
@@ -56,14 +56,21 @@ impl RunLink {
             std::thread::Builder::new().name("governor-link".into()).spawn(move || worker.run())?;
         Ok(Self { stop, thread: Some(thread) })
     }
+
+    /// Ends it; what became of the run's units.
+    pub(crate) fn end(mut self) -> Tally {
+        self.join()
+    }
+
+    fn join(&mut self) -> Tally {
+        let _ = self.stop.shutdown(std::net::Shutdown::Both);
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
 }
 
 impl Drop for RunLink {
     fn drop(&mut self) {
-        let _ = self.stop.shutdown(std::net::Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.join();
     }
 }
 
@@ -76,6 +83,8 @@ struct Worker {
     tried: Option<Instant>,
     told: Option<(u32, u32)>,
     quiet_since: Option<Instant>,
+    /// What became of units, of earlier governors and of this one.
+    tallies: (Tally, Tally),
 }
 
 impl Worker {
@@ -89,10 +98,11 @@ impl Worker {
             tried: None,
             told: None,
             quiet_since: None,
+            tallies: (Tally::default(), Tally::default()),
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> Tally {
         while !self.wait() {
             self.listen();
             self.care_for_pool();
@@ -100,6 +110,8 @@ impl Worker {
                 self.replace();
             }
         }
+        self.listen();
+        sum(self.tallies.0, self.tallies.1)
     }
 
     /// Waits for a message; true when the run is over.
@@ -133,8 +145,10 @@ impl Worker {
             match channel.next_from_governor() {
                 Ok(Some(message)) => {
                     self.heard = Instant::now();
-                    if let FromGovernor::Pool { size } = message {
-                        sizes.push(size);
+                    match message {
+                        FromGovernor::Pool { size } => sizes.push(size),
+                        FromGovernor::Tally(tally) => self.tallies.1 = tally,
+                        _ => {}
                     }
                 }
                 Ok(None) => break,
@@ -155,6 +169,7 @@ impl Worker {
     /// Without a governor the pool is what it was at the beginning.
     fn lose(&mut self) {
         (self.channel, self.lost) = (None, Some(Instant::now()));
+        self.tallies = (sum(self.tallies.0, self.tallies.1), Tally::default());
         if let (Some(pool), Some(tokens)) = (&self.situation.pool, self.situation.begins.tokens) {
             let _ = pool.resize(tokens);
         }
@@ -196,5 +211,13 @@ impl Worker {
             }
             self.connect();
         }
+    }
+}
+
+fn sum(one: Tally, other: Tally) -> Tally {
+    Tally {
+        units: one.units + other.units,
+        paused: one.paused + other.paused,
+        again: one.again + other.again,
     }
 }

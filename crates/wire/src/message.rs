@@ -142,6 +142,19 @@ pub enum FromGovernor {
     },
     /// Something that happened, as JSON, for a view.
     Note(String),
+    /// What became of a run's units so far.
+    Tally(Tally),
+}
+
+/// Counts of a run's units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Units that ended.
+    pub units: u32,
+    /// Times that one was stopped for a while.
+    pub paused: u32,
+    /// Times that one was killed and is run again.
+    pub again: u32,
 }
 
 impl ToGovernor {
@@ -219,6 +232,12 @@ impl FromGovernor {
                 w.u8(7);
                 w.text(json);
             }
+            Self::Tally(Tally { units, paused, again }) => {
+                w.u8(8);
+                for count in [units, paused, again] {
+                    w.u32(*count);
+                }
+            }
         }
     }
 
@@ -235,6 +254,7 @@ impl FromGovernor {
             5 => Self::Alive,
             6 => Self::Pool { size: r.u32()? },
             7 => Self::Note(r.text()?),
+            8 => Self::Tally(Tally { units: r.u32()?, paused: r.u32()?, again: r.u32()? }),
             _ => return None,
         })
     }
@@ -362,6 +382,7 @@ mod tests {
             FromGovernor::Alive,
             FromGovernor::Pool { size: 4 },
             FromGovernor::Note("{}".into()),
+            FromGovernor::Tally(Tally { units: 3, paused: 2, again: 1 }),
         ] {
             let mut writer = Writer::default();
             message.write(&mut writer);

@@ -12,7 +12,7 @@ use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Asked, Happening};
 use ironwright_host::limit::Group;
-use ironwright_wire::{Ask, Ended, FromGovernor};
+use ironwright_wire::{Ask, Ended, FromGovernor, Tally};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::peers::Role;
@@ -152,8 +152,17 @@ impl Daemon {
         self.resize_pools();
     }
 
+    fn count(&mut self, run: Option<u64>, add: impl FnOnce(&mut Tally)) {
+        let counted = run.and_then(|run| self.runs.count(run, add));
+        if let Some((peer, tally)) = counted {
+            self.send(peer, &FromGovernor::Tally(tally));
+        }
+    }
+
     fn forget(&mut self, id: UnitId) {
-        self.units.remove(&id);
+        if let Some(unit) = self.units.remove(&id) {
+            self.count(unit.run, |tally| tally.units += 1);
+        }
         self.processes.remove(id);
         // Its connection stays until the launcher ends it, and says nothing more.
     }
@@ -268,6 +277,9 @@ impl Daemon {
         let unit = id.0;
         let what = if paused { Happening::Paused { unit } } else { Happening::Resumed { unit } };
         self.note(what, run);
+        if paused {
+            self.count(run, |tally| tally.paused += 1);
+        }
     }
 
     fn evict(&mut self, id: UnitId) {
@@ -299,6 +311,7 @@ impl Daemon {
         let (run, attempt) = (unit.run, unit.attempt);
         self.verdict(id, true, None);
         self.note(Happening::Retried { unit: id.0, attempt, by_kernel }, run);
+        self.count(run, |tally| tally.again += 1);
     }
 
     fn give_up(&mut self, id: UnitId, refusal: Refusal) {
