@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(200);
 const SILENT: Duration = Duration::from_secs(5);
 /// Time that launchers and other runs have to find or start a new governor first.
 const REPLACE_AFTER: Duration = Duration::from_millis(300);
+/// How long the last answer is waited for.
+const LEAVE: Duration = Duration::from_millis(200);
 /// Pause between two tries to start one.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Time without any process but the build tool after which no token can be held.
@@ -85,6 +87,8 @@ struct Worker {
     quiet_since: Option<Instant>,
     /// What became of units, of earlier governors and of this one.
     tallies: (Tally, Tally),
+    /// A tally came.
+    answered: bool,
 }
 
 impl Worker {
@@ -99,6 +103,7 @@ impl Worker {
             told: None,
             quiet_since: None,
             tallies: (Tally::default(), Tally::default()),
+            answered: false,
         }
     }
 
@@ -110,8 +115,23 @@ impl Worker {
                 self.replace();
             }
         }
-        self.listen();
+        self.take_leave();
         sum(self.tallies.0, self.tallies.1)
+    }
+
+    /// Asks what became of the units; the last of them may have ended only just now.
+    fn take_leave(&mut self) {
+        let asked = self.channel.as_mut().map(|channel| channel.tell(&ToGovernor::RunEnds));
+        let deadline = Instant::now() + LEAVE;
+        self.answered = !matches!(asked, Some(Ok(())));
+        while !self.answered && self.channel.is_some() && Instant::now() < deadline {
+            if let Some(channel) = &self.channel {
+                let mut watched = [PollFd::new(channel, PollFlags::IN)];
+                let left = deadline.saturating_duration_since(Instant::now());
+                let _ = rustix::event::poll(&mut watched, Timespec::try_from(left).ok().as_ref());
+            }
+            self.listen();
+        }
     }
 
     /// Waits for a message; true when the run is over.
@@ -147,7 +167,9 @@ impl Worker {
                     self.heard = Instant::now();
                     match message {
                         FromGovernor::Pool { size } => sizes.push(size),
-                        FromGovernor::Tally(tally) => self.tallies.1 = tally,
+                        FromGovernor::Tally(tally) => {
+                            (self.tallies.1, self.answered) = (tally, true);
+                        }
                         _ => {}
                     }
                 }

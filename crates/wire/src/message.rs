@@ -28,6 +28,9 @@ pub enum ToGovernor {
         /// Tokens that nobody holds.
         free: u32,
     },
+    /// A run is over, and wants to know what became of its units: answered by a
+    /// [`FromGovernor::Tally`].
+    RunEnds,
     /// A view wants to see everything that happens from now on.
     Watch,
 }
@@ -183,6 +186,7 @@ impl ToGovernor {
                 w.u32(*size);
                 w.u32(*free);
             }
+            Self::RunEnds => w.u8(7),
             Self::Watch => {
                 w.u8(6);
                 w.u16(VERSION);
@@ -202,6 +206,7 @@ impl ToGovernor {
             4 => Self::RunBegins(RunBegins::read(r)?),
             5 => Self::Pool { size: r.u32()?, free: r.u32()? },
             6 => Self::Watch,
+            7 => Self::RunEnds,
             _ => return None,
         })
     }
@@ -369,6 +374,7 @@ mod tests {
             ToGovernor::Ended(ended),
             ToGovernor::RunBegins(begins),
             ToGovernor::Pool { size: 3, free: 1 },
+            ToGovernor::RunEnds,
             ToGovernor::Watch,
         ] {
             assert_eq!(there_and_back(&message).as_ref(), Some(&message));

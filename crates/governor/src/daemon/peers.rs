@@ -84,6 +84,7 @@ impl Daemon {
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));
             }
+            (Role::Run(run), ToGovernor::RunEnds) => self.count(Some(run), |_| {}),
             // Who says something else at this point is of another make.
             _ => self.part(number),
         }

@@ -152,7 +152,8 @@ impl Daemon {
         self.resize_pools();
     }
 
-    fn count(&mut self, run: Option<u64>, add: impl FnOnce(&mut Tally)) {
+    /// Counts something of a run, and tells it.
+    pub(super) fn count(&mut self, run: Option<u64>, add: impl FnOnce(&mut Tally)) {
         let counted = run.and_then(|run| self.runs.count(run, add));
         if let Some((peer, tally)) = counted {
             self.send(peer, &FromGovernor::Tally(tally));
