@@ -27,6 +27,7 @@ pub fn main() -> ! {
     match Invocation::of(std::env::args_os()) {
         Ok(invocation) => unit::run(&invocation),
         Err(NoCommand::Usage) => ending::usage(),
+        Err(NoCommand::Refused(why)) => ending::refused(why),
         Err(NoCommand::NotFound(name)) => ending::not_found(&name),
     }
 }
