@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironwright_core::govern::{Alarm, DomainId, DomainSample};
 use ironwright_core::units::Bytes;
+use ironwright_host::limit::PREFIX;
 use ironwright_host::limit::domain::{Domain, Stall, Zram};
 
 /// Part of a group's limit that is not given to builds when no run tells a budget: the kernel's own
@@ -46,6 +47,14 @@ struct Known {
     /// Kills by the kernel that are accounted for.
     kills: u64,
     room: Option<DomainSample>,
+}
+
+impl Known {
+    /// Whether it is the group of a run, made by this program.
+    fn is_run(&self) -> bool {
+        let name = Path::new(self.domain.name()).file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(PREFIX)) && !self.domain.is_machine()
+    }
 }
 
 /// Signs of distress.
@@ -112,9 +121,23 @@ impl Domains {
     /// What builds may hold in a domain: what a run told, else its limit without a reserve.
     pub(crate) fn budget(&self, id: DomainId) -> Bytes {
         let Some(known) = self.get(id) else { return Bytes::ZERO };
-        let kept = if known.domain.is_machine() { KEPT_OF_MACHINE } else { KEPT_OF_GROUP };
+        let kept = if known.domain.is_machine() {
+            KEPT_OF_MACHINE
+        } else if known.is_run() {
+            // Its limit is the budget.
+            0.0
+        } else {
+            KEPT_OF_GROUP
+        };
         let limit = || known.domain.read_fast().map_or(Bytes::gib(1), |room| room.limit);
         known.budget.unwrap_or_else(|| limit().scaled(1.0 - kept))
+    }
+
+    /// The group of version 2 of a run, in which its units may have groups of their own.
+    pub(crate) fn divisible(&self, id: DomainId) -> Option<&Path> {
+        let known = self.get(id).filter(|known| known.is_run())?;
+        let path = Path::new(known.domain.name());
+        path.join("cgroup.subtree_control").exists().then_some(path)
     }
 
     /// How all domains stand. One that cannot be read, since its group is gone, is left out.

@@ -49,6 +49,12 @@ pub(crate) fn not_started(program: &OsStr, error: &io::Error) -> ! {
     std::process::exit(if missing { NOT_FOUND } else { NOT_RUNNABLE })
 }
 
+/// Ends because the kernel would not tell how the command ends.
+pub(crate) fn not_followed(error: &io::Error) -> ! {
+    say(&format!("the command was lost: {error}"));
+    std::process::exit(NOT_RUNNABLE)
+}
+
 /// Ends because there is no compiler of this name.
 pub(crate) fn not_found(name: &str) -> ! {
     say(&format!("{name}: not found in PATH"));

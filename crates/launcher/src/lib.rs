@@ -6,6 +6,7 @@
 
 mod ending;
 mod governor;
+mod input;
 mod invocation;
 mod killed;
 mod lines;

@@ -249,9 +249,9 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
-        for unit in self.units.values().filter_map(|unit| unit.attempted.as_ref()) {
-            if unit.is_paused() {
-                unit.signal(rustix::process::Signal::CONT);
+        for attempt in self.units.values_mut().filter_map(|unit| unit.attempted.as_mut()) {
+            if attempt.is_paused() {
+                attempt.pause(false);
             }
         }
     }

@@ -11,6 +11,7 @@ use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Asked, Happening};
+use ironwright_host::limit::Group;
 use ironwright_wire::{Ask, Ended, FromGovernor};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -59,6 +60,7 @@ impl Daemon {
             attempted: None,
             alone: false,
             evicted: false,
+            group: None,
         };
         self.note(Happening::Asked(told(&unit)), unit.run);
         self.units.insert(id, unit);
@@ -96,7 +98,8 @@ impl Daemon {
         if !self.processes.is_child_of(pid, unit.launcher) {
             return;
         }
-        unit.attempted = Some(Attempt::new(pid, ago, now));
+        let group = unit.group.take();
+        unit.attempted = Some(Attempt::new(pid, group, ago, now));
         let run = unit.run;
         self.processes.add(id, pid);
         self.note(Happening::Started { unit: id.0, pid }, run);
@@ -109,7 +112,10 @@ impl Daemon {
             libc::WIFSIGNALED(ended.status) && libc::WTERMSIG(ended.status) == libc::SIGKILL;
         let (evicted, domain) = (unit.evicted, unit.domain);
         let suspicious = (killed || ended.killed_inside) && !ended.ended_by_user;
-        let by_kernel = suspicious && !evicted && self.domains.killed(domain);
+        let counted = unit.attempted.as_ref().and_then(Attempt::kernel_kills);
+        let mut killed_by_kernel =
+            || counted.map_or_else(|| self.domains.killed(domain), |kills| kills > 0);
+        let by_kernel = suspicious && !evicted && killed_by_kernel();
         // A command may well exit with the code of a kill without there having been one.
         let was_killed = !ended.ended_by_user && (killed || by_kernel || (suspicious && evicted));
         let outcome = outcome(ended, was_killed.then_some((evicted, by_kernel)));
@@ -135,8 +141,7 @@ impl Daemon {
         let Some(unit) = self.units.get(&id) else { return };
         if let Some(attempt) = &unit.attempted {
             // Nobody waits for its result, and a build that goes on may write the same files.
-            attempt.signal(Signal::CONT);
-            attempt.signal(Signal::KILL);
+            attempt.kill();
             self.kill_strays(id);
             self.close_attempt(id, UnitOutcome::Lost, None, None);
         } else {
@@ -241,7 +246,11 @@ impl Daemon {
         let Some(unit) = self.units.get_mut(&id) else { return };
         unit.alone = sole;
         let (peer, run) = (unit.peer, unit.run);
-        let granted = FromGovernor::Granted { unit: id.0, oom_score_adj: KILL_FIRST, group: None };
+        let run_group = self.domains.divisible(unit.domain);
+        let name = format!("{}-{}", id.0, unit.attempt);
+        unit.group = run_group.and_then(|path| Group::unit_below(path, &name).ok());
+        let group = unit.group.as_ref().map(|group| group.procs_path().to_owned());
+        let granted = FromGovernor::Granted { unit: id.0, oom_score_adj: KILL_FIRST, group };
         self.send(peer, &granted);
         self.note(Happening::Granted { unit: id.0 }, run);
         self.plan_look();
@@ -253,8 +262,7 @@ impl Daemon {
         let run = unit.run;
         if let Some(attempt) = &mut unit.attempted {
             let signal = if paused { Signal::STOP } else { Signal::CONT };
-            attempt.set_paused(paused);
-            attempt.signal(signal);
+            attempt.pause(paused);
             send_each(&strays, signal);
         }
         let unit = id.0;
@@ -267,7 +275,7 @@ impl Daemon {
         unit.evicted = true;
         let run = unit.run;
         if let Some(attempt) = &unit.attempted {
-            attempt.signal(Signal::KILL);
+            attempt.kill();
         }
         self.kill_strays(id);
         self.note(Happening::Evicted { unit: id.0 }, run);
