@@ -20,6 +20,9 @@ const KEPT_OF_MACHINE: f64 = 1.0 / 8.0;
 /// Memory held on the machine, of the budget, from which on nothing new starts: 22 GB of 28 on a
 /// machine whose budget is 21 GB.
 const RED_MEMORY: f64 = 22.0 / 21.0;
+/// The same of the machine: a budget that leaves most of it to others says nothing of what these may
+/// hold.
+const RED_MACHINE: f64 = 22.0 / 28.0;
 /// Fill of compressed swap from which on nothing new starts: 10 GB of 12.
 const RED_ZRAM: f64 = 10.0 / 12.0;
 /// Part of the time in which every task waits for memory, from which on nothing new starts, and
@@ -205,15 +208,16 @@ impl Domains {
         }
         self.stall = Some((now, stall));
         let budget = machine.budget.unwrap_or(reading.limit);
-        distress.alarm = alarm(&distress, reading.held, budget);
+        let red = budget.scaled(RED_MEMORY).max(reading.limit.scaled(RED_MACHINE));
+        distress.alarm = alarm(&distress, reading.held > red);
         self.distress = distress;
     }
 }
 
-fn alarm(distress: &Distress, held: Bytes, budget: Bytes) -> Alarm {
+/// `over` is whether more memory is held on the machine than should be.
+fn alarm(distress: &Distress, over: bool) -> Alarm {
     let zram = distress.zram;
     let filled = zram.used_uncompressed > zram.size.scaled(RED_ZRAM);
-    let over = held > budget.scaled(RED_MEMORY);
     if distress.stall_full > STALLED.1 || (filled && zram.size > Bytes::ZERO && over) {
         return Alarm::Pause;
     }
@@ -229,16 +233,16 @@ mod tests {
     fn red_flags_are_parts_of_the_budget() {
         let gib = Bytes::gib;
         let calm = Distress::default();
-        assert_eq!(alarm(&calm, gib(21), gib(21)), Alarm::Calm);
-        assert_eq!(alarm(&calm, gib(23), gib(21)), Alarm::Throttle);
+        assert_eq!(alarm(&calm, false), Alarm::Calm);
+        assert_eq!(alarm(&calm, true), Alarm::Throttle);
         let zram = |used| Zram { size: gib(12), used_uncompressed: gib(used), taken: gib(3) };
         let filled = Distress { zram: zram(11), ..calm };
-        assert_eq!(alarm(&Distress { zram: zram(10), ..calm }, gib(9), gib(21)), Alarm::Calm);
-        assert_eq!(alarm(&filled, gib(9), gib(21)), Alarm::Throttle);
-        assert_eq!(alarm(&filled, gib(23), gib(21)), Alarm::Pause);
+        assert_eq!(alarm(&Distress { zram: zram(10), ..calm }, false), Alarm::Calm);
+        assert_eq!(alarm(&filled, false), Alarm::Throttle);
+        assert_eq!(alarm(&filled, true), Alarm::Pause);
         let stalled = |stall_full| Distress { stall_full, ..calm };
-        assert_eq!(alarm(&stalled(0.2), gib(1), gib(21)), Alarm::Throttle);
-        assert_eq!(alarm(&stalled(0.4), gib(1), gib(21)), Alarm::Pause);
+        assert_eq!(alarm(&stalled(0.2), false), Alarm::Throttle);
+        assert_eq!(alarm(&stalled(0.4), false), Alarm::Pause);
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn nothing_stays_stopped_that_left_its_group() {
     let (older, younger) = (start("older"), start("younger"));
     let stopped = || {
         let all = home.processes().into_iter();
-        { all }.any(|(pid, line)| line.starts_with("python3") && state_of(pid) == Some('T'))
+        { all }.any(|(pid, line)| line.contains(" grow.py") && state_of(pid) == Some('T'))
     };
     until("the younger one is stopped", stopped);
     send(pid_of(&governor), Signal::KILL);
