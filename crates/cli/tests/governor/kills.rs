@@ -2,6 +2,7 @@
 //!
 //! Does not know why they were killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use crate::project::Project;
 
 /// Kills in all.
 const KILLS: u32 = 200;
+/// Kills of one unit in a build: fewer than those after which it is given up.
+const OF_ONE: u32 = 5;
 /// Programs that are killed: drivers, the compilers proper, assemblers and linkers.
 const VICTIMS: &[&str] = &["cc", "gcc", "cc1", "as", "collect2", "ld", "x86_64-linux-gn"];
 
@@ -44,25 +47,38 @@ fn victims(home: &Home) -> Vec<i32> {
     all_processes().filter(|pid| is_victim(home, *pid)).collect()
 }
 
-/// Kills while a build runs; how many.
+/// What a process makes, as its command line tells.
+fn makes(pid: i32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line).into_owned();
+    let is_made = |word: &&str| word.ends_with(".o") || word.ends_with(".c");
+    let first = line.split('\0').find(is_made).unwrap_or_default();
+    first.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Kills while a build runs; how many. A unit that is killed again and again is given up.
 fn disturb(home: &Home, build: &mut Child, dice: &mut Dice, most: u32) -> u32 {
-    let (mut kills, began) = (0, Instant::now());
+    let (mut kills, began) = (BTreeMap::<String, u32>::new(), Instant::now());
     while build.try_wait().unwrap().is_none() {
         assert!(began.elapsed() < LONG, "the build hangs");
-        std::thread::sleep(Duration::from_millis(5 + dice.roll(30) as u64));
+        std::thread::sleep(Duration::from_millis(20 + dice.roll(90) as u64));
         let found = victims(home);
-        if kills < most && !found.is_empty() {
-            send(found[dice.roll(found.len())], Signal::KILL);
-            kills += 1;
+        if kills.values().sum::<u32>() < most && !found.is_empty() {
+            let victim = found[dice.roll(found.len())];
+            let times = kills.entry(makes(victim)).or_default();
+            if *times < OF_ONE {
+                send(victim, Signal::KILL);
+                *times += 1;
+            }
         }
     }
-    kills
+    kills.values().sum()
 }
 
 #[test]
 fn builds_end_as_if_nobody_killed_their_compilers() {
     let home = Home::new();
-    let project = Project::new(home.work(), 12);
+    let project = Project::new(home.work(), 5);
     let expected = project.expected();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut kills = 0;
@@ -82,7 +98,7 @@ fn builds_end_as_if_nobody_killed_their_compilers() {
 #[test]
 fn a_compiler_proper_that_is_killed_runs_again() {
     let home = Home::new();
-    let source = "int f(void) { return 1; }\n".repeat(1) + "#include \"pipe\"\n";
+    let source = "#include \"pipe\"\n";
     fs::write(home.work().join("a.c"), source).unwrap();
     let pipe = home.work().join("pipe");
     assert!(run(home.command("mkfifo").args_of(&pipe)).status.success());
