@@ -19,7 +19,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::domains::Domains;
-use crate::governed::Governed;
+use crate::governed::{Attempt, Governed};
 use crate::predict::Predictor;
 use crate::processes::Processes;
 use crate::recorder::Recorder;
@@ -247,7 +247,7 @@ impl Daemon {
         }
         self.seat.close();
         self.accept();
-        if self.peers.is_empty() {
+        if !self.has_company() {
             return true;
         }
         self.idle_since = None;
@@ -259,10 +259,11 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
-        for attempt in self.units.values_mut().filter_map(|unit| unit.attempted.as_mut()) {
-            if attempt.is_paused() {
-                attempt.pause(false);
-            }
+        let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
+        let paused: Vec<UnitId> =
+            self.units.values().filter(is_paused).map(|unit| unit.id).collect();
+        for id in paused {
+            self.pause(id, false);
         }
     }
 
