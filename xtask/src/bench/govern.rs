@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Of the governor: orders in which a batch is shuffled.
     #[arg(long, default_value_t = 5)]
     seeds: u64,
+    /// Of the governor: of the mixed batches only `sleeping` or `cpu-bound`.
+    #[arg(long)]
+    mix: Option<String>,
     /// Of the governor: leave the peers out, to look again at the governor alone.
     #[arg(long)]
     no_peers: bool,
@@ -51,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let wanted = |part| options.part.is_empty() || options.part.contains(&part);
     print(&format!("load before: {}", load()));
     if wanted(Part::Mixed) {
-        mixed::run(options.seeds, !options.no_peers, &goals)?;
+        mixed::run(options.seeds, !options.no_peers, options.mix.as_deref(), &goals)?;
     }
     let missed = goals.tell();
     if options.strict && missed > 0 {

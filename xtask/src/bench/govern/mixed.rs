@@ -89,8 +89,9 @@ struct Batch<'a> {
     burner: PathBuf,
 }
 
-pub(crate) fn run(seeds: u64, peers: bool, goals: &Goals) -> Result<()> {
-    for mix in &MIXES {
+/// `only` names the one mix that is measured; both when absent.
+pub(crate) fn run(seeds: u64, peers: bool, only: Option<&str>, goals: &Goals) -> Result<()> {
+    for mix in MIXES.iter().filter(|mix| only.is_none_or(|name| mix.name == name)) {
         let bound = mix.bound();
         print(&format!("\n{} mix in {LIMIT_MIB} MiB, bound {bound:.1} s", mix.name));
         print("  seed  who              seconds  /bound  lost  oom  evicted  peak MiB  load");
@@ -106,7 +107,7 @@ pub(crate) fn run(seeds: u64, peers: bool, goals: &Goals) -> Result<()> {
 }
 
 fn one_seed(mix: &Mix, seed: u64, peers: bool) -> Result<Vec<(String, Outcome)>> {
-    let world = World::new(&format!("mixed-{seed}"))?;
+    let world = World::new(&format!("{}-{seed}", mix.name))?;
     let mut jobs = mix.jobs();
     shuffle(&mut jobs, seed);
     let burner = std::env::current_exe().context("where is this program?")?;
