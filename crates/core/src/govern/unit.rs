@@ -238,11 +238,17 @@ impl Unit {
 
     /// Most memory between two times from now, in seconds; zero once it is expected to be gone.
     pub(super) fn between(&self, now: Moment, from: f64, to: f64) -> Bytes {
+        if matches!(self.phase, Phase::Running | Phase::Granted) {
+            self.runs_between(now, from, to)
+        } else {
+            self.expected(now)
+        }
+    }
+
+    /// The same, if it runs from now on.
+    pub(super) fn runs_between(&self, now: Moment, from: f64, to: f64) -> Bytes {
         let forecast = &self.demand.forecast;
-        let shape = forecast.shape.filter(|_| self.memory <= forecast.peak);
-        let Some(shape) =
-            shape.filter(|_| self.phase == Phase::Running || self.phase == Phase::Granted)
-        else {
+        let Some(shape) = forecast.shape.filter(|_| self.memory <= forecast.peak) else {
             return self.expected(now);
         };
         let duration = shape.duration.as_secs_f64();
