@@ -170,8 +170,7 @@ impl Course {
     fn new(units: &[&Unit], now: Moment, available: f64) -> Self {
         let held: f64 = units.iter().map(|unit| unit.memory.0 as f64).sum();
         let longest = units.iter().filter_map(|unit| unit.left(now)).fold(0.0, f64::max);
-        let mut course =
-            Self { now, available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
+        let mut course = Self { now, available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
         if let Some(oldest) = units.first() {
             course.load = course.with(oldest);
         }
