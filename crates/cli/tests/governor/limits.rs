@@ -15,8 +15,10 @@ use crate::home::{Home, end_of, good, run, stderr, until};
 /// Holds memory for some time, and notes how many do so at a time.
 fn holds(mebibytes: u32, seconds: f32) -> String {
     format!(
-        "touch holds.$$; python3 -c 'import time; x = bytearray({mebibytes} << 20); \
-         time.sleep({seconds})'; ls | grep -c '^holds' >> seen; rm holds.$$"
+        "exec python3 -c 'import os, time; x = bytearray({mebibytes} << 20); \
+         name = \"holds.%d\" % os.getpid(); open(name, \"w\"); time.sleep({seconds}); \
+         open(\"seen\", \"a\").write(\"%d\\n\" % sum(n.startswith(\"holds\") for n in os.listdir())); \
+         os.remove(name)'"
     )
 }
 
@@ -41,6 +43,21 @@ fn what_does_not_fit_together_takes_turns() {
     };
     all((0..6).map(start).collect());
     assert_eq!(most_seen(&home), 2);
+}
+
+/// A user's word holds before the memory is taken.
+#[test]
+fn a_stated_size_is_kept_free_until_it_is_taken() {
+    let home = Home::new();
+    let _governor = home.govern("400MiB");
+    let script = format!("touch first; sleep 2; {}", holds(250, 0.3));
+    let first = home.unit("first", &["--memory", "260MiB"], &script).spawn().unwrap();
+    until("the first runs", || home.work().join("first").exists());
+    let second = home.unit("second", &["--memory", "260MiB"], &holds(250, 0.3)).spawn().unwrap();
+    all(vec![first, second]);
+    assert_eq!(most_seen(&home), 1);
+    home.end_governor();
+    assert_eq!(home.units("first").len() + home.units("second").len(), 2, "none was run again");
 }
 
 #[test]

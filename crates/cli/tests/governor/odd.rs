@@ -73,3 +73,26 @@ fn the_shortest_units_are_recorded() {
         (0..40).filter(|number| home.units(&format!("n{number}")).len() != 1).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// More units at once than a governor may have open files by default.
+#[test]
+fn a_low_limit_of_open_files_is_raised() {
+    let home = Home::new();
+    let script = "ulimit -S -n 48; exec \"$0\" govern --set build-threads=64";
+    let mut governor = home.command("sh");
+    governor.args(["-c", script, crate::home::IRONWRIGHT]);
+    let _governor = governor.spawn().unwrap();
+    until("it listens", || home.governor().is_some());
+    let start = |number: u32| home.unit(&format!("n{number}"), &[], "sleep 1").spawn().unwrap();
+    let children: Vec<_> = (0..60).map(start).collect();
+    until("all ask", || {
+        let frame = good(&run(home.ironwright(&["top", "--once"])));
+        frame.lines().any(|line| line.starts_with("running"))
+    });
+    for child in children {
+        good(&end_of(child));
+    }
+    home.end_governor();
+    let known = (0..60).filter(|number| home.units(&format!("n{number}")).len() == 1);
+    assert_eq!(known.count(), 60);
+}
