@@ -47,7 +47,7 @@ fn many_at_once_have_one_governor() {
         "for i in $(seq 21); do \"$0\" unit --name $i -- sh -c 'echo $1 >> done' x $i & done; wait";
     let build = |session: bool| {
         let mut arguments = vec!["run", "-q", "--", "sh", "-c", script, crate::home::IRONWRIGHT];
-        let mut command = if session {
+        let command = if session {
             arguments.insert(0, crate::home::IRONWRIGHT);
             let mut command = home.command("setsid");
             command.arg("-w").args(&arguments);
