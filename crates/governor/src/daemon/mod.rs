@@ -257,6 +257,10 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
+        // Who has ended by now has told of it, and does not wait to be heard.
+        self.accept();
+        let peers: Vec<u64> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.serve(peer));
         let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
         let paused: Vec<UnitId> =
             self.units.values().filter(is_paused).map(|unit| unit.id).collect();
