@@ -260,7 +260,9 @@ impl Daemon {
         // Who has ended by now has told of it, and does not wait to be heard.
         self.accept();
         let peers: Vec<u64> = self.peers.keys().copied().collect();
-        peers.into_iter().for_each(|peer| self.serve(peer));
+        for peer in peers {
+            self.serve(peer);
+        }
         let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
         let paused: Vec<UnitId> =
             self.units.values().filter(is_paused).map(|unit| unit.id).collect();
