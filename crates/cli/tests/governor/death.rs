@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::home::{Home, end_of, good, pid_of, run, send, state_of, stderr, until};
+use crate::home::{Home, begin, end_of, good, pid_of, run, send, state_of, stderr, until};
 use crate::project::Project;
 
 #[test]
 fn a_killed_governor_is_replaced_and_the_build_ends_well() {
     let home = Home::new();
-    let project = Project::new(home.work(), 25);
+    let project = Project::new(home.work(), 15);
     let expected = project.expected();
-    let mut build = home.ironwright(&["run", "-q", "--", "make", "-s"]).spawn().unwrap();
+    let mut build = begin(home.ironwright(&["run", "-q", "--", "make", "-s"]));
     until("the first object", || !project.outputs().is_empty());
     let mut deaths = 0;
     let mut last = 0;
@@ -56,7 +56,7 @@ fn growing_pair(home: &Home) -> (std::process::Child, std::process::Child) {
     fs::write(home.work().join("grow.py"), grows).unwrap();
     let start = |name: &str| {
         let script = format!("touch {name}; exec python3 grow.py");
-        let child = home.unit(name, &["--memory", "150MiB"], &script).spawn().unwrap();
+        let child = begin(home.unit(name, &["--memory", "150MiB"], &script));
         until("it runs", || home.work().join(name).exists());
         child
     };
@@ -72,7 +72,7 @@ fn nothing_stays_stopped_that_left_its_group() {
     fs::write(home.work().join("grow.py"), grows).unwrap();
     let start = |name: &str| {
         let script = format!("touch {name}; setsid -w python3 grow.py; echo end");
-        let child = home.unit(name, &["--memory", "150MiB"], &script).spawn().unwrap();
+        let child = begin(home.unit(name, &["--memory", "150MiB"], &script));
         until("it runs", || home.work().join(name).exists());
         child
     };
@@ -97,8 +97,8 @@ fn a_stopped_governor_holds_nobody_up_for_long() {
     let governor = home.governor().unwrap();
     send(governor, Signal::STOP);
     let began = Instant::now();
-    let build = home.ironwright(&["run", "-q", "--", "make", "-s"]).spawn().unwrap();
-    let unit = home.unit("a", &[], "echo went").spawn().unwrap();
+    let build = begin(home.ironwright(&["run", "-q", "--", "make", "-s"]));
+    let unit = begin(home.unit("a", &[], "echo went"));
     assert_eq!(good(&end_of(unit)), "went\n");
     good(&end_of(build));
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
@@ -116,10 +116,9 @@ fn a_stopped_governor_holds_nobody_up_for_long() {
 fn who_waits_for_a_stopped_governor_starts_in_the_end() {
     let home = Home::new();
     let governor = home.govern("300MiB");
-    let first =
-        home.unit("first", &["--memory", "250MiB"], "touch first; sleep 2").spawn().unwrap();
+    let first = begin(home.unit("first", &["--memory", "250MiB"], "touch first; sleep 2"));
     until("the first runs", || home.work().join("first").exists());
-    let second = home.unit("second", &["--memory", "250MiB"], "echo second").spawn().unwrap();
+    let second = begin(home.unit("second", &["--memory", "250MiB"], "echo second"));
     std::thread::sleep(Duration::from_millis(200));
     send(pid_of(&governor), Signal::STOP);
     let began = Instant::now();
@@ -133,7 +132,7 @@ fn a_deleted_socket_comes_back() {
     let home = Home::new();
     let _governor = home.govern("2GiB");
     let first = home.governor().unwrap();
-    let unit = home.unit("long", &[], "touch begun; sleep 3; echo end").spawn().unwrap();
+    let unit = begin(home.unit("long", &[], "touch begun; sleep 3; echo end"));
     until("it begins", || home.work().join("begun").exists());
     fs::remove_file(home.socket()).unwrap();
     let began = Instant::now();
@@ -151,7 +150,7 @@ fn a_deleted_socket_comes_back() {
 fn a_deleted_directory_ends_it() {
     let home = Home::new();
     let governor = home.govern("2GiB");
-    let unit = home.unit("long", &[], "touch begun; sleep 2; echo end").spawn().unwrap();
+    let unit = begin(home.unit("long", &[], "touch begun; sleep 2; echo end"));
     until("it begins", || home.work().join("begun").exists());
     fs::remove_dir_all(home.socket().parent().unwrap()).unwrap();
     assert_eq!(good(&end_of(unit)), "end\n");

@@ -21,7 +21,7 @@ pub(crate) const IRONWRIGHT: &str = env!("CARGO_BIN_EXE_ironwright");
 /// The launcher.
 pub(crate) const LAUNCHER: &str = env!("CARGO_BIN_EXE_ironwright-launcher");
 /// Longer than anything takes here on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// Variables that a tester may have set and that would change what is tested.
 const FOREIGN: &[&str] = &[
@@ -103,7 +103,7 @@ impl Home {
         let budget = format!("memory-budget={budget}");
         let settings = ["govern", "--set", "build-threads=8", "--set", &budget];
         let mut command = self.ironwright(&settings);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = begin(command.stdout(Stdio::null()).stderr(Stdio::null()));
         until("the governor listens", || self.governor().is_some());
         child
     }
@@ -216,6 +216,11 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Starts a command. Whoever begins one waits for its end, or leaves that to its home.
+pub(crate) fn begin(mut command: impl std::borrow::BorrowMut<Command>) -> Child {
+    command.borrow_mut().spawn().unwrap()
+}
+
 /// Waits for the end of a command, which may not hang.
 pub(crate) fn end_of(child: Child) -> Output {
     end_within(child, LONG)
@@ -226,15 +231,14 @@ pub(crate) fn end_within(child: Child, limit: Duration) -> Output {
     let pid = child.id();
     let (sender, ended) = channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match ended.recv_timeout(limit) {
-        Ok(output) => output.unwrap(),
-        Err(_) => panic!("process {pid} hangs"),
-    }
+    let output = ended.recv_timeout(limit);
+    assert!(output.is_ok(), "process {pid} hangs");
+    output.unwrap().unwrap()
 }
 
 /// Runs a command to its end.
-pub(crate) fn run(mut command: Command) -> Output {
-    end_of(command.spawn().unwrap())
+pub(crate) fn run(command: Command) -> Output {
+    end_of(begin(command))
 }
 
 /// Standard output of a command that must end well.

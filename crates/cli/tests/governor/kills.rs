@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::home::{Home, LAUNCHER, LONG, all_processes, good, pid_of, run, send, stderr, until};
+use crate::home::{
+    Home, LAUNCHER, LONG, all_processes, begin, good, pid_of, run, send, stderr, until,
+};
 use crate::project::Project;
 
 /// Kills in all.
@@ -51,7 +54,7 @@ fn victims(home: &Home) -> Vec<i32> {
 fn makes(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).into_owned();
-    let is_made = |word: &&str| word.ends_with(".o") || word.ends_with(".c");
+    let is_made = |word: &&str| Path::new(word).extension().is_some_and(|e| e == "o" || e == "c");
     let first = line.split('\0').find(is_made).unwrap_or_default();
     first.split('.').next().unwrap_or_default().to_owned()
 }
@@ -83,7 +86,7 @@ fn builds_end_as_if_nobody_killed_their_compilers() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut kills = 0;
     while kills < KILLS {
-        let mut build = home.ironwright(&["run", "-q", "--", "make", "-s"]).spawn().unwrap();
+        let mut build = begin(home.ironwright(&["run", "-q", "--", "make", "-s"]));
         kills += disturb(&home, &mut build, &mut dice, KILLS - kills);
         let output = build.wait_with_output().unwrap();
         good(&output);
@@ -104,7 +107,7 @@ fn a_compiler_proper_that_is_killed_runs_again() {
     assert!(run(home.command("mkfifo").args_of(&pipe)).status.success());
     let compiler = home.command(LAUNCHER).args_of("gcc").args_of("-c").args_of("a.c");
     let _governor = home.govern("2GiB");
-    let child = { compiler }.spawn().unwrap();
+    let child = begin(compiler);
     let launcher = pid_of(&child);
     let proper = || {
         let found = victims(&home).into_iter();
@@ -140,7 +143,7 @@ fn nothing_outlives_a_killed_launcher() {
     let home = Home::new();
     let _governor = home.govern("2GiB");
     let script = "sh -c 'touch begun; sleep 30; touch late' & wait";
-    let child = home.unit("a", &[], script).spawn().unwrap();
+    let child = begin(home.unit("a", &[], script));
     until("it begins", || home.work().join("begun").exists());
     std::thread::sleep(Duration::from_millis(300));
     send(pid_of(&child), Signal::KILL);

@@ -10,13 +10,15 @@ use std::process::{Child, Command};
 use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::units::Bytes;
 
-use crate::home::{Home, end_of, good, run, stderr, until};
+use crate::home::{Home, begin, end_of, good, run, stderr, until};
 
 /// Holds memory for some time, and notes how many do so at a time.
 fn holds(mebibytes: u32, seconds: f32) -> String {
     format!(
-        "touch holds.$$; python3 -c 'import time; x = bytearray({mebibytes} << 20); \
-         time.sleep({seconds})'; ls | grep -c '^holds' >> seen; rm holds.$$"
+        "exec python3 -c 'import os, time; x = bytearray({mebibytes} << 20); \
+         name = \"holds.%d\" % os.getpid(); open(name, \"w\"); time.sleep({seconds}); \
+         open(\"seen\", \"a\").write(\"%d\\n\" % sum(n.startswith(\"holds\") for n in os.listdir())); \
+         os.remove(name)'"
     )
 }
 
@@ -37,10 +39,25 @@ fn what_does_not_fit_together_takes_turns() {
     let _governor = home.govern("600MiB");
     let start = |number: u32| {
         let unit = home.unit(&format!("u{number}"), &["--memory", "250MiB"], &holds(200, 0.6));
-        { unit }.spawn().unwrap()
+        begin(unit)
     };
     all((0..6).map(start).collect());
     assert_eq!(most_seen(&home), 2);
+}
+
+/// A user's word holds before the memory is taken.
+#[test]
+fn a_stated_size_is_kept_free_until_it_is_taken() {
+    let home = Home::new();
+    let _governor = home.govern("400MiB");
+    let script = format!("touch first; sleep 2; {}", holds(250, 0.3));
+    let first = begin(home.unit("first", &["--memory", "260MiB"], &script));
+    until("the first runs", || home.work().join("first").exists());
+    let second = begin(home.unit("second", &["--memory", "260MiB"], &holds(250, 0.3)));
+    all(vec![first, second]);
+    assert_eq!(most_seen(&home), 1);
+    home.end_governor();
+    assert_eq!(home.units("first").len() + home.units("second").len(), 2, "none was run again");
 }
 
 #[test]
@@ -49,7 +66,7 @@ fn below_every_unit_they_run_one_at_a_time() {
     let _governor = home.govern("64MiB");
     let start = |number: u32| {
         let unit = home.unit(&format!("u{number}"), &["--memory", "250MiB"], &holds(100, 0.2));
-        { unit }.spawn().unwrap()
+        begin(unit)
     };
     all((0..4).map(start).collect());
     assert_eq!(most_seen(&home), 1);
@@ -62,7 +79,7 @@ fn the_second_time_it_is_known_what_they_take() {
     let _governor = home.govern("600MiB");
     let start = |options: &[&str]| {
         let names = ["a", "b", "c"];
-        let start = |name: &&str| home.unit(name, options, &holds(100, 0.5)).spawn().unwrap();
+        let start = |name: &&str| begin(home.unit(name, options, &holds(100, 0.5)));
         all(names.iter().map(start).collect());
     };
     start(&["--memory", "500MiB"]);
@@ -101,11 +118,11 @@ fn a_second_attempt_is_invisible() {
         format!("python3 -c 'import time; x = bytearray({mebibytes} << 20); time.sleep({seconds})'")
     };
     let older = format!("touch older; echo one; sleep 1.5; {}; echo two", takes(300, 1));
-    let older = home.unit("older", &["--memory", "64MiB"], &older).spawn().unwrap();
+    let older = begin(home.unit("older", &["--memory", "64MiB"], &older));
     until("the older one runs", || home.work().join("older").exists());
     let younger =
         format!("echo one; echo warned >&2; {}; printf 'two\\nend'; exit 5", takes(250, 3));
-    let younger = home.unit("younger", &["--memory", "64MiB"], &younger).spawn().unwrap();
+    let younger = begin(home.unit("younger", &["--memory", "64MiB"], &younger));
     assert_eq!(good(&end_of(older)), "one\ntwo\n");
     let output = end_of(younger);
     assert_eq!(output.status.code(), Some(5));
@@ -153,7 +170,7 @@ impl Group {
         }
         inside.current_dir(command.get_current_dir().unwrap());
         inside.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        inside.spawn().unwrap()
+        begin(inside)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::home::{Home, end_of, good, pid_of, run, send, until};
+use crate::home::{Home, begin, end_of, good, pid_of, run, send, until};
 use crate::project::Project;
 
 /// A compiler that leaves something behind which holds its output open.
@@ -34,7 +34,7 @@ fn what_ignores_signals_is_killed_in_the_end() {
     let makefile = "all:\n\t\"$(I)\" unit --name a -- sh -c 'trap \"\" INT TERM HUP; touch begun; while :; do sleep 0.1; done'\n";
     fs::write(home.work().join("Makefile"), makefile).unwrap();
     let mut command = home.ironwright(&["run", "-q", "--", "make", "-s"]);
-    let build = command.env("I", crate::home::IRONWRIGHT).spawn().unwrap();
+    let build = begin(command.env("I", crate::home::IRONWRIGHT));
     until("it begins", || home.work().join("begun").exists());
     let began = Instant::now();
     send(pid_of(&build), Signal::INT);
@@ -64,7 +64,7 @@ fn sixty_four_jobs_end_well() {
 fn the_shortest_units_are_recorded() {
     let home = Home::new();
     let _governor = home.govern("2GiB");
-    let start = |number: u32| home.unit(&format!("n{number}"), &[], "exit 0").spawn().unwrap();
+    let start = |number: u32| begin(home.unit(&format!("n{number}"), &[], "exit 0"));
     for child in (0..40).map(start).collect::<Vec<_>>() {
         good(&end_of(child));
     }
@@ -72,4 +72,27 @@ fn the_shortest_units_are_recorded() {
     let missing: Vec<u32> =
         (0..40).filter(|number| home.units(&format!("n{number}")).len() != 1).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// More units at once than a governor may have open files by default.
+#[test]
+fn a_low_limit_of_open_files_is_raised() {
+    let home = Home::new();
+    let script = "ulimit -S -n 48; exec \"$0\" govern --set build-threads=64";
+    let mut governor = home.command("sh");
+    governor.args(["-c", script, crate::home::IRONWRIGHT]);
+    let _governor = begin(governor);
+    until("it listens", || home.governor().is_some());
+    let start = |number: u32| begin(home.unit(&format!("n{number}"), &[], "sleep 1"));
+    let children: Vec<_> = (0..60).map(start).collect();
+    until("all ask", || {
+        let frame = good(&run(home.ironwright(&["top", "--once"])));
+        frame.lines().any(|line| line.starts_with("running"))
+    });
+    for child in children {
+        good(&end_of(child));
+    }
+    home.end_governor();
+    let known = (0..60).filter(|number| home.units(&format!("n{number}")).len() == 1);
+    assert_eq!(known.count(), 60);
 }

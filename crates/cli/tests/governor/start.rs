@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, end_of, good, run, state_of, until};
+use crate::home::{Home, begin, end_of, good, run, state_of, until};
 
 #[test]
 fn the_first_unit_starts_it_and_a_second_finds_it() {
@@ -47,7 +47,7 @@ fn many_at_once_have_one_governor() {
         "for i in $(seq 21); do \"$0\" unit --name $i -- sh -c 'echo $1 >> done' x $i & done; wait";
     let build = |session: bool| {
         let mut arguments = vec!["run", "-q", "--", "sh", "-c", script, crate::home::IRONWRIGHT];
-        let mut command = if session {
+        let command = if session {
             arguments.insert(0, crate::home::IRONWRIGHT);
             let mut command = home.command("setsid");
             command.arg("-w").args(&arguments);
@@ -55,10 +55,10 @@ fn many_at_once_have_one_governor() {
         } else {
             home.ironwright(&arguments)
         };
-        command.spawn().unwrap()
+        begin(command)
     };
     let builds = [build(false), build(true), build(false)];
-    let one_more = home.unit("last", &[], "echo last >> done").spawn().unwrap();
+    let one_more = begin(home.unit("last", &[], "echo last >> done"));
     let mut most = 0;
     let began = Instant::now();
     let outputs: Vec<_> = builds.into_iter().chain([one_more]).map(end_of).collect();
@@ -77,7 +77,7 @@ fn many_at_once_have_one_governor() {
 fn a_second_one_ends_at_once_and_an_idle_one_soon() {
     let home = Home::new();
     let idle = |seconds| home.ironwright(&["govern", "--idle", seconds]);
-    let mut first = idle("1").spawn().unwrap();
+    let mut first = begin(idle("1"));
     until("it listens", || home.governor().is_some());
     let second = run(idle("600"));
     assert!(second.status.success());
@@ -93,9 +93,9 @@ fn a_second_one_ends_at_once_and_an_idle_one_soon() {
 #[test]
 fn a_view_does_not_keep_an_idle_one() {
     let home = Home::new();
-    let governor = home.ironwright(&["govern", "--idle", "1"]).spawn().unwrap();
+    let governor = begin(home.ironwright(&["govern", "--idle", "1"]));
     until("it listens", || home.governor().is_some());
-    let view = home.ironwright(&["top", "--json"]).spawn().unwrap();
+    let view = begin(home.ironwright(&["top", "--json"]));
     assert!(end_of(governor).status.success());
     end_of(view);
 }
@@ -104,7 +104,7 @@ fn a_view_does_not_keep_an_idle_one() {
 fn a_view_sees_units_from_question_to_end() {
     let home = Home::new();
     let _governor = home.govern("2GiB");
-    let mut view = home.ironwright(&["top", "--json"]).spawn().unwrap();
+    let mut view = begin(home.ironwright(&["top", "--json"]));
     let mut lines = BufReader::new(view.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().contains("\"state\""));
     good(&run(home.unit("seen-by-all", &[], "sleep 0.1")));
@@ -131,7 +131,7 @@ fn a_view_sees_units_from_question_to_end() {
 fn told_to_end_it_lets_what_runs_go_on() {
     let home = Home::new();
     let governor = home.govern("2GiB");
-    let unit = home.unit("a", &[], "touch begun; sleep 1; echo end").spawn().unwrap();
+    let unit = begin(home.unit("a", &[], "touch begun; sleep 1; echo end"));
     until("it begins", || home.work().join("begun").exists());
     home.end_governor();
     assert!(end_of(governor).status.success());

@@ -51,7 +51,7 @@ fn a_full_disk_changes_nothing_else() {
     let tiny = tiny(&home, MountFlags::empty());
     let _ = fs::write(tiny.0.join("full"), vec![0; 128 << 10]);
     builds_well(&home, "this run is not kept");
-    drop((home, tiny));
+    drop((tiny, home));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_disk_that_fills_up_changes_nothing_else() {
     let tiny = tiny(&home, MountFlags::empty());
     fs::create_dir(tiny.0.join("ironwright")).unwrap();
     builds_well(&home, "");
-    drop((home, tiny));
+    drop((tiny, home));
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn a_disk_for_reading_only_changes_nothing_else() {
     let home = Home::new();
     let tiny = tiny(&home, MountFlags::RDONLY);
     builds_well(&home, "this run is not kept");
-    drop((home, tiny));
+    drop((tiny, home));
 }

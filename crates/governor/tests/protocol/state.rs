@@ -171,7 +171,8 @@ impl State {
     }
 
     pub(crate) fn open(&mut self, l: usize, first: Up) {
-        let id = (0..).find(|id| self.connections.iter().all(|other| other.id != *id)).unwrap();
+        let id =
+            (0..=u8::MAX).find(|id| self.connections.iter().all(|other| other.id != *id)).unwrap();
         let (up, down) = (vec![first], Vec::new());
         let connection =
             Connection { id, owner: l, up, down, launcher: true, governor: true, unit: None };
