@@ -227,11 +227,7 @@ impl Batch<'_> {
                 let mut command = command(self.world, group, &self.burner);
                 let mark = self.marks().join(&job.name);
                 command.args(job.burn.arguments(&mark.to_string_lossy()));
-                Known {
-                    mib: job.burn.mib + 3,
-                    share: job.burn.cpu / job.burn.seconds(),
-                    command,
-                }
+                Known { mib: job.burn.mib + 3, share: job.burn.cpu / job.burn.seconds(), command }
             });
             oracle::run(known.collect(), LIMIT_MIB - OVERHEAD_MIB, CORES)
         })
@@ -271,9 +267,8 @@ fn judge(mix: &Mix, table: &[(String, Outcome)], peers: bool, goals: &Goals) {
         table.iter().filter(|(name, _)| name == who).map(|(_, outcome)| *outcome).collect()
     };
     let seconds = |who: &str| median(of(who).iter().map(|outcome| outcome.seconds).collect());
-    let most = |who: &str, figure: fn(&Outcome) -> f64| {
-        of(who).iter().map(figure).fold(0.0, f64::max)
-    };
+    let most =
+        |who: &str, figure: fn(&Outcome) -> f64| of(who).iter().map(figure).fold(0.0, f64::max);
     let governed = ["never seen", "seen once", "seen"];
     let all = |figure: fn(&Outcome) -> f64| {
         governed.iter().map(|who| most(who, figure)).fold(0.0, f64::max)

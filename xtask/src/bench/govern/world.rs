@@ -71,17 +71,12 @@ impl World {
         for name in inherited.filter(|name| name.to_string_lossy().starts_with("IRONWRIGHT_")) {
             command.env_remove(name);
         }
-        for name in ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS", "CARGO_TARGET_DIR", "RUSTC_WRAPPER"] {
+        for name in ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS", "CARGO_TARGET_DIR", "RUSTC_WRAPPER"]
+        {
             command.env_remove(name);
         }
         command.env("PATH", format!("{}:{path}", self.binaries.display()));
         command.current_dir(self.work()).stdin(Stdio::null());
-    }
-
-    /// Forgets what was learned.
-    pub(crate) fn forget(&self) -> Result<()> {
-        fs::remove_dir_all(self.home.join("state"))?;
-        Ok(fs::create_dir_all(self.home.join("state"))?)
     }
 
     /// Attempts at units of the newest runs, by the history.
