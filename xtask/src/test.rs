@@ -31,6 +31,7 @@ const PACKAGES: &[&str] = &[
     "qemu-system-x86",
     "busybox-static",
     "cpio",
+    "ccache",
 ];
 
 /// Cargo's own helpers.

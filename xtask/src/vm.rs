@@ -55,6 +55,28 @@ exec su -s /bin/sh -c 'exec "$0" "$@"' -- user "$@"
 "#;
 const USERS: &str = "root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n";
 
+/// Governed runs: a unit gets a group of its own, as root and as a user; one that is too large for its
+/// run is killed by the kernel, run again alone, and given up with its figures.
+const GOVERNED: &str = r#"
+export NO_COLOR=1
+show="/ironwright run -q -- /ironwright unit -- cat /proc/self/cgroup"
+export HOME=/tmp/root XDG_RUNTIME_DIR=/tmp/root/run
+mkdir -p -m 700 $HOME $XDG_RUNTIME_DIR
+in-group governed $show >/tmp/root/groups 2>&1 || { cat /tmp/root/groups; exit 1; }
+grep -q '/ironwright-run-[0-9]*/unit-[0-9]*-1$' /tmp/root/groups || { cat /tmp/root/groups; exit 1; }
+echo "a unit is in a group of its own, as root"
+large="dd if=/dev/zero of=/dev/null bs=300M count=1"
+! in-group large /ironwright run -q --set memory-budget=128MiB -- /ironwright unit -- $large     >/tmp/root/large 2>&1 || { echo "300 MiB fit in 128"; exit 1; }
+grep -q 'killed for want of memory although it ran alone' /tmp/root/large     || { cat /tmp/root/large; exit 1; }
+echo "a unit that is too large fails with its figures"
+export HOME=/tmp/user XDG_RUNTIME_DIR=/tmp/user/run
+mkdir -p -m 700 $HOME $XDG_RUNTIME_DIR
+chown -R 1000:1000 $HOME
+as-user user-governed $show >/tmp/user/groups 2>&1 || { cat /tmp/user/groups; exit 1; }
+grep -q '/ironwright-run-[0-9]*/unit-[0-9]*-1$' /tmp/user/groups || { cat /tmp/user/groups; exit 1; }
+echo "a unit is in a group of its own, as a user"
+"#;
+
 /// What is put into a machine and done there.
 pub(crate) struct Machine {
     /// Files of this machine and their absolute paths in the other.
@@ -70,15 +92,33 @@ pub(crate) fn run() -> Result<()> {
     }
     let test = test_executable("ironwright-host", "limit")?;
     let tests = "/test --ignored nested_v2_ --test-threads=1";
+    let mut files = with_libraries(&test, "/test")?;
+    for program in programs()? {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.extend(with_libraries(&program, &format!("/{name}"))?);
+    }
     Machine {
-        files: with_libraries(&test, "/test")?,
+        files,
         // A filter that matches nothing would succeed.
         command: format!(
-            "/test --list --ignored | grep -q nested_v2_ \
-             && in-group root {tests} && as-user delegated {tests}"
+            "set -e\n/test --list --ignored | grep -q nested_v2_\n\
+             in-group root {tests}\nas-user delegated {tests}\n{GOVERNED}"
         ),
     }
     .run()
+}
+
+/// Builds the product's programs and tells where they are.
+fn programs() -> Result<[PathBuf; 2]> {
+    check(
+        "cargo build",
+        Command::new("cargo")
+            .args(["build", "--locked", "-q", "-p", "ironwright"])
+            .current_dir(root()),
+    )?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(["ironwright", "ironwright-launcher"].map(|name| target.join("debug").join(name)))
 }
 
 /// What is missing for a machine, if something is: a Debian package, or the right processor.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
-use ironwright_core::observe::{RunFacts, StepFacts};
+use ironwright_core::observe::{Governed, RunFacts, StepFacts};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, go, node, python, rust, system};
@@ -19,6 +19,7 @@ use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
+use ironwright_host::limit::contain::Containment;
 use ironwright_host::procfs;
 use ironwright_host::run::{Request, Strangers, run};
 use ironwright_wire::{RunBegins, variable};
@@ -73,6 +74,8 @@ pub(crate) struct JobserverPlan {
     pub(crate) style: JobserverStyle,
     /// Slots.
     pub(crate) tokens: NonZeroU32,
+    /// Whether the governor may lend more, or take some away; not where a user chose the number.
+    pub(crate) elastic: bool,
 }
 
 /// A variable that a user set.
@@ -172,6 +175,7 @@ impl Execution {
             settings,
             started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
             steps: Vec::new(),
+            governed: None,
         }
     }
 }
@@ -224,9 +228,11 @@ fn jobserver(
     };
     let style = jobserver_style(driver, version("make").as_deref(), version("ninja").as_deref())?;
     // Fixed job counts presume the worst of every compiler; the governor knows each.
-    let knob = if governed { &system::BUILD_THREADS } else { jobs_knob(driver) };
+    let own = jobs_knob(driver);
+    let elastic = governed && !settings.get(own.id).is_some_and(|s| s.origin.is_explicit());
+    let knob = if elastic { &system::BUILD_THREADS } else { own };
     let tokens = u32::try_from(settings.count(knob)).unwrap_or(u32::MAX).min(32_768);
-    NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens })
+    NonZeroU32::new(tokens).map(|tokens| JobserverPlan { style, tokens, elastic })
 }
 
 /// Parts what is set from what the user's environment has already; a flag outranks both.
@@ -260,10 +266,13 @@ pub(crate) fn execute(
     let record = Recording::begin(&facts);
     let server = start_jobserver(execution).map(Arc::new);
     let strangers = Strangers::default();
+    let contained = contain(execution);
     let link = begin_link(execution, &record, server.as_ref(), &strangers, progress);
     for step in &execution.steps {
         progress.step(step, execution);
         let request = Request {
+            argv: contained.wrap(&step.argv),
+            group: contained.procs_path(),
             strangers: strangers.clone(),
             ..request(execution, step, server.as_deref(), record.number(), progress)
         };
@@ -275,7 +284,11 @@ pub(crate) fn execute(
             break;
         }
     }
-    drop(link);
+    facts.governed = link.map(RunLink::end).map(|tally| Governed {
+        units: tally.units,
+        paused: tally.paused,
+        again: tally.again,
+    });
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);
@@ -306,6 +319,15 @@ fn start_jobserver(execution: &Execution) -> Option<Jobserver> {
     }
 }
 
+/// Bounds the memory of a governed run, so that a mistake of the governor's hurts the run alone.
+fn contain(execution: &Execution) -> Containment {
+    if execution.governance.is_none() {
+        return Containment::default();
+    }
+    let name = format!("run-{}", std::process::id());
+    Containment::new(&name, execution.budget, |variable| std::env::var_os(variable))
+}
+
 /// Makes the run known to the governor. Without one the build goes on ungoverned.
 fn begin_link(
     execution: &Execution,
@@ -315,6 +337,7 @@ fn begin_link(
     progress: &Progress,
 ) -> Option<RunLink> {
     let governance = execution.governance.as_ref()?;
+    let elastic = execution.jobserver.filter(|plan| plan.elastic);
     let begins = RunBegins {
         run: record.number(),
         pid: i32::try_from(std::process::id()).unwrap_or(0),
@@ -322,11 +345,11 @@ fn begin_link(
         source: execution.source.clone(),
         budget: execution.budget.0,
         threads: execution.threads,
-        tokens: execution.jobserver.map(|plan| plan.tokens.get() - 1),
+        tokens: elastic.map(|plan| plan.tokens.get() - 1),
     };
     let situation = Situation {
         begins,
-        pool: server.cloned(),
+        pool: server.filter(|_| elastic.is_some()).cloned(),
         strangers: strangers.clone(),
         processes: progress.processes(),
     };
@@ -362,6 +385,7 @@ fn request(
         relay_stdout: progress.relays_stdout(),
         relay_stderr: progress.relays_stderr(),
         strangers: Strangers::default(),
+        group: None,
     }
 }
 

@@ -23,7 +23,10 @@ use crate::context::Directories;
 /// How the compilers of a run come to ask.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Governance {
-    /// The program that stands where a compiler is started.
+    /// The program that asks.
+    #[serde(skip)]
+    program: PathBuf,
+    /// What stands where a compiler is started; it leads to that program.
     pub(crate) launcher: PathBuf,
     /// Directory of compiler names that lead to it.
     pub(crate) names: PathBuf,
@@ -33,24 +36,26 @@ pub(crate) struct Governance {
 
 impl Governance {
     /// For this machine as it is now, beside the variables that are set anyway.
-    pub(crate) fn plan(launcher: PathBuf, environment: &[Assignment]) -> Option<Self> {
-        let names = names_directory(&launcher)?;
+    pub(crate) fn plan(program: PathBuf, environment: &[Assignment]) -> Option<Self> {
+        let names = names_directory(&program)?;
+        let launcher = names.join(LAUNCHER);
         let set = |name: &str| {
             let assigned = environment.iter().find(|assignment| assignment.key == name);
             let value = assigned.map(Assignment::value).or_else(|| env::var(name).ok());
             value.filter(|value| !value.is_empty())
         };
         let variables = variables(&launcher, &names, wrapper_of_config().is_some(), set);
-        Some(Self { launcher, names, variables })
+        Some(Self { program, launcher, names, variables })
     }
 
     /// Makes the directory of names as it should be.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         fs::create_dir_all(&self.names)?;
         let path = env::var_os("PATH").unwrap_or_default();
-        let wanted = compilers(&path, &self.names);
+        let mut wanted = compilers(&path, &self.names);
+        wanted.insert(LAUNCHER.to_owned());
         for name in &wanted {
-            lead(&self.names.join(name), &self.launcher)?;
+            lead(&self.names.join(name), &self.program)?;
         }
         for entry in fs::read_dir(&self.names)?.flatten() {
             if entry.file_name().to_str().is_none_or(|name| !wanted.contains(name)) {
@@ -61,11 +66,22 @@ impl Governance {
     }
 }
 
-/// The launcher beside this program.
+/// The launcher's name.
+pub(crate) const LAUNCHER: &str = "ironwright-launcher";
+
+/// The program that asks for compilers: the launcher beside this one, which starts in half a
+/// millisecond, or this one, which does the same under that name.
 pub(crate) fn launcher() -> Option<PathBuf> {
     let own = env::current_exe().ok()?;
-    let launcher = own.with_file_name("ironwright-launcher");
-    launcher.is_file().then_some(launcher)
+    let launcher = own.with_file_name(LAUNCHER);
+    Some(if launcher.is_file() { launcher } else { own })
+}
+
+/// Whether this program was called by the launcher's name, or by that of a compiler.
+pub(crate) fn is_called_as_launcher() -> bool {
+    let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let name = called.file_name().unwrap_or_default().to_string_lossy();
+    name == LAUNCHER || may_be_a_unit(&name)
 }
 
 /// Where the governor of this user listens.

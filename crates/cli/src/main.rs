@@ -20,6 +20,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if governance::is_called_as_launcher() {
+        ironwright_launcher::main()
+    }
     let cli = args::Cli::parse();
     cli.color.write_global();
     match commands::dispatch(cli) {

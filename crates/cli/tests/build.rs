@@ -9,9 +9,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn ironwright(home: &Path) -> Command {
+    std::fs::create_dir_all(home.join("xdg")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ironwright"));
     command
         .env("XDG_STATE_HOME", home.join("state"))
+        .env("XDG_RUNTIME_DIR", home.join("xdg"))
         .env("XDG_DATA_HOME", home.join("data"))
         .env("NO_COLOR", "1")
         .env_remove("CARGO_TARGET_DIR")

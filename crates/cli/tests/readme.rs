@@ -67,6 +67,7 @@ fn the_first_command_builds_ripgrep_and_sums_up() {
         .args(first.split(' '))
         .current_dir(root())
         .env("XDG_STATE_HOME", home.path().join("state"))
+        .env("XDG_RUNTIME_DIR", home.path())
         .env("XDG_DATA_HOME", home.path().join("data"))
         .env("NO_COLOR", "1")
         .env_remove("CARGO_TARGET_DIR")

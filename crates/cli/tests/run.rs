@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 fn ironwright(home: &Path) -> Command {
+    std::fs::create_dir_all(home.join("xdg")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ironwright"));
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", home)
         .env("XDG_STATE_HOME", home.join("state"))
+        .env("XDG_RUNTIME_DIR", home.join("xdg"))
         .env("XDG_CACHE_HOME", home.join("cache"))
         .env("NO_COLOR", "1")
         .current_dir(home);

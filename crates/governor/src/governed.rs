@@ -10,6 +10,7 @@ use ironwright_core::govern::{DomainId, Forecast, PARTS, UnitId};
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::unit::UnitFacts;
 use ironwright_core::units::Bytes;
+use ironwright_host::limit::Group;
 use ironwright_wire::Ended;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -41,6 +42,8 @@ pub(crate) struct Governed {
     /// Nothing else was admitted beside it.
     pub(crate) alone: bool,
     pub(crate) evicted: bool,
+    /// A control group that its next attempt is to enter.
+    pub(crate) group: Option<Group>,
 }
 
 /// A run of a unit's command.
@@ -50,6 +53,8 @@ pub(crate) struct Attempt {
     pub(crate) leader: i32,
     /// As long as it is open the leader's number can be told from a later process's.
     handle: Option<OwnedFd>,
+    /// Its control group, which holds all its processes.
+    group: Option<Group>,
     started: Instant,
     started_unix_us: i64,
     paused_since: Option<Instant>,
@@ -62,13 +67,14 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// One that began some time ago.
-    pub(crate) fn new(leader: i32, ago: Duration, unix_us: i64) -> Self {
+    pub(crate) fn new(leader: i32, group: Option<Group>, ago: Duration, unix_us: i64) -> Self {
         let handle =
             Pid::from_raw(leader).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         let now = Instant::now();
         Self {
             leader,
             handle,
+            group,
             started: now.checked_sub(ago).unwrap_or(now),
             started_unix_us: unix_us
                 .saturating_sub(i64::try_from(ago.as_micros()).unwrap_or(i64::MAX)),
@@ -79,6 +85,11 @@ impl Attempt {
             files: Bytes::ZERO,
             delay: Duration::ZERO,
         }
+    }
+
+    /// The same for a process that is gone: its number may be another's.
+    pub(crate) fn without_a_process(self) -> Self {
+        Self { handle: None, ..self }
     }
 
     /// Takes in a look.
@@ -98,7 +109,7 @@ impl Attempt {
     }
 
     /// Notes that its processes were stopped, or go on.
-    pub(crate) fn set_paused(&mut self, paused: bool) {
+    fn set_paused(&mut self, paused: bool) {
         match (paused, self.paused_since) {
             (true, None) => self.paused_since = Some(Instant::now()),
             (false, Some(since)) => {
@@ -113,9 +124,31 @@ impl Attempt {
         self.paused_since.is_some()
     }
 
+    /// Stops its processes, or lets them go on.
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.set_paused(paused);
+        match &self.group {
+            Some(group) if group.freeze(paused).is_ok() => {}
+            _ => self.signal(if paused { Signal::STOP } else { Signal::CONT }),
+        }
+    }
+
+    /// Processes of it that the kernel killed for want of memory, where its group counts them.
+    pub(crate) fn kernel_kills(&self) -> Option<u64> {
+        self.group.as_ref()?.oom_kills()
+    }
+
+    /// Kills its processes.
+    pub(crate) fn kill(&self) {
+        if let Some(group) = &self.group {
+            let _ = group.kill_once();
+        }
+        self.signal(Signal::KILL);
+    }
+
     /// Sends a signal to its process group, unless the leader is gone: the number may be another
     /// process's by now.
-    pub(crate) fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         if self.is_there()
             && let Some(group) = Pid::from_raw(self.leader)
         {
@@ -148,6 +181,8 @@ impl Governed {
         let peak_process = Bytes(ended.peak_process);
         // Looks miss what is short. The kernel's figure misses nothing, but counts files too.
         let least = peak_process.saturating_sub(attempt.files);
+        let group = attempt.group.as_ref().and_then(Group::peak);
+        let least = group.map_or(least, |most| least.min(most));
         let paused = attempt.paused.min(wall);
         Some(UnitRecord {
             run: self.recorded,

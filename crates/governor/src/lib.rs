@@ -6,6 +6,7 @@
 //! happened. Does not know why a unit starts or waits; the machine decides.
 
 mod daemon;
+pub mod descriptors;
 mod domains;
 mod forked;
 mod governed;

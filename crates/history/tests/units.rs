@@ -168,9 +168,9 @@ fn whoever_only_reads_leaves_a_damaged_or_newer_database_alone() {
     assert!(matches!(error, HistoryError::Database { .. }), "{error}");
     assert_eq!(std::fs::read(&place.path).unwrap(), garbage);
     std::fs::remove_file(&place.path).unwrap();
-    place.raw().pragma_update(None, "user_version", 3).unwrap();
+    place.raw().pragma_update(None, "user_version", 1000).unwrap();
     let error = History::open_existing(&place.path).unwrap_err();
-    assert!(matches!(error, HistoryError::Newer { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, HistoryError::Newer { found: 1000, .. }), "{error}");
 }
 
 /// A run that starts after `start_us` and takes `wall_us` microseconds.
@@ -191,6 +191,7 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
         samples: Vec::new(),
     };
     RunFacts {
+        governed: None,
         ironwright: "0.1.0".into(),
         host: None,
         source: Some(format!("crate:{package}")),

@@ -16,6 +16,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::time::Timespec;
 
+use crate::sys;
+
 /// Pause before a socket whose queue is full is tried again.
 const FULL_QUEUE: Duration = Duration::from_micros(500);
 
@@ -126,10 +128,7 @@ impl Governor {
 }
 
 fn is_busy(thread: &Path) -> bool {
-    let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
-    // The name in parentheses may hold anything.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    matches!(state, Some('R' | 'D'))
+    matches!(sys::state_in(thread), Some('R' | 'D'))
 }
 
 impl AsFd for Governor {

@@ -8,7 +8,6 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,6 +26,9 @@ const CACHES: &[&str] = &["ccache", "sccache"];
 /// The same for programs that send compilations away.
 const SENDERS: &[&str] = &["distcc", "icecc"];
 
+/// Interpreters: what they run may have done half of something by the time it is killed.
+const RUN_ANYTHING: &[&str] = &["node", "nodejs"];
+
 /// Why there is nothing to run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoCommand {
@@ -34,19 +36,21 @@ pub(crate) enum NoCommand {
     Usage,
     /// No compiler of this name but the launcher.
     NotFound(String),
+    /// A question whose answer would lead around the launcher.
+    Refused(&'static str),
 }
 
 /// A command, and how it is to be run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Invocation {
     pub(crate) program: OsString,
-    /// The name that the program is called by, when it is not the one above.
-    pub(crate) called: Option<OsString>,
     pub(crate) arguments: Vec<OsString>,
     /// Variables that the command gets besides those of the launcher.
     pub(crate) variables: Vec<(&'static str, OsString)>,
     pub(crate) name: Option<String>,
     pub(crate) memory: Option<u64>,
+    /// The launcher was called by the program's name.
+    pub(crate) masquerade: bool,
     /// The `--unit` form.
     pub(crate) explicit: bool,
     pub(crate) retryable: bool,
@@ -75,9 +79,6 @@ impl Invocation {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         command.envs(self.variables.iter().map(|(key, value)| (key, value)));
-        if let Some(called) = &self.called {
-            command.arg0(called);
-        }
         command
     }
 }
@@ -112,8 +113,12 @@ fn text(argument: Option<OsString>) -> Result<String, NoCommand> {
     argument.and_then(|argument| argument.into_string().ok()).ok_or(NoCommand::Usage)
 }
 
-/// The launcher was called by a compiler's name.
+/// The launcher was called by a compiler's name. The compiler is called by its path: gcc, clang and
+/// nvcc look for their parts beside themselves, and by the bare name they would find the launcher.
 fn masquerade(name: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, NoCommand> {
+    if name == "rustc" && asks_for_a_toolchain(&arguments) && parent_is("sccache") {
+        return Err(NoCommand::Refused("no toolchains are chosen here"));
+    }
     let path = env::var_os("PATH").unwrap_or_default();
     let names = env::var_os(variable::NAMES).map(PathBuf::from);
     let own = fs::metadata("/proc/self/exe").ok();
@@ -121,14 +126,27 @@ fn masquerade(name: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, NoCo
         .ok_or_else(|| NoCommand::NotFound(name.to_string_lossy().into_owned()))?;
     let mut made = Invocation {
         program: found.clone().into_os_string(),
-        called: Some(name.to_os_string()),
+        masquerade: true,
         arguments,
-        retryable: true,
+        retryable: !RUN_ANYTHING.iter().any(|program| name == *program),
         ..Invocation::default()
     };
     made.step_behind(&found, CACHES);
     made.step_behind(&found, SENDERS);
     Ok(made)
+}
+
+/// rustup's way to choose one: `rustc +nightly`.
+fn asks_for_a_toolchain(arguments: &[OsString]) -> bool {
+    arguments.first().is_some_and(|first| first.to_string_lossy().starts_with('+'))
+}
+
+/// sccache asks a compiler for a toolchain to learn whether it is rustup, and if so runs the
+/// compiler behind it, which nobody would govern.
+fn parent_is(name: &str) -> bool {
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    let comm = parent.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    comm.is_some_and(|comm| comm.trim() == name)
 }
 
 /// The first executable of this name on a search path that is no launcher.
@@ -140,7 +158,9 @@ fn next_of(
 ) -> Option<PathBuf> {
     env::split_paths(path)
         .filter(|directory| names != Some(directory.as_path()))
-        .map(|directory| directory.join(name))
+        // An empty entry means the current directory. Without a slash the name would be looked
+        // for once more, and the launcher be found.
+        .map(|directory| Path::new(".").join(directory).join(name))
         .find(|candidate| runs(candidate) && !is_launcher(candidate, own))
 }
 
@@ -156,6 +176,14 @@ fn is_launcher(candidate: &Path, own: Option<&Metadata>) -> bool {
         other.is_ok_and(|other| (other.dev(), other.ino()) == (own.dev(), own.ino()))
     };
     own.is_some_and(same) || real_name(candidate).is_some_and(|name| name == OWN_NAME)
+}
+
+/// A path by which this program is the launcher. Its file alone is not enough: the same program may
+/// be another under another name.
+fn own_path() -> Option<OsString> {
+    let named = env::var_os(variable::NAMES).map(|names| Path::new(&names).join(OWN_NAME));
+    let own = named.filter(|named| named.exists()).or_else(|| env::current_exe().ok());
+    own.map(PathBuf::into_os_string)
 }
 
 /// The file name behind all links.
@@ -179,10 +207,9 @@ impl Invocation {
         };
         self.direct = true;
         if name == "ccache" && env::var_os(CCACHE_PREFIX).is_none() {
-            let own = env::current_exe().map(PathBuf::into_os_string);
-            self.variables.extend(own.ok().map(|own| (CCACHE_PREFIX, own)));
+            self.variables.extend(own_path().map(|own| (CCACHE_PREFIX, own)));
         }
-        if name != "sccache" || self.called.is_some() {
+        if name != "sccache" || self.masquerade {
             self.variables.extend(path_without_names().map(|path| ("PATH", path)));
         }
     }

@@ -19,6 +19,9 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 /// More than this is not held back: it is not what the end of a killed compiler looks like.
 const MOST_HELD: usize = 1 << 20;
 
+/// More different lines than this are not remembered; a later attempt may repeat them.
+const MOST_REMEMBERED: usize = 1 << 18;
+
 /// Line hashes with how often they were seen. The hasher has a fixed key, which spares a system
 /// call for random ones.
 type Counts = HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>;
@@ -77,7 +80,9 @@ impl Lines {
                 self.give_up_holding();
             }
         } else {
-            *self.passed.entry(hash).or_insert(0) += 1;
+            if self.passed.len() < MOST_REMEMBERED {
+                *self.passed.entry(hash).or_insert(0) += 1;
+            }
             self.ready.extend(line);
         }
     }
@@ -188,6 +193,19 @@ mod tests {
         lines.feed(b"{");
         lines.feed(&vec![b'x'; LONGEST_LINE + 1]);
         assert_eq!(taken(&mut lines).len(), 0);
+    }
+
+    #[test]
+    fn not_every_line_is_remembered() {
+        let mut lines = Lines::default();
+        for number in 0..=MOST_REMEMBERED {
+            lines.feed(format!("{number}\n").as_bytes());
+            taken(&mut lines);
+        }
+        assert_eq!(lines.passed.len(), MOST_REMEMBERED);
+        lines.again();
+        lines.feed(format!("1\n{MOST_REMEMBERED}\n").as_bytes());
+        assert_eq!(taken(&mut lines), format!("{MOST_REMEMBERED}\n").as_bytes());
     }
 
     #[test]

@@ -16,6 +16,9 @@ const LOOK_FOR: Duration = Duration::from_secs(10);
 /// A governor that says nothing for so long to whom it stopped is dead: it speaks each second.
 pub(crate) const SILENT: Duration = Duration::from_secs(5);
 
+/// Pause before a silence that is about to be long enough is looked at.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Whether somebody governs.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -85,19 +88,23 @@ impl Link {
     }
 
     /// When something is to be done though nothing happens.
-    pub(crate) fn timeout(&self, stopped: bool) -> Option<Duration> {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         match self {
-            Self::Up(governor) if stopped => Some(SILENT.saturating_sub(governor.silence())),
+            // A silence that is over is looked at again.
+            Self::Up(governor) => {
+                Some(SILENT.checked_sub(governor.silence()).unwrap_or(SILENT).max(SHORTEST))
+            }
             Self::Lost { next, .. } => Some(next.saturating_duration_since(Instant::now())),
-            Self::Up(_) | Self::None => None,
+            Self::None => None,
         }
     }
 
-    /// Whether a governor that stopped the command has been silent for too long.
+    /// Whether there is a governor, and silent for so long that it cannot want the command stopped.
+    /// Where there is none, whoever stopped the command may let it go on.
     pub(crate) fn is_silent(&self) -> bool {
         match self {
             Self::Up(governor) => governor.silence() >= SILENT,
-            Self::Lost { .. } | Self::None => true,
+            Self::Lost { .. } | Self::None => false,
         }
     }
 }

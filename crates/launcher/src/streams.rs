@@ -123,6 +123,8 @@ impl Streams {
                 left = left.saturating_sub(count);
             }
             relay.from = None;
+            // Whoever reads should not have to wait for a verdict.
+            relay.write();
         }
     }
 

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -108,6 +108,19 @@ pub(crate) fn act(signal: i32, ignore: bool) {
 pub(crate) fn send(target: i32, signal: i32) {
     // SAFETY: no memory is involved.
     unsafe { libc::kill(target, signal) };
+}
+
+/// The letter by which the kernel tells the state of a process; see `proc_pid_stat(5)`.
+pub(crate) fn state(pid: i32) -> Option<char> {
+    state_in(Path::new(&format!("/proc/{pid}")))
+}
+
+/// The same of a process or thread by its directory.
+pub(crate) fn state_in(directory: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(directory.join("stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.trim_start().chars().next()
 }
 
 /// What a child that ended had used.

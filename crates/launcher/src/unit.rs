@@ -3,16 +3,14 @@
 //! Fails open: whatever is wrong with the governor, the command runs. Does not know why the
 //! governor decides as it does.
 
-use std::fs::File;
-use std::io::{self, Seek};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ironwright_wire::{Ask, Ended, FromGovernor, ToGovernor, variable};
-use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::ending;
 use crate::governor::{Governor, Heard};
+use crate::input::{self, Input};
 use crate::invocation::Invocation;
 use crate::link::{Link, SILENT};
 use crate::question;
@@ -25,7 +23,9 @@ use crate::watch::{Attempt, Grant};
 const FIRST_ANSWER: Duration = Duration::from_millis(4);
 /// How much longer a governor is waited for that has no processor to answer on. Starting one more
 /// compiler is no help to a machine in that state.
-const STARVED_ANSWER: Duration = Duration::from_millis(100);
+const STARVED_ANSWER: Duration = Duration::from_secs(1);
+/// How often it is looked whether the governor is still in that state.
+const STARVED_EVERY: Duration = Duration::from_millis(10);
 /// How long a new governor is looked for before the command runs ungoverned.
 const TAKEOVER: Duration = Duration::from_secs(1);
 /// How often it is looked for.
@@ -49,10 +49,16 @@ pub(crate) fn run(invocation: &Invocation) -> ! {
         become_it(invocation.command());
     }
     let Some(governor) = Governor::connect(FIRST_ANSWER) else { become_it(invocation.command()) };
-    let ask = question::first(invocation);
-    let source = if ask.stdin_is_source && ask.retryable { kept_input() } else { None };
+    let mut ask = question::first(invocation);
+    // A compiler reads no input unless it is told to; what a unit of a user reads nobody knows.
+    ask.retryable &= !(ask.explicit && input::is_stream());
+    let input = match (ask.retryable, ask.stdin_is_source) {
+        (false, _) => Input::Own,
+        (true, true) => Input::of_source(),
+        (true, false) => Input::in_place(),
+    };
     let streams = Streams::new(ask.retryable);
-    let unit = Unit { invocation, ask, source, link: Link::Up(governor), streams, alone: 0 };
+    let unit = Unit { invocation, ask, input, link: Link::Up(governor), streams, alone: 0 };
     unit.live()
 }
 
@@ -65,18 +71,10 @@ fn become_it(mut command: Command) -> ! {
     ending::not_started(&program, &error)
 }
 
-/// Standard input as a file that each attempt reads from its beginning.
-fn kept_input() -> Option<File> {
-    let mut file = File::from(memfd_create("ironwright-stdin", MemfdFlags::CLOEXEC).ok()?);
-    // What was read in part is what there is.
-    let _ = io::copy(&mut io::stdin().lock(), &mut file);
-    Some(file)
-}
-
 struct Unit<'a> {
     invocation: &'a Invocation,
     ask: Ask,
-    source: Option<File>,
+    input: Input,
     link: Link,
     streams: Streams,
     /// Attempts that nobody decided on.
@@ -99,10 +97,12 @@ impl Unit<'_> {
             command.env(variable::UNIT, grant.unit.to_string());
             let attempt =
                 Attempt { ask: &self.ask, streams: &mut self.streams, link: &mut self.link, grant };
-            let ended = match attempt.run(command) {
+            let Ok(mut running) = attempt.start(command) else { self.without_a_child() };
+            let ended = match running.until_end() {
                 Ok(ended) => ended,
-                Err(error) => ending::not_started(&self.invocation.program, &error),
+                Err(error) => ending::not_followed(&error),
             };
+            drop(running);
             match self.again(ended) {
                 Some(next) => admission = next,
                 None => ending::as_the_command(ended.status, self.streams.finish()),
@@ -112,23 +112,28 @@ impl Unit<'_> {
 
     fn command(&mut self) -> Command {
         let mut command = self.invocation.command();
-        if let Some(source) = &mut self.source
-            && source.rewind().is_ok()
-            && let Ok(source) = source.try_clone()
-        {
-            command.stdin(Stdio::from(source));
-        }
+        self.input.attach(&mut command);
         command
+    }
+
+    /// Takes the command's place because it could not be started: limits on processes or
+    /// descriptors may leave no room for two. What else is wrong with it, this tells as well.
+    fn without_a_child(&mut self) -> ! {
+        let _ = self.streams.finish();
+        become_it(self.command())
     }
 
     fn first_answer(&mut self) -> Admission {
         self.link.tell(&ToGovernor::Ask(self.ask.clone()));
         let Some(governor) = self.link.governor() else { return Admission::Pass };
         let mut heard = governor.hear(FIRST_ANSWER);
+        let deadline = Instant::now() + STARVED_ANSWER;
+        while heard == Heard::Nothing && Instant::now() < deadline && governor.is_starved() {
+            heard = governor.hear(STARVED_EVERY);
+        }
         if heard == Heard::Nothing {
             // It may have answered just before it was looked at.
-            let more = if governor.is_starved() { STARVED_ANSWER } else { Duration::ZERO };
-            heard = governor.hear(more);
+            heard = governor.hear(Duration::ZERO);
         }
         match heard {
             Heard::Message(message) => self.wait(message),

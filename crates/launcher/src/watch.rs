@@ -2,7 +2,9 @@
 //!
 //! Does not know whether it will be run again.
 
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -12,11 +14,12 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::governor::timespec;
 use crate::killed;
-use crate::link::Link;
+use crate::link::{Link, SILENT};
 use crate::signals::{Signal, Signals, stop};
 use crate::streams::Streams;
 use crate::sys::{self, Before};
 use crate::terminal::Terminal;
+use crate::tree;
 
 /// What the governor gave along with its permission.
 #[derive(Debug, Default)]
@@ -24,7 +27,7 @@ pub(crate) struct Grant {
     /// Number of the unit; 0 for one that runs ungoverned.
     pub(crate) unit: u64,
     pub(crate) oom_score_adj: i32,
-    pub(crate) group: Option<std::path::PathBuf>,
+    pub(crate) group: Option<PathBuf>,
 }
 
 /// What an attempt works with.
@@ -35,9 +38,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) grant: Grant,
 }
 
-impl Attempt<'_> {
-    /// Starts the command and stays until it ends.
-    pub(crate) fn run(self, mut command: Command) -> io::Result<Ended> {
+impl<'a> Attempt<'a> {
+    /// Starts the command.
+    pub(crate) fn start(self, mut command: Command) -> io::Result<Watch<'a>> {
         use std::os::unix::process::CommandExt;
         let signals = Signals::take()?;
         command.process_group(0);
@@ -47,14 +50,14 @@ impl Attempt<'_> {
             child_ignored: signals.child_ignored(),
             parent: Some(rustix::process::getpid().as_raw_nonzero().get()),
             oom_score_adj: raised_score(self.grant.oom_score_adj),
-            group: self.grant.group,
+            group: self.grant.group.clone(),
         };
         sys::prepare(&mut command, before);
         let started = Instant::now();
         let child = command.spawn()?;
         // The command's ends of the pipes must not stay open here.
         drop(command);
-        let mut watch = Watch {
+        let watch = Watch {
             pid: i32::try_from(child.id()).map_err(io::Error::other)?,
             started,
             signals,
@@ -63,11 +66,12 @@ impl Attempt<'_> {
             streams: self.streams,
             link: self.link,
             retryable: self.ask.retryable,
-            stopped: false,
+            stopped: None,
             by_user: false,
+            group: self.grant.group.and_then(|procs| Some(procs.parent()?.to_owned())),
         };
         watch.link.tell(&ToGovernor::Started { pid: watch.pid });
-        watch.until_end()
+        Ok(watch)
     }
 }
 
@@ -76,14 +80,14 @@ fn raised_score(by: i32) -> Option<String> {
     if by <= 0 {
         return None;
     }
-    let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok()?;
+    let own = fs::read_to_string("/proc/self/oom_score_adj").ok()?;
     // 1000 is the largest that the kernel takes; see proc(5).
     let raised = own.trim().parse::<i32>().ok()?.saturating_add(by).min(1000);
     Some(raised.to_string())
 }
 
 /// A command that runs.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     pid: i32,
     started: Instant,
     signals: Signals,
@@ -92,13 +96,16 @@ struct Watch<'a> {
     streams: &'a mut Streams,
     link: &'a mut Link,
     retryable: bool,
-    /// Stopped, and not by this launcher.
-    stopped: bool,
+    /// Since when it is stopped, and not by this launcher.
+    stopped: Option<Instant>,
     by_user: bool,
+    /// Its control group, which the governor may freeze.
+    group: Option<PathBuf>,
 }
 
 impl Watch<'_> {
-    fn until_end(&mut self) -> io::Result<Ended> {
+    /// Stays until it ends.
+    pub(crate) fn until_end(&mut self) -> io::Result<Ended> {
         loop {
             self.wait();
             while let Some(signal) = self.signals.next() {
@@ -118,7 +125,7 @@ impl Watch<'_> {
     }
 
     fn wait(&self) {
-        let timeout = self.link.timeout(self.stopped).map(timespec);
+        let timeout = self.link.timeout().map(timespec);
         let mut watched = vec![PollFd::new(&self.signals, PollFlags::IN)];
         if let Link::Up(governor) = &self.link {
             watched.push(PollFd::new(governor, governor.interest()));
@@ -138,7 +145,8 @@ impl Watch<'_> {
         let changes = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
         while let Some(change) = waitid(WaitId::Pid(pid), changes)? {
             let signal = change.stopping_signal();
-            self.stopped = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            let stays = signal.is_some_and(|signal| !self.terminal.settle(self.pid, signal));
+            self.stopped = stays.then(Instant::now);
         }
         Ok(None)
     }
@@ -148,27 +156,55 @@ impl Watch<'_> {
         sys::send(-self.pid, signal);
         if ending {
             // What is stopped does not even hear that it should end.
-            sys::send(-self.pid, libc::SIGCONT);
+            self.let_go_on();
         }
     }
 
     fn suspend(&mut self) {
         sys::send(-self.pid, libc::SIGSTOP);
         stop(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGTSTP);
-        if !self.stopped {
+        if self.stopped.is_none() {
             sys::send(-self.pid, libc::SIGCONT);
         }
     }
 
     fn care_for_link(&mut self) {
         let lost = self.link.listen();
-        if lost || (self.stopped && self.link.is_silent()) {
+        if lost || (self.link.is_silent() && self.is_held_up()) {
             // The governor may have stopped the command, and will not let it go on.
-            sys::send(-self.pid, libc::SIGCONT);
-            self.stopped = false;
+            self.let_go_on();
+            self.stopped = None;
         }
         let (pid, started) = (self.pid, self.started);
         self.link.look(self.ask, || Running { pid, since_us: since(started) });
+    }
+
+    /// The governor stops what has left the process group too, and somebody must let it go on.
+    fn let_go_on(&self) {
+        sys::send(-self.pid, libc::SIGCONT);
+        for pid in tree::stopped_below(self.pid) {
+            sys::send(pid, libc::SIGCONT);
+        }
+        if let Some(group) = &self.group {
+            // Fails where nothing was frozen, because the group is gone.
+            let _ = fs::write(group.join("cgroup.freeze"), "0");
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        fs::read_to_string(group.join("cgroup.freeze")).is_ok_and(|text| text.trim() == "1")
+    }
+
+    /// Whether the command was stopped for so long that a governor would have spoken since.
+    ///
+    /// A shell that waits in `vfork` for a child that was stopped before it became another program
+    /// is not reported as stopped; it is in uninterruptible sleep.
+    fn is_held_up(&self) -> bool {
+        match self.stopped {
+            Some(since) => since.elapsed() >= SILENT,
+            None => sys::state(self.pid) == Some('D') || self.is_frozen(),
+        }
     }
 
     fn end(&mut self, status: &WaitIdStatus) -> io::Result<Ended> {

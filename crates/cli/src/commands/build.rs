@@ -259,11 +259,9 @@ fn plan_text(execution: &Execution) -> String {
         execution.environment.iter().map(|a| vec![a.key.clone(), a.value(), a.why()]).collect();
     if let Some(jobserver) = execution.jobserver {
         let style = format!("{:?} jobserver", jobserver.style).to_lowercase();
-        rows.push(vec![
-            style,
-            jobserver.tokens.to_string(),
-            jobs_knob(execution.driver).id.to_owned(),
-        ]);
+        let knob =
+            if jobserver.elastic { &system::BUILD_THREADS } else { jobs_knob(execution.driver) };
+        rows.push(vec![style, jobserver.tokens.to_string(), knob.id.to_owned()]);
     }
     rows.push(vec![
         "threads".to_owned(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::system;
+use ironwright_governor::descriptors::close_inherited;
 use ironwright_governor::{Ending, Options, govern};
 
 use crate::args::HostArgs;
@@ -27,6 +28,7 @@ pub(crate) struct GovernArgs {
 }
 
 pub(crate) fn run(args: &GovernArgs, host: &HostArgs) -> Result<u8, CliError> {
+    close_inherited();
     // A terminal's Ctrl-C is for the build; this fails where there is no terminal, which is as well.
     let _ = rustix::process::setsid();
     let context = Context::load(host)?;

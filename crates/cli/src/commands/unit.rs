@@ -52,13 +52,14 @@ pub(crate) fn run(args: &UnitArgs) -> u8 {
 /// The launcher with the command, or the command alone where there is no launcher.
 fn launched(args: &UnitArgs) -> Command {
     let Some(launcher) = governance::launcher() else {
-        ui::warn("ironwright-launcher is not beside ironwright: the command runs ungoverned");
+        ui::warn("there is no launcher: the command runs ungoverned");
         return plain(args);
     };
     if let Err(error) = governance::ensure() {
         ui::warn(&format!("{error}; the command runs ungoverned"));
     }
     let mut command = Command::new(launcher);
+    command.arg0(governance::LAUNCHER);
     command.arg("--unit");
     if let Some(name) = &args.name {
         command.args(["--name", name]);

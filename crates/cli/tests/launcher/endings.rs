@@ -151,7 +151,7 @@ fn the_command_gets_the_signals_as_the_launcher_got_them() {
     let plain = Command::new("grep").args(["^Sig[BI]", "/proc/self/status"]).output().unwrap();
     let arguments = ["grep", "^Sig[BI]", "/proc/self/status"];
     let child = governor.launcher(&arguments).spawn().unwrap();
-    governor.grant();
+    let _line = governor.grant();
     assert_eq!(output_of(child), String::from_utf8(plain.stdout).unwrap());
 }
 
@@ -166,4 +166,18 @@ fn an_ignored_end_of_children_is_no_trap() {
     line.started();
     assert_eq!(line.ended().status, 42 << 8);
     assert_eq!(child.wait().unwrap().code(), Some(42));
+}
+
+#[test]
+fn no_room_for_two_is_room_for_the_command() {
+    let governor = Governor::new();
+    let script = format!("ulimit -n 6; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
+    let child = shell.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let _line = governor.grant();
+    let pid = child.id();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.stdout, format!("{pid}\n").into_bytes());
 }

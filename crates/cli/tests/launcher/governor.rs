@@ -2,8 +2,10 @@
 //!
 //! Does not know the policy.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,12 +59,30 @@ impl Governor {
         self.launcher(&["sh", "-c", script]).spawn().unwrap()
     }
 
-    /// The next connection.
+    /// A shell script below the launcher that waits until it is told something. The signals have
+    /// their default actions: what starts tests in the background often ignores some.
+    pub(crate) fn dialogue(&self, script: &str) -> Child {
+        let launcher = self.launcher(&["sh", "-c", script]);
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(LAUNCHER).args(launcher.get_args());
+        for (key, value) in launcher.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The next connection. Dropping it is a governor's death, on which the launcher looks for
+    /// the next one.
+    #[must_use]
     pub(crate) fn accept(&self) -> Line {
         self.lines.recv_timeout(LONG).unwrap()
     }
 
-    /// The next connection, asked on and granted.
+    /// The next connection, asked on and granted; to be kept as [`Self::accept`] says.
+    #[must_use]
     pub(crate) fn grant(&self) -> Line {
         let mut line = self.accept();
         line.ask();
@@ -159,6 +179,11 @@ pub(crate) fn line_of(child: &mut Child) -> String {
         line.push(byte[0]);
     }
     String::from_utf8(line).unwrap()
+}
+
+/// Lets a script go on that waits in `read`.
+pub(crate) fn go_on(child: &mut Child) {
+    child.stdin.take().unwrap().write_all(b"go on\n").unwrap();
 }
 
 /// Sends a signal to a process, or to a group when the number is negative.

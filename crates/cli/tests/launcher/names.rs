@@ -68,8 +68,25 @@ fn another_copy_of_the_launcher_is_no_compiler() {
     fs::copy(LAUNCHER, &copy).unwrap();
     symlink(&copy, names.base.join("cache/g++")).unwrap();
     let child = names.command(&governor, CALL).spawn().unwrap();
-    governor.grant();
+    let _line = governor.grant();
     assert!(output_of(child).starts_with("real "));
+}
+
+#[test]
+fn an_empty_entry_means_the_current_directory() {
+    let governor = Governor::new();
+    let names = Names::new(&governor);
+    symlink(LAUNCHER, names.base.join("names/g++-12")).unwrap();
+    script(&names.base.join("g++-12"), "echo here $0");
+    let child = names
+        .command(&governor, "exec g++-12")
+        .env("PATH", format!("{}::/usr/bin:/bin", names.base.join("names").display()))
+        .spawn()
+        .unwrap();
+    let mut line = governor.accept();
+    assert_eq!(line.ask().argv, ["./g++-12"]);
+    line.grant(1);
+    assert_eq!(output_of(child), "here ./g++-12\n");
 }
 
 #[test]
@@ -127,4 +144,23 @@ fn hits_of_the_real_ccache_ask_nobody() {
     };
     compile(true);
     compile(false);
+}
+
+/// sccache takes a rustc that knows toolchains for rustup, and goes around it. Everybody else may
+/// choose one.
+#[test]
+fn only_sccache_is_told_of_no_toolchains() {
+    let governor = Governor::new();
+    let names = Names::new(&governor);
+    symlink(LAUNCHER, names.base.join("names/rustc")).unwrap();
+    script(&names.base.join("real/rustc"), "echo real \"$@\"");
+    let asks = "rustc +stable -V && echo knows || echo knows none";
+    script(&names.base.join("cache/sccache"), asks);
+    let answer = |call: &str| {
+        let mut command = names.command(&governor, call);
+        command.env("IRONWRIGHT_UNIT", "1").stderr(Stdio::null());
+        output_of(command.spawn().unwrap())
+    };
+    assert_eq!(answer("exec sccache"), "knows none\n");
+    assert_eq!(answer(asks), "real +stable -V\nknows\n");
 }

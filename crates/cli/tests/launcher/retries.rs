@@ -2,7 +2,7 @@
 //!
 //! Does not know who kills them.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
 
@@ -127,6 +127,39 @@ fn a_source_on_standard_input_is_kept() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(text(&output).0, " main;");
+}
+
+#[test]
+fn a_file_on_standard_input_is_read_from_where_it_was() {
+    let governor = Governor::new();
+    let path = governor.directory.path().join("source");
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    let mut file = std::fs::File::open(path).unwrap();
+    file.seek(std::io::SeekFrom::Start(4)).unwrap();
+    let script = "cat; [ -e mark ] || { touch mark; kill -9 $$; }; cat";
+    let mut command = governor.launcher(&["--unit", "--", "sh", "-c", script]);
+    let child = command.stdin(file).current_dir(governor.directory.path()).spawn().unwrap();
+    let mut line = governor.grant();
+    killed(&mut line);
+    line.verdict(true, None);
+    line.grant(2);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(text(&output).0, "two\n");
+}
+
+#[test]
+fn a_unit_that_reads_from_a_pipe_does_not_run_again() {
+    let governor = Governor::new();
+    let mut command = governor.launcher(&["--unit", "--", "sh", "-c", "cat; kill -9 $$"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut line = governor.accept();
+    assert!(!line.ask().retryable);
+    line.grant(1);
+    child.stdin.take().unwrap().write_all(b"once").unwrap();
+    killed(&mut line);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), output.stdout), (Some(9), b"once".to_vec()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ironwright_wire::FromGovernor;
 
-use crate::governor::{Governor, line_of, output_of, send, state_of, until};
+use crate::governor::{Governor, go_on, line_of, output_of, send, state_of, until};
 
 #[test]
 fn a_new_governor_is_asked_by_who_waits() {
@@ -59,7 +59,7 @@ fn who_is_kept_waiting_in_silence_asks_anew() {
 #[test]
 fn a_new_governor_is_told_what_runs() {
     let mut governor = Governor::new();
-    let mut child = governor.shell("echo ready; sleep 1; echo done; exit 4");
+    let mut child = governor.dialogue("echo ready; read x; echo done; exit 4");
     let mut line = governor.grant();
     let pid = line.started();
     line_of(&mut child);
@@ -72,6 +72,7 @@ fn a_new_governor_is_told_what_runs() {
     assert_eq!(running.pid, pid);
     assert!(running.since_us > 0 && running.since_us < 20_000_000);
     assert_eq!(line.started(), pid);
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert_eq!(line.ended().status, 4 << 8);
     assert_eq!(child.wait().unwrap().code(), Some(4));
@@ -80,7 +81,7 @@ fn a_new_governor_is_told_what_runs() {
 #[test]
 fn a_command_that_was_stopped_goes_on_without_its_governor() {
     let governor = Governor::new();
-    let mut child = governor.shell("echo ready; sleep 0.1; echo done");
+    let mut child = governor.dialogue("echo ready; read x; echo done");
     let mut line = governor.grant();
     let pid = line.started();
     line_of(&mut child);
@@ -88,6 +89,7 @@ fn a_command_that_was_stopped_goes_on_without_its_governor() {
     until("it was not stopped", || state_of(pid) == Some('T'));
     std::fs::remove_file(governor.socket()).unwrap();
     drop(line);
+    go_on(&mut child);
     assert_eq!(line_of(&mut child), "done");
     assert!(child.wait().unwrap().success());
 }

@@ -137,6 +137,7 @@ impl Machine {
             Event::Started(unit) => self.start(unit),
             Event::Ended(unit, end) => self.end(unit, end, &mut actions),
             Event::Learned { unit, forecast } => self.learn(unit, forecast),
+            Event::Gone(domain) => drop(self.domains.remove(&domain)),
             Event::Budget { domain, memory, threads } => self.budget(domain, memory, threads),
             Event::Looked { units, domains, alarm } => {
                 self.look(&units, &domains, alarm);

@@ -146,6 +146,8 @@ pub enum Event {
         /// Threads for all units.
         threads: f64,
     },
+    /// A domain is no more, and no unit is in it.
+    Gone(DomainId),
 }
 
 /// Signs of distress other than the amount of memory that is held.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Demand, Moment, UnitId, UnitSample};
+use super::{Basis, Demand, Moment, UnitId, UnitSample};
 use crate::units::Bytes;
 
 /// Where a unit stands.
@@ -235,7 +235,9 @@ impl Unit {
     fn extrapolated(&self, now: Moment) -> Bytes {
         let ran = self.ran(now);
         let quiet = now.since(self.grew);
-        if ran > SETTLED && quiet > SETTLED.max(ran / 2) {
+        // A user's word holds: a unit that begins with something small is not settled.
+        let stated = self.demand.forecast.basis == Basis::Stated;
+        if !stated && ran > SETTLED && quiet > SETTLED.max(ran / 2) {
             return self.memory.scaled(1.1);
         }
         let on = ran.max(GROWS_ON).as_secs_f64();

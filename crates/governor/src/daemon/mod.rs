@@ -19,7 +19,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::domains::Domains;
-use crate::governed::Governed;
+use crate::governed::{Attempt, Governed};
 use crate::predict::Predictor;
 use crate::processes::Processes;
 use crate::recorder::Recorder;
@@ -222,6 +222,16 @@ impl Daemon {
         if self.units.is_empty() {
             self.domains.settle();
         }
+        self.forget_domains();
+        self.view.advance(Self::unix_us());
+    }
+
+    fn forget_domains(&mut self) {
+        let of_units = self.units.values().map(|unit| unit.domain);
+        let used = of_units.chain(self.runs.domains()).collect();
+        for domain in self.domains.forget(&used) {
+            self.tell(Event::Gone(domain));
+        }
     }
 
     /// Ends when there was nothing to govern for long enough. Who came at the last moment is served.
@@ -237,7 +247,7 @@ impl Daemon {
         }
         self.seat.close();
         self.accept();
-        if self.peers.is_empty() {
+        if !self.has_company() {
             return true;
         }
         self.idle_since = None;
@@ -249,10 +259,11 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
-        for unit in self.units.values().filter_map(|unit| unit.attempted.as_ref()) {
-            if unit.is_paused() {
-                unit.signal(rustix::process::Signal::CONT);
-            }
+        let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
+        let paused: Vec<UnitId> =
+            self.units.values().filter(is_paused).map(|unit| unit.id).collect();
+        for id in paused {
+            self.pause(id, false);
         }
     }
 

@@ -12,7 +12,7 @@ use super::Daemon;
 impl Daemon {
     /// Tells that something happened; `run` is the governor's number of the run it concerns.
     pub(super) fn note(&mut self, what: Happening, run: Option<u64>) {
-        let note = self.noted(what);
+        let note = Note { at_us: Self::unix_us(), what };
         self.view.apply(&note);
         let views = self.views();
         if views.is_empty() && self.recorder.is_none() {
@@ -26,10 +26,5 @@ impl Daemon {
             let run = run.and_then(|run| self.runs.get(run)?.begins.run);
             recorder.event(StoredEvent { at_us: note.at_us, run, json });
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "a note is the governor's")]
-    pub(super) fn noted(&self, what: Happening) -> Note {
-        Note { at_us: Self::unix_us(), what }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::os::fd::AsFd;
 
-use ironwright_core::view::Happening;
-use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use ironwright_core::view::{Happening, Note};
+use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
 
 use super::Daemon;
@@ -84,6 +84,7 @@ impl Daemon {
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));
             }
+            (Role::Run(run), ToGovernor::RunEnds) => self.count(Some(run), |_| {}),
             // Who says something else at this point is of another make.
             _ => self.part(number),
         }
@@ -104,7 +105,13 @@ impl Daemon {
             source: begins.source.clone(),
         };
         let pool = begins.tokens.unwrap_or(0);
-        let run = self.runs.begin(Run { begins: begins.clone(), peer: number, domain, pool });
+        let run = self.runs.begin(Run {
+            begins: begins.clone(),
+            peer: number,
+            domain,
+            pool,
+            tally: Tally::default(),
+        });
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::Run(run);
         }
@@ -116,7 +123,8 @@ impl Daemon {
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::View;
         }
-        let note = self.noted(Happening::State { view: Box::new(self.view.clone()) });
+        let view = Box::new(self.view.clone());
+        let note = Note { at_us: view.at_us, what: Happening::State { view } };
         if let Ok(json) = serde_json::to_string(&note) {
             self.send(number, &FromGovernor::Note(json));
         }

@@ -7,6 +7,7 @@ mod pinned;
 mod v1;
 mod v2;
 
+pub mod contain;
 pub mod domain;
 pub mod scope;
 
@@ -111,6 +112,9 @@ pub enum LimitError {
     },
 }
 
+/// What the names of groups of runs begin with.
+pub const PREFIX: &str = "ironwright-";
+
 /// A control group for the processes of one run, or for those of one unit of it.
 ///
 /// Dropping it removes it when no process is left in it. Nothing is killed unless asked.
@@ -135,7 +139,7 @@ impl Group {
     pub fn create(root: &Path, name: &str, budget: Bytes) -> Result<Self, LimitError> {
         check_name(name)?;
         let root = domain::root_at(root);
-        let name = format!("ironwright-{name}");
+        let name = format!("{PREFIX}{name}");
         match v2::create(&root, &name, budget) {
             Ok(group) => Ok(group),
             Err(v2) => v1::create(&root, &name, budget)
@@ -151,6 +155,24 @@ impl Group {
     pub fn unit(&self, name: &str) -> Result<Self, LimitError> {
         check_name(name)?;
         if self.divisible { v2::unit(&self.path, name) } else { Err(LimitError::NotDivisible) }
+    }
+
+    /// The same below the group of a run that another process made.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn unit_below(run: &Path, name: &str) -> Result<Self, LimitError> {
+        check_name(name)?;
+        v2::unit(run, name)
+    }
+
+    /// As [`Group::create`], but in version 2 only: a group that can hold groups for units.
+    ///
+    /// # Errors
+    /// What is missing for it.
+    pub fn create_divisible(root: &Path, name: &str, budget: Bytes) -> Result<Self, LimitError> {
+        check_name(name)?;
+        v2::create(&domain::root_at(root), &format!("{PREFIX}{name}"), budget)
     }
 
     fn new(mechanism: Mechanism, path: PathBuf) -> Self {
@@ -226,8 +248,11 @@ impl Group {
         Ok(())
     }
 
-    /// Kills what there is now; true when there was nothing.
-    fn kill_once(&self) -> io::Result<bool> {
+    /// Kills what there is now, without waiting until it is gone; true when there was nothing.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn kill_once(&self) -> io::Result<bool> {
         let left = processes(&self.path)?;
         if left.is_empty() {
             return Ok(true);

@@ -46,6 +46,8 @@ pub struct Request {
     pub relay_stdout: bool,
     /// The same for standard error.
     pub relay_stderr: bool,
+    /// `cgroup.procs` of the control group that the command is put in.
+    pub group: Option<PathBuf>,
     /// Processes that this one starts meanwhile and that are not the command's.
     pub strangers: Strangers,
 }
@@ -365,10 +367,15 @@ fn explain(request: &Request, error: io::Error) -> io::Error {
     error
 }
 
-/// Applies priority and address space to the child, whose own children inherit them. What it
+/// Applies control group, priority and address space to the child, whose own children inherit them. What it
 /// starts before this happens, within microseconds of its own start, has the old ones.
 fn limit(request: &Request, main: i32, observer: &mut dyn Observer) {
     let pid = Pid::from_raw(main);
+    if let Some(group) = &request.group
+        && let Err(error) = std::fs::write(group, main.to_string())
+    {
+        observer.notice(&format!("no control group limits the build: {error}"));
+    }
     if let Some(niceness) = request.niceness
         && let Err(error) = rustix::process::setpriority_process(pid, niceness)
     {
