@@ -176,29 +176,29 @@ impl Unit {
         self.peak = self.peak.max(memory);
     }
 
-    fn look_at_share(&mut self, wanted: Duration, waited: Duration, now: Moment) {
+    fn look_at_share(&mut self, wanted: Duration, delay: Duration, now: Moment) {
         let none = (self.started, Duration::ZERO, Duration::ZERO);
-        let (then, wanted_then, waited_then) = self.looked.unwrap_or(none);
+        let (then, wanted_then, delay_then) = self.looked.unwrap_or(none);
         let passed = now.since(then);
         if self.phase != Phase::Running {
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         } else if passed >= SHARE_OVER {
             let wanted_since = wanted.saturating_sub(wanted_then);
-            let waited_since = waited.saturating_sub(waited_then).min(wanted_since);
-            let lost = lost(passed, wanted_since, waited_since);
+            let delay_since = delay.saturating_sub(delay_then).min(wanted_since);
+            let lost = lost(passed, wanted_since, delay_since);
             // Time that was lost shows nothing, so what it is seen by keeps its weight.
             let own = passed.saturating_sub(lost).as_secs_f64();
             let kept = 1.0 - NEWEST * own / passed.as_secs_f64();
             let (used, over) = &mut self.seen;
-            *used = used.mul_add(kept, wanted_since.saturating_sub(waited_since).as_secs_f64());
+            *used = used.mul_add(kept, wanted_since.saturating_sub(delay_since).as_secs_f64());
             *over = over.mul_add(kept, own);
             if *over > 0.0 {
                 self.share = Some(*used / *over);
             }
             self.lost += lost;
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         } else if self.looked.is_none() {
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         }
     }
 
@@ -293,9 +293,9 @@ impl Unit {
 
 /// Time by which a unit would have been further with a processor for each of its threads. Delays of
 /// threads that wait at once overlap.
-fn lost(passed: Duration, wanted: Duration, waited: Duration) -> Duration {
+fn lost(passed: Duration, wanted: Duration, delay: Duration) -> Duration {
     let threads = wanted.as_secs_f64() / passed.as_secs_f64();
-    waited.div_f64(threads.max(1.0)).min(passed)
+    delay.div_f64(threads.max(1.0)).min(passed)
 }
 
 #[cfg(test)]
@@ -310,13 +310,13 @@ mod tests {
         let demand = Demand { forecast, retryable: true, domain: DomainId(0) };
         let mut unit = Unit::new(UnitId(1), demand, Moment::default());
         (unit.phase, unit.started) = (Phase::Running, Moment::default());
-        let (mut now, mut wanted, mut waited) = (0, 0, 0);
+        let (mut now, mut wanted, mut delay) = (0, 0, 0);
         for _ in 0..40 {
             // Looks fall into its wait, its work and its sleep.
             for (want, wait) in [(waits, waits), (5, 0), (0, 0)] {
                 now += if want > 0 { want } else { 45 };
-                (wanted, waited) = (wanted + want, waited + wait);
-                unit.look_at_share(ms(wanted), ms(waited), Moment(ms(now)));
+                (wanted, delay) = (wanted + want, delay + wait);
+                unit.look_at_share(ms(wanted), ms(delay), Moment(ms(now)));
             }
         }
         unit.share.unwrap()

@@ -170,7 +170,7 @@ fn build(world: &World, source: &Path, target: &Path, governed: bool) -> Result<
     command.args(["build", "--release", "--offline", "--locked"]).current_dir(source);
     command.env("CARGO_TARGET_DIR", target).stdout(Stdio::null());
     command.stderr(world.log("build.err")?);
-    let ran = super::world::run_all(vec![command], Duration::from_secs(900))?;
+    let ran = super::world::run_all(vec![command], Duration::from_mins(15))?;
     if !ran.well {
         bail!("ripgrep was not built");
     }

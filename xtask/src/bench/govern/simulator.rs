@@ -46,7 +46,7 @@ pub(crate) fn run(goals: &Goals) -> Result<()> {
     world.enter(&mut command);
     command.arg("simulate").arg(Path::new(&workload));
     command.args(["--budget", "21GiB", "--threads", "8"]).stdout(Stdio::null());
-    let ran = run_all(vec![command], Duration::from_secs(120))?;
+    let ran = run_all(vec![command], Duration::from_mins(2))?;
     if !ran.well {
         bail!("the simulation failed or took too long");
     }
