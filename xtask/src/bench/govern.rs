@@ -7,6 +7,10 @@ pub(crate) mod burn;
 mod group;
 mod mixed;
 mod oracle;
+mod overhead;
+mod real;
+mod simulator;
+mod sources;
 mod world;
 
 use std::cell::RefCell;
@@ -58,6 +62,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     print(&format!("load before: {}", load()));
     if wanted(Part::Mixed) {
         mixed::run(options.seeds, !options.no_peers, options.mix.as_deref(), &goals)?;
+    }
+    if wanted(Part::Real) {
+        real::run(!options.no_peers, &goals)?;
+    }
+    if wanted(Part::Overhead) {
+        overhead::run(&goals)?;
+    }
+    if wanted(Part::Simulator) {
+        simulator::run(&goals)?;
     }
     let missed = goals.tell();
     if options.strict && missed > 0 {
