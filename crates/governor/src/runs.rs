@@ -168,7 +168,7 @@ mod tests {
         let mut runs = Runs::default();
         let base = Some(Bytes::gib(20));
         let domain = DomainId(0);
-        let mut begin = |runs: &mut Runs, gib: u64, contained: bool| {
+        let begin = |runs: &mut Runs, gib: u64, contained: bool| {
             let begins = RunBegins { budget: gib << 30, contained, ..RunBegins::default() };
             runs.begin(Run { begins, peer: 1, domain, pool: 0, tally: Tally::default() })
         };
