@@ -4,20 +4,62 @@
 //! and lighter ones may start before it only where they leave the shadow alone. Does not know what
 //! is done about a shortage.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::machine::counts_in;
 use super::timeline::{Shadow, Timeline};
-use super::{Action, Alarm, DomainId, Machine, Phase, Unit, UnitId, Waiting};
+use super::{Action, Alarm, DomainId, Machine, Moment, Phase, Unit, UnitId, Waiting};
 
+/// What is expected in each domain that a search looked at.
+type Timelines = BTreeMap<DomainId, Timeline>;
+
+/// A search that found nobody who could start.
+#[derive(Debug)]
+pub(super) struct Full {
+    at: Moment,
+    /// Units that were looked at, of those that are alike one.
+    refused: Vec<UnitId>,
+}
+
+/// Time between two searches when nothing but looks came between.
+const SEARCH_EVERY: Duration = Duration::from_millis(60);
 /// Waiting units that are looked at before the search ends.
 const WINDOW: usize = 48;
 
 impl Machine {
     pub(super) fn admit(&mut self, actions: &mut Vec<Action>) {
-        while let Some(id) = self.next_admitted() {
+        let mut seen = Timelines::new();
+        loop {
+            let (found, refused) = self.next_admitted(&mut seen);
+            let Some(id) = found else {
+                self.full = Some(Full { at: self.now, refused });
+                return;
+            };
             self.overtake(id);
             self.set(id, Phase::Granted);
             actions.push(Action::Grant(id));
+            self.extend(&mut seen, id);
         }
+    }
+
+    /// Adds a unit that was just let in to what is expected.
+    fn extend(&self, seen: &mut Timelines, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else { return };
+        seen.retain(|domain, timeline| !counts_in(unit, *domain) || timeline.takes(unit, self.now));
+    }
+
+    /// Whether it is worth to look again for somebody who can start, though nobody ended.
+    pub(super) fn searched_long_ago(&self) -> bool {
+        self.full.as_ref().is_none_or(|full| self.now.since(full.at) >= SEARCH_EVERY)
+    }
+
+    /// Whether a unit that asks now finds what others just found: no room.
+    pub(super) fn is_refused_like_others(&self, id: UnitId) -> bool {
+        let full = self.full.as_ref().filter(|full| full.at == self.now);
+        let (Some(full), Some(unit)) = (full, self.units.get(&id)) else { return false };
+        let mut refused = full.refused.iter().filter_map(|other| self.units.get(other));
+        refused.any(|other| alike(other, unit))
     }
 
     /// Who waits longest has been overtaken, if it asked earlier.
@@ -43,7 +85,15 @@ impl Machine {
     }
 
     /// The next unit that may start.
-    fn next_admitted(&self) -> Option<UnitId> {
+    fn next_admitted(&self, seen: &mut Timelines) -> (Option<UnitId>, Vec<UnitId>) {
+        let mut refused = Vec::new();
+        let found = self.search(seen, &mut refused);
+        (found, refused)
+    }
+
+    /// The same; units that were looked at in vain are added to `refused`, of those that are alike
+    /// one.
+    fn search(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
         if self.order.is_empty() {
             return self.queue.first().map(|(_, id)| *id);
         }
@@ -54,23 +104,26 @@ impl Machine {
         }
         // It has its turn before all others, and stops them until it can start.
         if let Some(unit) = self.overdue() {
-            return self.obstacle(unit, busy, None).is_none().then_some(unit.id);
+            return self.obstacle(unit, busy, None, seen).is_none().then_some(unit.id);
         }
         let mut shadow = None;
-        let mut refused: Option<&Unit> = None;
+        let mut last: Option<&Unit> = None;
         for unit in self.candidates() {
             // Units that are alike stand side by side in the queue, and find the same obstacle.
-            if refused.is_some_and(|refused| alike(refused, unit)) {
+            if last.is_some_and(|last| alike(last, unit)) {
                 continue;
             }
-            match self.obstacle(unit, busy, shadow.as_ref()) {
+            match self.obstacle(unit, busy, shadow.as_ref(), seen) {
                 None => return Some(unit.id),
                 // Whoever must run alone stops all others.
                 Some(Waiting::Alone) => return None,
-                Some(Waiting::Memory) if shadow.is_none() => shadow = self.shadow(unit),
+                Some(Waiting::Memory) if shadow.is_none() => {
+                    shadow = self.shadow(unit, seen);
+                }
                 Some(_) => {}
             }
-            refused = Some(unit);
+            last = Some(unit);
+            refused.push(unit.id);
         }
         None
     }
@@ -81,14 +134,21 @@ impl Machine {
         if self.alarm > Alarm::Calm {
             return Some(Waiting::Pressure);
         }
-        Some(self.obstacle(unit, self.busy(), None).unwrap_or(Waiting::Another))
+        let obstacle = self.obstacle(unit, self.busy(), None, &mut Timelines::new());
+        Some(obstacle.unwrap_or(Waiting::Another))
     }
 
     fn busy(&self) -> f64 {
         self.active().map(Unit::threads).sum()
     }
 
-    fn obstacle(&self, unit: &Unit, busy: f64, shadow: Option<&Shadow>) -> Option<Waiting> {
+    fn obstacle(
+        &self,
+        unit: &Unit,
+        busy: f64,
+        shadow: Option<&Shadow>,
+        seen: &mut Timelines,
+    ) -> Option<Waiting> {
         let wanted = unit.demand.forecast.threads.min(self.threads);
         if busy + wanted > self.threads + self.policy.oversubscription {
             return Some(if unit.alone { Waiting::Alone } else { Waiting::Thread });
@@ -100,26 +160,28 @@ impl Machine {
             return Some(Waiting::Alone);
         }
         for domain in domains_of(unit) {
-            let timeline = self.timeline(domain);
+            let timeline = self.timeline(domain, seen);
             if unit.demand.forecast.peak > timeline.available {
-                return if timeline.active.is_empty() { None } else { Some(Waiting::Alone) };
+                return if timeline.empty { None } else { Some(Waiting::Alone) };
             }
-            if !timeline.fits(&unit.demand.forecast, 0.0, shadow) {
+            if !timeline.fits(&unit.demand.forecast, shadow) {
                 return Some(Waiting::Memory);
             }
         }
         None
     }
 
-    fn shadow(&self, unit: &Unit) -> Option<Shadow> {
+    fn shadow(&self, unit: &Unit, seen: &mut Timelines) -> Option<Shadow> {
         let forecast = unit.demand.forecast;
-        let start = self.timeline(unit.demand.domain).earliest(&forecast)?;
+        let start = self.timeline(unit.demand.domain, seen).earliest(&forecast)?;
         Some(Shadow { forecast, start })
     }
 
-    fn timeline(&self, domain: DomainId) -> Timeline<'_> {
-        let active = self.active().filter(|unit| counts_in(unit, domain)).collect();
-        Timeline { now: self.now, active, available: self.memory(domain).0 }
+    fn timeline<'t>(&self, domain: DomainId, seen: &'t mut Timelines) -> &'t Timeline {
+        seen.entry(domain).or_insert_with(|| {
+            let active: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
+            Timeline::new(self.now, self.memory(domain).0, &active)
+        })
     }
 }
 

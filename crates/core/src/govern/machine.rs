@@ -4,9 +4,11 @@
 //! pressure is answered in `pressure`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
+use super::admit::Full;
 use super::{
     Action, Alarm, Demand, DomainId, DomainSample, End, Event, Forecast, Moment, Phase, Refusal,
 };
@@ -57,11 +59,34 @@ impl Domain {
     }
 }
 
+/// Numbers of units are nobody's to choose, so that a multiplication spreads them well enough
+/// (Fibonacci hashing; Knuth, The Art of Computer Programming, volume 3, 6.4).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ByNumber(u64);
+
+impl Hasher for ByNumber {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The table takes the low bits as its place, and the high ones as a mark.
+        self.0 = spread ^ (spread >> 32);
+    }
+}
+
 /// The policy with everything that it knows.
 #[derive(Debug)]
 pub struct Machine {
     pub(super) policy: Policy,
-    pub(super) units: BTreeMap<UnitId, Unit>,
+    pub(super) units: HashMap<UnitId, Unit, BuildHasherDefault<ByNumber>>,
     /// Active units, oldest first.
     pub(super) order: Vec<UnitId>,
     /// Waiting units by decreasing weight.
@@ -74,6 +99,8 @@ pub struct Machine {
     pub(super) threads: f64,
     pub(super) alarm: Alarm,
     pub(super) now: Moment,
+    /// The last search for somebody to start, if it was in vain.
+    pub(super) full: Option<Full>,
     next_age: u64,
 }
 
@@ -82,7 +109,7 @@ impl Machine {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
-            units: BTreeMap::new(),
+            units: HashMap::default(),
             order: Vec::new(),
             queue: BTreeSet::new(),
             line: BTreeSet::new(),
@@ -91,6 +118,7 @@ impl Machine {
             threads: 1.0,
             alarm: Alarm::Calm,
             now: Moment::default(),
+            full: None,
             next_age: 0,
         }
     }
@@ -100,7 +128,7 @@ impl Machine {
         self.units.get(&id)
     }
 
-    /// All units that asked and have not ended.
+    /// All units that asked and have not ended, in no order.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.units.values()
     }
@@ -131,8 +159,13 @@ impl Machine {
     pub fn step(&mut self, now: Moment, event: Event) -> Vec<Action> {
         self.now = self.now.max(now);
         let mut actions = Vec::new();
+        // That a granted unit started gives nobody room; who asks changes nothing for others.
+        let mut frees = !matches!(event, Event::Started(_));
         match event {
-            Event::Asked { unit, demand } => self.ask(unit, demand),
+            Event::Asked { unit, demand } => {
+                self.ask(unit, demand);
+                frees = !self.is_refused_like_others(unit);
+            }
             Event::Adopted { unit, demand } => self.adopt(unit, demand),
             Event::Started(unit) => self.start(unit),
             Event::Ended(unit, end) => self.end(unit, end, &mut actions),
@@ -142,10 +175,15 @@ impl Machine {
             Event::Looked { units, domains, alarm } => {
                 self.look(&units, &domains, alarm);
                 self.relieve(&mut actions);
+                // What is expected changes little between two looks.
+                frees = self.searched_long_ago();
             }
         }
         self.release_oldest(&mut actions);
-        self.admit(&mut actions);
+        if frees {
+            self.full = None;
+            self.admit(&mut actions);
+        }
         actions
     }
 

@@ -5,6 +5,7 @@
 //! sockets or clocks.
 
 mod admit;
+mod ahead;
 mod curve;
 mod forecast;
 mod machine;

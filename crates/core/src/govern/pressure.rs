@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::machine::counts_in;
 use super::{Action, Alarm, DomainId, Machine, Moment, Phase, Unit, UnitId};
 use crate::units::MIB;
@@ -169,7 +170,9 @@ const SLOTS: usize = 24;
 impl Course {
     fn new(units: &[&Unit], now: Moment, available: f64) -> Self {
         let held: f64 = units.iter().map(|unit| unit.memory.0 as f64).sum();
-        let longest = units.iter().filter_map(|unit| unit.left(now)).fold(0.0, f64::max);
+        let left = |unit: &&Unit| Ahead::if_it_runs(unit, now).left();
+        let running = units.iter().filter(|unit| unit.phase() != Phase::Paused);
+        let longest = running.filter_map(left).fold(0.0, f64::max);
         let mut course = Self { now, available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
         if let Some(oldest) = units.first() {
             course.load = course.with(oldest);
@@ -179,9 +182,10 @@ impl Course {
 
     fn with(&self, unit: &Unit) -> [f64; SLOTS] {
         let mut load = self.load;
+        let ahead = Ahead::if_it_runs(unit, self.now);
         for (index, load) in load.iter_mut().enumerate() {
             let (from, to) = (index as f64 * self.slot, (index + 1) as f64 * self.slot);
-            *load += unit.runs_between(self.now, from, to).0 as f64 - unit.memory.0 as f64;
+            *load += ahead.between(from, to).0 as f64 - unit.memory.0 as f64;
         }
         load
     }

@@ -83,7 +83,7 @@ const SETTLED: Duration = Duration::from_millis(700);
 /// Slower growth than this many bytes a second is none.
 const STANDSTILL: f64 = 4.0 * 1024.0 * 1024.0;
 /// A unit of known duration may take this much longer.
-const LATE: f64 = 1.04;
+pub(super) const LATE: f64 = 1.04;
 /// Seconds by which a unit may be ahead of its curve or behind it.
 pub(super) const BLUR: f64 = 0.06;
 /// Shortest time over which a share of threads is measured.
@@ -223,7 +223,7 @@ impl Unit {
         }
         let known =
             self.demand.forecast.shape.is_some() && self.memory <= self.demand.forecast.peak;
-        match self.demand.forecast.shape {
+        match &self.demand.forecast.shape {
             Some(shape) if known => {
                 let from = self.position(now);
                 self.memory.max(shape.curve.most(from, 1.0)).max(self.memory)
@@ -248,46 +248,13 @@ impl Unit {
 
     /// How far along its curve it is: by its time, but not beyond what its memory shows. A unit
     /// that has less memory than it should is slower than it was.
-    fn position(&self, now: Moment) -> f64 {
-        let Some(shape) = self.demand.forecast.shape else { return 0.0 };
+    pub(super) fn position(&self, now: Moment) -> f64 {
+        let Some(shape) = &self.demand.forecast.shape else { return 0.0 };
         let ran = self.ran(now).saturating_sub(self.lost);
         let by_time = ran.as_secs_f64() / shape.duration.as_secs_f64();
         let behind = shape.curve.most(0.0, by_time) > self.memory.scaled(1.25);
         let by_memory = if behind { shape.curve.reaches(self.memory) } else { None };
         by_time.min(by_memory.unwrap_or(by_time)).clamp(0.0, 1.0)
-    }
-
-    /// Most memory between two times from now, in seconds; zero once it is expected to be gone.
-    pub(super) fn between(&self, now: Moment, from: f64, to: f64) -> Bytes {
-        if matches!(self.phase, Phase::Running | Phase::Granted) {
-            self.runs_between(now, from, to)
-        } else {
-            self.expected(now)
-        }
-    }
-
-    /// The same, if it runs from now on.
-    pub(super) fn runs_between(&self, now: Moment, from: f64, to: f64) -> Bytes {
-        let forecast = &self.demand.forecast;
-        let Some(shape) = forecast.shape.filter(|_| self.memory <= forecast.peak) else {
-            return self.expected(now);
-        };
-        let duration = shape.duration.as_secs_f64();
-        let position = self.position(now);
-        let left = (duration * LATE * (1.0 - position)).max(duration * (LATE - 1.0));
-        if from > left {
-            return Bytes::ZERO;
-        }
-        let here = if from <= 0.0 { self.memory } else { Bytes::ZERO };
-        let at = |seconds: f64| position + seconds / duration;
-        shape.curve.most(at(from / LATE - BLUR), at(to + BLUR)).max(here)
-    }
-
-    /// Seconds until it is expected to be gone; `None` when nobody knows.
-    pub(super) fn left(&self, now: Moment) -> Option<f64> {
-        let shape = self.demand.forecast.shape.filter(|_| self.phase != Phase::Paused)?;
-        let duration = shape.duration.as_secs_f64();
-        Some((duration * LATE * (1.0 - self.position(now))).max(duration * (LATE - 1.0)))
     }
 }
 
