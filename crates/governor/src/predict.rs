@@ -22,6 +22,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const CORRECTED_BY: usize = 32;
 /// Fewest units that say something about the others of their tool.
 const TELLING: usize = 3;
+/// What takes less time says little about its share of a thread: starting is most of it.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// Bounds of the correction. Small ones may have come first, so it goes down with care.
 const CORRECTION: (f64, f64) = (0.5, 6.0);
 
@@ -35,6 +37,8 @@ pub(crate) struct Predictor {
     by_family: BTreeMap<String, Vec<Past>>,
     /// What units of a tool took, in parts of what was guessed.
     guesses: BTreeMap<String, VecDeque<f64>>,
+    /// Threads that units of a tool kept busy.
+    shares: BTreeMap<String, VecDeque<f64>>,
 }
 
 impl Predictor {
@@ -47,6 +51,7 @@ impl Predictor {
             by_key: BTreeMap::new(),
             by_family: BTreeMap::new(),
             guesses: BTreeMap::new(),
+            shares: BTreeMap::new(),
         }
     }
 
@@ -78,17 +83,10 @@ impl Predictor {
     /// What the kind of a unit tells, corrected by how far off that was for others of its tool.
     fn guess(&self, facts: &UnitFacts, inputs: u64) -> Forecast {
         let cold = facts.forecast(inputs);
-        Forecast { peak: cold.peak.scaled(self.correction(&facts.tool)), ..cold }
-    }
-
-    fn correction(&self, tool: &str) -> f64 {
-        let Some(seen) = self.guesses.get(tool).filter(|seen| seen.len() >= TELLING) else {
-            return 1.0;
-        };
-        let mut sorted: Vec<f64> = seen.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        let upper = sorted.get(sorted.len() * 3 / 4).copied().unwrap_or(1.0);
-        upper.clamp(CORRECTION.0, CORRECTION.1)
+        let factor = upper(self.guesses.get(&facts.tool)).unwrap_or(1.0);
+        let peak = cold.peak.scaled(factor.clamp(CORRECTION.0, CORRECTION.1));
+        let threads = upper(self.shares.get(&facts.tool)).unwrap_or(cold.threads);
+        Forecast { peak, threads, ..cold }
     }
 
     /// Takes in what a unit took. `explicit` ones, which a user made, have nothing in common.
@@ -98,6 +96,11 @@ impl Predictor {
             let cold = facts.forecast(record.input_bytes).peak.0 as f64;
             let seen = self.guesses.entry(facts.tool.clone()).or_default();
             seen.push_front(past.peak.0 as f64 / cold.max(1.0));
+            seen.truncate(CORRECTED_BY);
+        }
+        if past.complete && past.duration >= SHORTEST {
+            let seen = self.shares.entry(facts.tool.clone()).or_default();
+            seen.push_front(past.wanted.as_secs_f64() / past.duration.as_secs_f64());
             seen.truncate(CORRECTED_BY);
         }
         for (of, key) in [(&mut self.by_key, &facts.key), (&mut self.by_family, &facts.family)] {
@@ -134,6 +137,13 @@ impl Predictor {
         }
         self.history.as_ref()
     }
+}
+
+/// The upper quartile, where there is enough to tell.
+fn upper(seen: Option<&VecDeque<f64>>) -> Option<f64> {
+    let mut sorted: Vec<f64> = seen.filter(|seen| seen.len() >= TELLING)?.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() * 3 / 4).copied()
 }
 
 /// A record as the forecast takes it. Time in which it waited for a processor is the machine's, and

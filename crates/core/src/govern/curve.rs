@@ -5,7 +5,7 @@
 use crate::units::Bytes;
 
 /// Parts of equal time that a curve has.
-pub const PARTS: usize = 16;
+pub const PARTS: usize = 32;
 
 /// The most memory in each part of a unit's running time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

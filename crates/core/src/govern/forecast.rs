@@ -61,9 +61,11 @@ pub struct Past {
 const DECAY: f64 = 0.85;
 /// Part of the weight that may lie above the reserved peak.
 const ABOVE: f64 = 0.05;
-/// Margin over a single measurement; it shrinks with the root of their number. Peaks of compilers
-/// repeat within 2 %.
+/// Margin over a single measurement, and the largest. Peaks of compilers repeat within 2 %.
 const MARGIN: f64 = 0.08;
+/// Margin over several that are the same, and what their relative spread adds to it.
+const LEAST_MARGIN: f64 = 0.015;
+const SPREAD: f64 = 2.0;
 /// Margin over all, for what sampling and allocators add by chance.
 const FLOOR: Bytes = Bytes::mib(2);
 /// What a unit may want beyond those that are like it.
@@ -95,7 +97,7 @@ impl Forecast {
         let complete: Vec<&Past> = past.iter().filter(|run| run.complete).collect();
         let newest = complete.first()?;
         let count = u32::try_from(complete.len()).unwrap_or(u32::MAX);
-        let factor = 1.0 + MARGIN / f64::from(count).sqrt();
+        let factor = 1.0 + margin(&complete);
         let learned = quantile(&complete).scaled(factor).saturating_add(FLOOR);
         // Killed after the newest good run: it has grown since.
         let newer = past.iter().take_while(|run| !run.complete);
@@ -134,6 +136,18 @@ impl Forecast {
         let threads = self.threads / machine_threads.max(1.0);
         seconds * memory.max(threads)
     }
+}
+
+/// Part by which a peak may exceed those that were measured: more than they differ among each other,
+/// and for a single one a guess.
+fn margin(complete: &[&Past]) -> f64 {
+    let peaks = || complete.iter().take(SHAPED_BY).map(|run| run.peak.0 as f64);
+    if complete.len() < 2 {
+        return MARGIN;
+    }
+    let (low, high) = (peaks().fold(f64::INFINITY, f64::min), peaks().fold(0.0, f64::max));
+    let spread = (high - low) / high.max(1.0);
+    spread.mul_add(SPREAD, LEAST_MARGIN).min(MARGIN)
 }
 
 /// The weighted upper quantile of peaks.
@@ -196,7 +210,9 @@ mod tests {
     fn the_margin_shrinks_with_evidence() {
         let after = |n: usize| Forecast::measured(&vec![run(1000, true); n]).unwrap().peak;
         assert_eq!(after(1), Bytes::mib(1082));
-        assert!(after(4) < Bytes::mib(1043) && after(4) > Bytes::mib(1000));
+        assert!(after(4) < Bytes::mib(1020) && after(4) > Bytes::mib(1010));
+        let differing = Forecast::measured(&[run(1000, true), run(980, true)]).unwrap().peak;
+        assert!(differing > Bytes::mib(1050) && differing < Bytes::mib(1060));
     }
 
     #[test]

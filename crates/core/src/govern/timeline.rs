@@ -4,12 +4,12 @@
 //! threads: it gets the units that share one memory and its size.
 
 use super::ahead::Ahead;
-use super::unit::BLUR;
+use super::curve::PARTS;
 use super::{Forecast, Moment, Unit};
 use crate::units::Bytes;
 
 /// Slots that the running time of a candidate is divided into.
-const SLOTS: usize = 16;
+const SLOTS: usize = PARTS;
 /// Cells that the time until all are expected to be gone is divided into.
 const CELLS: usize = 32;
 /// Seconds for which cells are fine, where that time is longer: what starts now is mostly short.
@@ -183,11 +183,11 @@ impl Slots {
     fn of(candidate: &Forecast) -> Option<Self> {
         let shape = candidate.shape.as_ref()?;
         let duration = shape.duration.as_secs_f64();
-        let blur = BLUR / duration;
         let memory = std::array::from_fn(|slot| {
             let (from, to) = (slot as f64 / SLOTS as f64, (slot + 1) as f64 / SLOTS as f64);
-            // A slot that ends where the next part begins does not hold that part.
-            shape.curve.most(from - blur, to + blur - 1e-6)
+            // A slot that ends where the next part begins does not hold that part; that a part counts
+            // with its highest point from its beginning on is margin enough.
+            shape.curve.most(from, to - 1e-6)
         });
         Some(Self { length: duration / SLOTS as f64, memory })
     }
