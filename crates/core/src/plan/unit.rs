@@ -1,0 +1,261 @@
+//! What a unit is expected to take, and what that rests on.
+//!
+//! First its own past, then that of the same thing in another version or with other settings, then
+//! units of the same kind by their size, then the cold model. Does not know where the past is kept.
+
+use std::collections::{BTreeMap, HashMap};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::band::Band;
+use super::class::Class;
+use super::cold::{self, Cold};
+use super::fit::Fit;
+use super::noise::Noise;
+use crate::inventory::{Language, Node};
+use crate::observe::unit::{UnitOutcome, UnitRecord};
+use crate::units::Bytes;
+
+/// What an estimate rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// So many runs of the very same.
+    Measured(u32),
+    /// So many runs of another version of it, or of it with other settings.
+    Other(u32),
+    /// So many units of the same language and kind, by size.
+    Alike(u32),
+    /// The cold model by language, kind and size.
+    Cold,
+}
+
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Measured(1) => f.write_str("measured once"),
+            Self::Measured(count) => write!(f, "measured {count} times"),
+            Self::Other(1) => f.write_str("another version, once"),
+            Self::Other(count) => write!(f, "another version, {count} times"),
+            Self::Alike(count) => write!(f, "size, and {count} units of its kind"),
+            Self::Cold => f.write_str("kind and size alone"),
+        }
+    }
+}
+
+/// What a unit is expected to take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct UnitEstimate {
+    /// Largest memory of its process tree.
+    pub peak: Band<Bytes>,
+    /// Processor seconds.
+    pub cpu_seconds: Band<f64>,
+    /// Seconds from start to end when nothing holds it up.
+    pub wall_seconds: Band<f64>,
+    /// Threads that it keeps busy while it does not wait.
+    pub threads: f64,
+    /// What this rests on.
+    pub basis: Basis,
+    /// How sure the peak is, from 0 to 1: one half for a band whose ends are a factor of two apart.
+    pub confidence: f64,
+}
+
+/// What was measured of a unit once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measure {
+    pub(super) complete: bool,
+    pub(super) peak: f64,
+    pub(super) cpu: f64,
+    pub(super) wall: f64,
+}
+
+/// What the past tells of units.
+#[derive(Clone, Debug, Default)]
+pub struct Knowledge {
+    by_key: HashMap<String, Vec<Measure>>,
+    by_stem: HashMap<String, Vec<Measure>>,
+    by_family: HashMap<String, Vec<Measure>>,
+    fits: BTreeMap<Class, (Fit, Fit)>,
+    noise: Noise,
+}
+
+/// Runs of one unit that are looked at.
+const LOOKED_AT: usize = 12;
+/// Fewest units of a kind that say more than the cold model alone.
+const TELLING: u32 = 5;
+/// What a killed unit wanted beyond what was seen of it.
+const BEYOND_SEEN: f64 = 1.25;
+/// Weight of a run against the next newer one.
+const DECAY: f64 = 0.85;
+/// Deviation that another version or other settings add.
+const UNLIKE: f64 = 0.10;
+/// Deviation of the times of one unit between runs; machines are busy with other things too.
+const TIME_NOISE: f64 = 0.15;
+/// Runs that the noise of others counts for.
+const PRIOR: f64 = 4.0;
+/// Added to the most: what sampling and allocators add by chance.
+const FLOOR: f64 = 2.0 * 1024.0 * 1024.0;
+
+impl Knowledge {
+    /// Learns from records, newest first. What failed or was killed is remembered, and never taken
+    /// for a peak that suffices.
+    pub fn new<'a>(records: impl IntoIterator<Item = &'a UnitRecord>) -> Self {
+        let mut known = Self::default();
+        let mut pairs: BTreeMap<Class, Vec<[(f64, f64); 2]>> = BTreeMap::new();
+        for record in records {
+            let measure = Measure::of(record);
+            let push = |of: &mut HashMap<String, Vec<Measure>>, key: &str| match of.get_mut(key) {
+                Some(all) if all.len() >= LOOKED_AT => {}
+                Some(all) => all.push(measure),
+                None => drop(of.insert(key.to_owned(), vec![measure])),
+            };
+            push(&mut known.by_key, &record.key);
+            push(&mut known.by_stem, stem(&record.key));
+            push(&mut known.by_family, &record.family);
+            if measure.complete {
+                let class = Class::of_record(record);
+                let (peak, cpu) = Cold::of(class).expect(Some(Bytes(record.input_bytes)));
+                let both = [(peak, measure.peak), (cpu, measure.cpu)];
+                pairs.entry(class).or_default().push(both);
+            }
+        }
+        let fit = |of: &[[(f64, f64); 2]], at: usize, deviation| {
+            let pairs: Vec<_> = of.iter().filter_map(|both| both.get(at).copied()).collect();
+            Fit::new(&pairs, deviation)
+        };
+        let (peak, cpu) = cold::DEVIATION;
+        known.fits =
+            pairs.into_iter().map(|(c, of)| (c, (fit(&of, 0, peak), fit(&of, 1, cpu)))).collect();
+        known.noise = Noise::of(known.by_key.values());
+        known
+    }
+
+    /// What a node of an inventory is expected to take.
+    pub fn node(&self, node: &Node) -> UnitEstimate {
+        let class = Class::of_node(node);
+        let own = node.key.as_deref().and_then(|key| self.of_key(key));
+        let own = own.or_else(|| self.of_stem(&stem_of(node)?));
+        let own = own.or_else(|| self.of_family(node.family.as_deref()?));
+        own.unwrap_or_else(|| self.by_size(class, node.size_bytes))
+    }
+
+    /// What a unit like a recorded one is expected to take.
+    pub fn record(&self, record: &UnitRecord) -> UnitEstimate {
+        let own = self.of_key(&record.key).or_else(|| self.of_stem(stem(&record.key)));
+        let own = own.or_else(|| self.of_family(&record.family));
+        own.unwrap_or_else(|| {
+            self.by_size(Class::of_record(record), Some(Bytes(record.input_bytes)))
+        })
+    }
+
+    fn of_key(&self, key: &str) -> Option<UnitEstimate> {
+        self.measured(self.by_key.get(key)?, 0.0, Basis::Measured)
+    }
+
+    fn of_stem(&self, stem: &str) -> Option<UnitEstimate> {
+        self.measured(self.by_stem.get(stem)?, UNLIKE, Basis::Other)
+    }
+
+    fn of_family(&self, family: &str) -> Option<UnitEstimate> {
+        self.measured(self.by_family.get(family)?, UNLIKE, Basis::Other)
+    }
+
+    fn measured(
+        &self,
+        past: &[Measure],
+        unlike: f64,
+        basis: fn(u32) -> Basis,
+    ) -> Option<UnitEstimate> {
+        let good: Vec<&Measure> = past.iter().filter(|run| run.complete).collect();
+        let count = u32::try_from(good.len()).ok().filter(|count| *count > 0)?;
+        let band = |of: fn(&Measure) -> f64, noise: f64| {
+            let values: Vec<f64> = good.iter().map(|run| of(run)).collect();
+            around(&values, noise, unlike)
+        };
+        let level = good.iter().map(|run| run.peak).sum::<f64>() / f64::from(count);
+        let mut peak = band(|run| run.peak, self.noise.of_peak(level));
+        // Killed after the newest good run: it has grown since.
+        let newer = past.iter().take_while(|run| !run.complete);
+        let grown = newer.map(|run| run.peak * BEYOND_SEEN).fold(0.0, f64::max);
+        let most = good.iter().map(|run| run.peak).fold(grown, f64::max);
+        peak.max = peak.max.max(most) + FLOOR;
+        peak.expected = peak.expected.max(grown);
+        let cpu_seconds = band(|run| run.cpu, TIME_NOISE);
+        let wall_seconds = band(|run| run.wall, TIME_NOISE);
+        let threads = (cpu_seconds.expected / wall_seconds.expected.max(1e-4)).clamp(1.0, 64.0);
+        let confidence = peak.confidence();
+        let peak = peak.bytes();
+        Some(UnitEstimate {
+            peak,
+            cpu_seconds,
+            wall_seconds,
+            threads,
+            basis: basis(count),
+            confidence,
+        })
+    }
+
+    fn by_size(&self, class: Class, size: Option<Bytes>) -> UnitEstimate {
+        let (peak, cpu) = Cold::of(class).expect(size);
+        let (fits, basis) = match self.fits.get(&class) {
+            Some((a, b)) if a.count >= TELLING => ((*a, *b), Basis::Alike(a.count)),
+            _ => {
+                let (a, b) = if size.is_some() { cold::DEVIATION } else { cold::UNSIZED };
+                ((Fit::new(&[], a), Fit::new(&[], b)), Basis::Cold)
+            }
+        };
+        let (peak, cpu_seconds) = (fits.0.predict(peak), fits.1.predict(cpu));
+        let confidence = peak.confidence();
+        UnitEstimate {
+            peak: peak.bytes(),
+            cpu_seconds,
+            wall_seconds: cpu_seconds,
+            threads: 1.0,
+            basis,
+            confidence,
+        }
+    }
+}
+
+/// A band around what was measured, newest first. `noise` is what others of its kind vary by.
+fn around(values: &[f64], noise: f64, unlike: f64) -> Band<f64> {
+    let logs: Vec<f64> = values.iter().map(|value| value.max(1e-6).ln()).collect();
+    let weights: Vec<f64> =
+        std::iter::successors(Some(1.0), |weight| Some(weight * DECAY)).take(logs.len()).collect();
+    let total: f64 = weights.iter().sum();
+    let mean = logs.iter().zip(&weights).map(|(log, w)| log * w).sum::<f64>() / total.max(1e-9);
+    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+    let count = logs.len() as f64;
+    let variance = (squares + PRIOR * noise * noise) / (count - 1.0 + PRIOR).max(1.0);
+    let deviation = (variance * (1.0 + 1.0 / count.max(1.0)) + unlike * unlike).sqrt();
+    Band::around(mean.exp(), deviation)
+}
+
+/// A key without the digest of its settings.
+fn stem(key: &str) -> &str {
+    key.rsplit_once(' ').map_or(key, |(stem, _)| stem)
+}
+
+/// The key without digest that a crate's command would have.
+fn stem_of(node: &Node) -> Option<String> {
+    let package = node.package.as_deref().filter(|_| node.language == Language::Rust)?;
+    match Class::of_node(node) {
+        Class::RustLibrary => Some(format!("rustc lib {package}")),
+        Class::RustProgram => Some(format!("rustc bin {package}/{}", node.label)),
+        Class::RustBuildScript => Some(format!("rustc build-script {package}/build_script_build")),
+        _ => None,
+    }
+}
+
+impl Measure {
+    fn of(record: &UnitRecord) -> Self {
+        let seconds = |us: u64| us as f64 / 1e6;
+        let cpu = seconds(record.user_us.saturating_add(record.system_us));
+        // Time in which it was paused or had no processor says nothing about it.
+        let held = record.paused_us.saturating_add(record.delay_us);
+        let wall = seconds(record.wall_us.saturating_sub(held)).max(cpu / 64.0).max(1e-3);
+        let complete = record.outcome == UnitOutcome::Succeeded;
+        Self { complete, peak: record.peak.0 as f64, cpu: cpu.max(1e-3), wall }
+    }
+}
