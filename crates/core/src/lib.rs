@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod emit;
 pub mod facts;
 pub mod govern;
+pub mod inventory;
 pub mod observe;
 pub mod origin;
 pub mod profile;
