@@ -21,3 +21,4 @@ pub mod unit;
 pub mod units;
 pub mod value;
 pub mod view;
+pub mod workspace;
