@@ -21,6 +21,8 @@ pub(super) struct Fit {
     level: f64,
     slope: f64,
     centre: f64,
+    /// Least and greatest x of the data; beyond them the correction stays as it is there.
+    reach: (f64, f64),
     deviation: f64,
     /// Pairs that it rests on.
     pub(super) count: u32,
@@ -46,8 +48,12 @@ impl Fit {
         let squares: f64 = logs.iter().map(off).sum();
         let prior = PRIOR_DEVIATION * deviation * deviation;
         let deviation = ((squares + prior) / (count + PRIOR_DEVIATION)).sqrt();
+        let reach = logs
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (x, _)| (a.min(*x), b.max(*x)));
+        let reach = if reach.0 > reach.1 { (0.0, 0.0) } else { reach };
         let count = u32::try_from(logs.len()).unwrap_or(u32::MAX);
-        Self { level, slope, centre, deviation, count }
+        Self { level, slope, centre, reach, deviation, count }
     }
 
     /// What is to be expected where the model expects `expected`.
@@ -55,7 +61,7 @@ impl Fit {
         if expected <= 0.0 {
             return Band::default();
         }
-        let x = expected.ln();
+        let x = expected.ln().clamp(self.reach.0, self.reach.1);
         let correction = self.level + self.slope * (x - self.centre);
         let deviation = self.deviation * (1.0 + 1.0 / (f64::from(self.count) + PRIOR_LEVEL)).sqrt();
         Band::around(expected * correction.exp(), deviation)

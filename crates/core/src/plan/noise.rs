@@ -1,72 +1,93 @@
-//! How much the peak of one and the same unit varies between runs, by its size.
+//! How much higher a unit peaks than it ever did, by how long it runs.
 //!
-//! Short units are seen once or not at all while they run, so the small ones vary most. Learned from
-//! units that ran more than once. Does not know any unit by name.
+//! Peaks of long units repeat within a few per cent. Short ones are looked at once or twice while
+//! they run, so theirs vary by what a look happened to see. Learned from units that ran more than
+//! once. Does not know any unit by name.
 
 use super::unit::Measure;
 
-/// Peaks in bytes up to which a stratum reaches, with the deviation that is assumed without data
-/// (medians of a hundred builds' worth of small files, sampled every 10 to 100 ms).
-const STRATA: [(f64, f64); 4] =
-    [(24.0 * MIB, 0.25), (64.0 * MIB, 0.15), (160.0 * MIB, 0.06), (f64::INFINITY, 0.04)];
-const MIB: f64 = 1024.0 * 1024.0;
+/// Seconds up to which a stratum reaches, with the excess that is assumed without data.
+const STRATA: [(f64, f64); 3] = [(0.3, 0.12), (1.5, 0.08), (f64::INFINITY, 0.05)];
+/// Part of the units that peak below their margin.
+const COVERED: f64 = 0.9;
 /// Pairs of runs that the assumption counts for.
 const PRIOR: f64 = 10.0;
+/// Least and most of a margin. What varies by more than that is two things in one, and a margin for
+/// all would waste more than it saves.
+const MARGIN: (f64, f64) = (0.02, 0.2);
 
-/// Deviations of the logarithm of peaks, by stratum.
-#[derive(Clone, Copy, Debug, Default)]
+/// Margins as logarithms, by stratum.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Noise {
-    learned: [(f64, f64); STRATA.len()],
+    margins: [f64; STRATA.len()],
 }
 
-fn stratum(peak: f64) -> usize {
-    STRATA.iter().position(|(upto, _)| peak < *upto).unwrap_or(STRATA.len() - 1)
+impl Default for Noise {
+    fn default() -> Self {
+        Self { margins: STRATA.map(|(_, assumed)| assumed) }
+    }
+}
+
+fn stratum(seconds: f64) -> usize {
+    STRATA.iter().position(|(upto, _)| seconds < *upto).unwrap_or(STRATA.len() - 1)
 }
 
 impl Noise {
-    /// Learns from all runs of each unit.
+    /// Learns from all runs of each unit, newest first.
     pub(super) fn of<'a>(units: impl Iterator<Item = &'a Vec<Measure>>) -> Self {
-        let mut noise = Self::default();
+        let mut seen: [Vec<f64>; STRATA.len()] = Default::default();
         for runs in units {
-            let logs: Vec<f64> =
-                runs.iter().filter(|run| run.complete).map(|run| run.peak.max(1.0).ln()).collect();
-            if logs.len() < 2 {
+            let mut good = runs.iter().filter(|run| run.complete);
+            let Some(newest) = good.next() else { continue };
+            let before = good.map(|run| run.peak).fold(0.0, f64::max);
+            if before <= 0.0 {
                 continue;
             }
-            let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-            let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-            if let Some((sum, count)) = noise.learned.get_mut(stratum(mean.exp())) {
-                *sum += squares;
-                *count += logs.len() as f64 - 1.0;
+            if let Some(excesses) = seen.get_mut(stratum(newest.wall)) {
+                excesses.push((newest.peak / before).ln().max(0.0));
             }
+        }
+        let mut noise = Self::default();
+        for (margin, excesses) in noise.margins.iter_mut().zip(&mut seen) {
+            let count = excesses.len() as f64;
+            let learned = quantile(excesses, COVERED);
+            *margin = (learned * count + *margin * PRIOR) / (count + PRIOR);
+            *margin = margin.clamp(MARGIN.0, MARGIN.1);
         }
         noise
     }
 
-    /// Deviation of the logarithm of a peak of so many bytes.
-    pub(super) fn of_peak(&self, peak: f64) -> f64 {
-        let at = stratum(peak);
-        let (sum, count) = self.learned.get(at).copied().unwrap_or_default();
-        let assumed = STRATA.get(at).map_or(0.25, |(_, deviation)| *deviation);
-        ((sum + PRIOR * assumed * assumed) / (count + PRIOR)).sqrt()
+    /// The logarithm of the margin over the most that was seen in so many runs of a unit.
+    pub(super) fn margin(&self, seconds: f64, runs: u32) -> f64 {
+        let margin = self.margins.get(stratum(seconds)).copied().unwrap_or(MARGIN.1);
+        margin * (2.0 / f64::from(runs.max(1))).sqrt()
     }
+}
+
+fn quantile(values: &mut [f64], part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in it")]
+    let at = (values.len() as f64 * part) as usize;
+    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn runs(peaks: &[f64]) -> Vec<Measure> {
-        let run = |peak: &f64| Measure { complete: true, peak: peak * MIB, cpu: 1.0, wall: 1.0 };
+    fn runs(wall: f64, peaks: &[f64]) -> Vec<Measure> {
+        let run = |peak: &f64| Measure { complete: true, peak: *peak, cpu: wall, wall };
         peaks.iter().map(run).collect()
     }
 
     #[test]
-    fn noise_is_learned_by_size() {
-        let (steady, wild) = (vec![runs(&[300.0, 301.0]); 50], vec![runs(&[10.0, 20.0]); 50]);
-        let noise = Noise::of(steady.iter().chain(&wild));
-        assert!(noise.of_peak(300.0 * MIB) < 0.03);
-        assert!(noise.of_peak(14.0 * MIB) > 0.4);
-        assert!((Noise::default().of_peak(14.0 * MIB) - 0.25).abs() < 1e-9);
+    fn margins_are_learned_by_length_and_shrink_with_runs() {
+        let (long, short) =
+            (vec![runs(9.0, &[300.0, 301.0]); 50], vec![runs(0.1, &[11.5, 10.0]); 50]);
+        let noise = Noise::of(long.iter().chain(&short));
+        assert!(noise.margin(9.0, 2) < 0.03, "{noise:?}");
+        assert!((0.12..0.16).contains(&noise.margin(0.1, 2)), "{noise:?}");
+        assert!(noise.margin(0.1, 8) < noise.margin(0.1, 2));
+        assert!((Noise::default().margin(9.0, 2) - 0.05).abs() < 1e-9);
     }
 }

@@ -117,8 +117,8 @@ pub fn timeout_risk(wall_seconds: Band<f64>, timeout: Timeout) -> Risk {
 
 /// Margins over the worst case: nothing known, and everything.
 const MARGINS: (f64, f64) = (2.0, 0.2);
-/// Shortest timeout: a machine that swaps or waits for a lock is no reason to end a build.
-const SHORTEST: f64 = 60.0;
+/// Shortest timeout: a machine that is busy or waits for a lock is no reason to end a build.
+const SHORTEST: f64 = 600.0;
 /// Shortest and longest wait for a sign of life, in seconds.
 const SILENCE: (f64, f64) = (600.0, 7200.0);
 

@@ -135,6 +135,7 @@ impl Knowledge {
     pub fn node(&self, node: &Node) -> UnitEstimate {
         let class = Class::of_node(node);
         let own = node.key.as_deref().and_then(|key| self.of_key(key));
+        let own = own.or_else(|| self.of_stem(stem(node.key.as_deref()?)));
         let own = own.or_else(|| self.of_stem(&stem_of(node)?));
         let own = own.or_else(|| self.of_family(node.family.as_deref()?));
         own.unwrap_or_else(|| self.by_size(class, node.size_bytes))
@@ -173,16 +174,16 @@ impl Knowledge {
             let values: Vec<f64> = good.iter().map(|run| of(run)).collect();
             around(&values, noise, unlike)
         };
-        let level = good.iter().map(|run| run.peak).sum::<f64>() / f64::from(count);
-        let mut peak = band(|run| run.peak, self.noise.of_peak(level));
+        let wall_seconds = band(|run| run.wall, TIME_NOISE);
         // Killed after the newest good run: it has grown since.
         let newer = past.iter().take_while(|run| !run.complete);
         let grown = newer.map(|run| run.peak * BEYOND_SEEN).fold(0.0, f64::max);
+        let factor = (self.noise.margin(wall_seconds.expected, count) + unlike).exp();
+        let least = good.iter().map(|run| run.peak).fold(f64::INFINITY, f64::min);
         let most = good.iter().map(|run| run.peak).fold(grown, f64::max);
-        peak.max = peak.max.max(most) + FLOOR;
-        peak.expected = peak.expected.max(grown);
+        let expected = mean(&good.iter().map(|run| run.peak).collect::<Vec<_>>()).max(grown);
+        let peak = Band { min: least / factor, expected, max: most * factor + FLOOR };
         let cpu_seconds = band(|run| run.cpu, TIME_NOISE);
-        let wall_seconds = band(|run| run.wall, TIME_NOISE);
         let threads = (cpu_seconds.expected / wall_seconds.expected.max(1e-4)).clamp(1.0, 64.0);
         let confidence = peak.confidence();
         let peak = peak.bytes();
@@ -218,18 +219,24 @@ impl Knowledge {
     }
 }
 
+/// Mean of the logarithms of what was measured, newest first and heaviest.
+fn mean(values: &[f64]) -> f64 {
+    let fades = std::iter::successors(Some(1.0), |weight| Some(weight * DECAY));
+    let (sum, total) = values
+        .iter()
+        .zip(fades)
+        .fold((0.0, 0.0), |(sum, total), (value, w)| (sum + value.max(1e-6).ln() * w, total + w));
+    (sum / f64::max(total, 1e-9)).exp()
+}
+
 /// A band around what was measured, newest first. `noise` is what others of its kind vary by.
 fn around(values: &[f64], noise: f64, unlike: f64) -> Band<f64> {
-    let logs: Vec<f64> = values.iter().map(|value| value.max(1e-6).ln()).collect();
-    let weights: Vec<f64> =
-        std::iter::successors(Some(1.0), |weight| Some(weight * DECAY)).take(logs.len()).collect();
-    let total: f64 = weights.iter().sum();
-    let mean = logs.iter().zip(&weights).map(|(log, w)| log * w).sum::<f64>() / total.max(1e-9);
-    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-    let count = logs.len() as f64;
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value.max(1e-6) / mean).ln().powi(2)).sum();
+    let count = values.len() as f64;
     let variance = (squares + PRIOR * noise * noise) / (count - 1.0 + PRIOR).max(1.0);
     let deviation = (variance * (1.0 + 1.0 / count.max(1.0)) + unlike * unlike).sqrt();
-    Band::around(mean.exp(), deviation)
+    Band::around(mean, deviation)
 }
 
 /// A key without the digest of its settings.
@@ -257,5 +264,88 @@ impl Measure {
         let wall = seconds(record.wall_us.saturating_sub(held)).max(cpu / 64.0).max(1e-3);
         let complete = record.outcome == UnitOutcome::Succeeded;
         Self { complete, peak: record.peak.0 as f64, cpu: cpu.max(1e-3), wall }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Kind;
+
+    fn record(key: &str, mib: u64, outcome: UnitOutcome) -> UnitRecord {
+        UnitRecord {
+            run: Some(1),
+            key: key.to_owned(),
+            family: "cc c compile lib/a.c 00".to_owned(),
+            tool: "cc".to_owned(),
+            label: "a.c".to_owned(),
+            package: None,
+            attempt: 1,
+            outcome,
+            exit: Some(0),
+            started_unix_us: 0,
+            waited_us: 0,
+            wall_us: 4_000_000,
+            paused_us: 1_000_000,
+            user_us: 1_900_000,
+            system_us: 100_000,
+            delay_us: 1_000_000,
+            peak: Bytes::mib(mib),
+            peak_process: Bytes::mib(mib),
+            reserved: Bytes::mib(mib),
+            curve: Vec::new(),
+            input_bytes: 30_000,
+            alone: false,
+        }
+    }
+
+    fn node(key: &str) -> Node {
+        let mut node = Node::new(Language::CFamily, Kind::TranslationUnit, "a", "a.c");
+        (node.key, node.size_bytes) = (Some(key.to_owned()), Some(Bytes(30_000)));
+        node
+    }
+
+    const KEY: &str = "cc c compile lib-1.0/a.c 11";
+
+    #[test]
+    fn its_own_past_comes_first() {
+        let known = Knowledge::new(&vec![record(KEY, 100, UnitOutcome::Succeeded); 3]);
+        let own = known.node(&node(KEY));
+        assert_eq!(own.basis, Basis::Measured(3));
+        assert!(own.peak.max >= Bytes::mib(100) && own.peak.max < Bytes::mib(115), "{own:?}");
+        // Two of four seconds it was paused or had no processor.
+        assert!((own.wall_seconds.expected - 2.0).abs() < 1e-6);
+        let other = known.node(&node("cc c compile lib-1.0/a.c 22"));
+        assert_eq!(other.basis, Basis::Other(3));
+        assert!(other.peak.max > own.peak.max && other.confidence < own.confidence);
+        assert_eq!(known.node(&node("cc c compile x/b.c 22")).basis, Basis::Cold);
+    }
+
+    #[test]
+    fn a_failure_never_teaches_a_low_peak() {
+        let good = || record(KEY, 500, UnitOutcome::Succeeded);
+        for outcome in UnitOutcome::ALL.into_iter().filter(|o| *o != UnitOutcome::Succeeded) {
+            let low = Knowledge::new(&[record(KEY, 5, outcome), good()]);
+            assert!(low.node(&node(KEY)).peak.max >= Bytes::mib(500), "{outcome:?}");
+            let alone = Knowledge::new(&[record(KEY, 5, outcome)]);
+            assert_eq!(alone.node(&node(KEY)), Knowledge::default().node(&node(KEY)));
+            let high = Knowledge::new(&[record(KEY, 900, outcome), good()]);
+            assert!(high.node(&node(KEY)).peak.expected >= Bytes::mib(1100));
+        }
+    }
+
+    #[test]
+    fn units_of_a_kind_correct_the_cold_model() {
+        let units: Vec<_> = (0..20)
+            .map(|n| record(&format!("cc c compile p{n}/f{n}.c 0"), 90, UnitOutcome::Succeeded))
+            .map(|record| UnitRecord { family: record.key.clone(), ..record })
+            .collect();
+        let mut asked = node("cc c compile x/b.c 22");
+        asked.family = Some("elsewhere".to_owned());
+        let (cold, alike) =
+            (Knowledge::default().node(&asked), Knowledge::new(&units).node(&asked));
+        assert_eq!(alike.basis, Basis::Alike(20));
+        assert!(alike.peak.expected > cold.peak.expected.scaled(2.0), "{alike:?} {cold:?}");
+        assert!(alike.confidence > cold.confidence);
     }
 }
