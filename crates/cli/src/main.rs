@@ -14,6 +14,7 @@ mod summary;
 mod table;
 mod top;
 mod ui;
+mod workspace;
 
 use std::process::ExitCode;
 

@@ -235,6 +235,12 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Where the manifest of a package lies, by what `cargo metadata` prints.
+pub fn manifest_of(text: &str, name: &str) -> Option<PathBuf> {
+    let metadata: Metadata = serde_json::from_str(text).ok()?;
+    metadata.packages.into_iter().find(|package| package.name == name).map(|p| p.manifest_path)
+}
+
 #[derive(Debug, Deserialize)]
 struct Lock {
     #[serde(default)]

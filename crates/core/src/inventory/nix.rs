@@ -4,8 +4,10 @@
 //! tell. The rules follow the conventions of nixpkgs' builders and are listed below. Does not read
 //! files: whoever does hands in one derivation after the other.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::aterm::Derivation;
-use super::{Graph, GraphBuilder, Kind, Language, Node};
+use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
 
 /// Variables that only one language's builder of nixpkgs sets.
 const TELLING_VARIABLES: &[(&str, Language)] = &[
@@ -124,6 +126,39 @@ impl Closure {
         let missing = graph.nodes.len().saturating_sub(read);
         (graph, missing)
     }
+}
+
+/// What `nix derivation show` says of a derivation, as far as it is compared.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Shown {
+    input_drvs: BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+/// Compares a graph with what `nix derivation show -r` prints: every difference in a line.
+pub fn differences(graph: &Graph, file: &str, text: &str) -> Result<Vec<String>, InventoryError> {
+    let shown: BTreeMap<String, Shown> = json(file, text, "`nix derivation show` prints")?;
+    let needs = graph.needs();
+    let mut lines = Vec::new();
+    let mut ours = BTreeSet::new();
+    for (node, needs) in graph.nodes.iter().zip(&needs) {
+        ours.insert(node.id.as_str());
+        let Some(theirs) = shown.get(&node.id) else {
+            lines.push(format!("{} is not in Nix's answer", node.id));
+            continue;
+        };
+        let own: BTreeSet<&str> = needs
+            .iter()
+            .filter_map(|at| graph.nodes.get(*at as usize))
+            .map(|node| node.id.as_str())
+            .collect();
+        let theirs: BTreeSet<&str> = theirs.input_drvs.keys().map(String::as_str).collect();
+        let differing = own.symmetric_difference(&theirs);
+        lines.extend(differing.map(|path| format!("{} and its input {path}", node.id)));
+    }
+    let unread = shown.keys().filter(|path| !ours.contains(path.as_str()));
+    lines.extend(unread.map(|path| format!("{path} was not read")));
+    Ok(lines)
 }
 
 /// The name in a store path: what follows the 32 characters of the hash, without `.drv`.
@@ -277,5 +312,18 @@ mod tests {
         let (graph, missing) = closure.finish();
         assert_eq!((graph.edges.len(), missing), (2, 2));
         assert_eq!(graph.nodes[0].package.as_deref(), Some("a-1"));
+        let same = r#"{"/s/a.drv": {"inputDrvs": {"/s/b.drv": {}, "/s/c.drv": []}}, "/s/b.drv": {}, "/s/c.drv": {}}"#;
+        assert_eq!(differences(&graph, "f", same).unwrap(), Vec::<String>::new());
+        let other =
+            r#"{"/s/a.drv": {"inputDrvs": {"/s/b.drv": {}}}, "/s/b.drv": {}, "/s/d.drv": {}}"#;
+        let lines = differences(&graph, "f", other).unwrap();
+        assert_eq!(
+            lines,
+            [
+                "/s/a.drv and its input /s/c.drv",
+                "/s/c.drv is not in Nix's answer",
+                "/s/d.drv was not read"
+            ]
+        );
     }
 }

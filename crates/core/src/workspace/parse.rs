@@ -260,7 +260,21 @@ mod tests {
         let text = "schema = 2\npackage = 3\n[packages.a]\nsource = \"craet:bat\"\ndriver = \"carg\"\n\
             [packages.b]\ngruop = \"tools\"\n[packages.\"c:d\"]\nsource = \"crate:x\"\ndriver = \"make\"\ngroup = \"weekly\"\n\
             [packages.e]\nsource = 3\ncargo-build-jobs = 2\n[packages.e.settings]\ncargoBuildJobs = 2\nmake-jobs = \"x\"\n";
-        insta::assert_snapshot!(mistakes(text), @"");
+        insta::assert_snapshot!(mistakes(text), @r#"
+        1:10 this program reads manifests of schema 1 | write schema = 1
+        2:1 unknown key "package" | did you mean "packages"?
+        4:10 "craet:bat" is not a source: write crate:NAME, crate:NAME@VERSION, npm:NAME, pypi:NAME, go:PATH, nix:INSTALLABLE or path:DIR | did you mean "crate:"?
+        5:10 unknown driver "carg" | did you mean "cargo"?
+        6:11 packages.b has no source | write source = "crate:NAME@VERSION" or source = "path:DIR"
+        7:1 unknown key "gruop" in [packages.b] | did you mean "group"?
+        8:11 "c:d" cannot be the name of a package | a name has letters, digits, - _ . @ and / only
+        10:10 crate:x is built by cargo, not by make | only path: sources have a driver to choose
+        11:9 unknown group "weekly" | it is one of stable, tools
+        13:10 source must be a text | 
+        14:1 unknown key "cargo-build-jobs" in [packages.e] | knobs of one package stand in [packages.e.settings]
+        16:1 unknown knob "cargoBuildJobs" in [packages.e.settings] | did you mean "cargo-build-jobs"?
+        17:13 make-jobs: expected a whole number such as 4, found the text "x" | 
+        "#);
     }
 
     #[test]
