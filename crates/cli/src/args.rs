@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, govern, history, init, inventory, man, probe, profile,
+    build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
     replay, run, schema, settings, simulate, top, unit,
 };
 
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Init(init::InitArgs),
     /// List what is compiled and what comes prebuilt, by language.
     Inventory(inventory::InventoryArgs),
+    /// Say what a build will take, what may run together, how long it takes and what can go wrong.
+    Plan(plan::PlanArgs),
     /// Run a command as one unit: it starts when there is memory for it.
     Unit(unit::UnitArgs),
     /// Govern this user's builds; the other commands start it when it is needed.

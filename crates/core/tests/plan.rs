@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::plan::{
-    AtThreads, Basis, Knowledge, PackagePast, PackageQuery, estimate_package, replayed,
+    AtThreads, Basis, Knowledge, PackagePast, PackageQuery, estimate_package, replayed, took,
 };
 use ironwright_core::units::Bytes;
 use serde::Deserialize;
@@ -111,7 +111,7 @@ fn two_builds_predict_the_next_one() {
     let history = history();
     let mut all = Tally::default();
     let mut packages = 0;
-    for (package, builds) in history.builds().into_iter().filter(|(_, builds)| builds.len() >= 2) {
+    for (package, builds) in history.builds().into_iter().filter(|(_, builds)| builds.len() >= 3) {
         packages += 1;
         let mut own = Tally::default();
         for (at, next) in builds.iter().enumerate() {
@@ -123,8 +123,8 @@ fn two_builds_predict_the_next_one() {
             for unit in history.units_of(next.run) {
                 if unit.outcome == UnitOutcome::Succeeded {
                     let predicted = knowledge.record(&unit).peak.max;
-                    own.add(predicted, unit.peak);
-                    all.add(predicted, unit.peak);
+                    own.add(predicted, took(&unit));
+                    all.add(predicted, took(&unit));
                 }
             }
         }
@@ -149,7 +149,12 @@ fn packages_never_seen_are_within_a_factor_of_two() {
     for (package, builds) in history.builds() {
         let units = history.units_of(builds[0].run);
         let names: BTreeSet<&str> = units.iter().flat_map(names_of).collect();
-        let others = |unit: &&UnitRecord| names_of(unit).iter().all(|name| !names.contains(name));
+        let own: Vec<i64> =
+            history.runs.iter().filter(|run| run.package == package).map(|run| run.run).collect();
+        let others = |unit: &&UnitRecord| {
+            unit.run.is_none_or(|run| !own.contains(&run))
+                && names_of(unit).iter().all(|name| !names.contains(name))
+        };
         let knowledge = Knowledge::new(history.units.iter().rev().filter(others));
         let work = replayed(&units, &knowledge);
         assert!(

@@ -15,6 +15,7 @@ use crate::args::HostArgs;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
 use crate::execute::{Execution, execute, jobs_knob};
+use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
 use crate::table::table;
@@ -56,6 +57,10 @@ pub(crate) struct BuildArgs {
     /// Let compilers start without asking the governor.
     #[arg(long)]
     no_govern: bool,
+    /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
+    /// where there are none), never, or a number of seconds for each step.
+    #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
+    timeout: TimeoutChoice,
     /// How progress is shown.
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     progress: ProgressChoice,
@@ -139,7 +144,9 @@ fn prepare(
     let jobs = jobs(&profile, launcher.is_some());
     let mut plan = plan(source, &Surroundings { jobs, ..around })?;
     plan.package = package;
-    Ok(Execution::of_plan(plan, &profile, launcher))
+    let mut execution = Execution::of_plan(plan, &profile, launcher);
+    execution.patience = PatiencePlan::of(args.timeout, &execution);
+    Ok(execution)
 }
 
 /// Jobs of a tool that takes no part in a jobserver. Under the governor they may be many, because
@@ -194,7 +201,7 @@ fn registry(source: &Source, cwd: PathBuf, args: &BuildArgs, common: Surrounding
 
 /// The name under which a package's overrides are looked up: the crate's, the one in Cargo.toml
 /// or package.json, else the directory's.
-fn package_name(source: &Source, dir: &Path) -> String {
+pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
     if let Some((name, _)) = source.package() {
         return name.to_owned();
     }
@@ -297,6 +304,9 @@ fn plan_text(execution: &Execution) -> String {
         execution.budget.to_string(),
         system::MEMORY_BUDGET.id.to_owned(),
     ]);
+    if let Some(patience) = &execution.patience {
+        rows.push(vec!["timeout".to_owned(), patience.to_string(), patience.because.clone()]);
+    }
     if let Some(output) = &execution.output {
         rows.push(vec!["result".to_owned(), output.display().to_string(), String::new()]);
     }

@@ -12,6 +12,7 @@ use ironwright_core::workspace::Discovered;
 
 use crate::commands::history::HistoryEntry;
 use crate::commands::inventory::InventoryReport;
+use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::error::CliError;
 use crate::execute::Execution;
@@ -49,6 +50,8 @@ enum Shape {
     Init,
     /// `ironwright inventory --json`.
     Inventory,
+    /// `ironwright plan --json`.
+    Forecast,
     /// `ironwright simulate --json`.
     Simulation,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
         Shape::Init => ui::print_json(&schemars::schema_for!(Vec<Discovered>))?,
         Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,
+        Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }

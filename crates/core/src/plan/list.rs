@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::govern::simulate::{Outcome, Span, Workload};
+use crate::govern::simulate::{Links, Outcome, Span, Workload};
 use crate::units::Bytes;
 
 /// Waiting units that are tried before the search ends, as the governor does.
@@ -38,6 +38,14 @@ fn chains(workload: &Workload, order: &[usize]) -> Vec<u64> {
     chains
 }
 
+/// What is the same for every schedule of a workload.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    links: Links,
+    order: Vec<usize>,
+    chains: Vec<u64>,
+}
+
 /// What is free.
 struct Room {
     memory: u64,
@@ -47,11 +55,10 @@ struct Room {
 
 struct Lister<'a> {
     workload: &'a Workload,
+    prepared: &'a Prepared,
     budget: u64,
     threads: f64,
-    chains: Vec<u64>,
-    successors: Vec<Vec<usize>>,
-    waits: Vec<usize>,
+    waits: Vec<u32>,
     ready: BinaryHeap<(u64, Reverse<usize>)>,
     ends: BinaryHeap<Reverse<(u64, usize)>>,
     free: Room,
@@ -61,42 +68,52 @@ struct Lister<'a> {
 
 /// Schedules a workload.
 pub fn list_schedule(workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
-    let order = workload.in_order();
-    let count = workload.jobs.len();
-    let mut lister = Lister {
-        workload,
-        budget: budget.0,
-        threads,
-        chains: chains(workload, &order),
-        successors: workload.successors(),
-        waits: workload.jobs.iter().map(|job| job.after.len()).collect(),
-        ready: BinaryHeap::new(),
-        ends: BinaryHeap::new(),
-        free: Room { memory: budget.0, threads, running: 0 },
-        now: 0,
-        outcome: Outcome {
-            makespan: Duration::ZERO,
-            peak: Bytes::ZERO,
-            idle: 0.0,
-            evicted: 0,
-            paused: 0,
-            killed: 0,
-            lost: u32::try_from(count - order.len()).unwrap_or(u32::MAX),
-            spans: vec![None; count],
-        },
-    };
-    for at in order.iter().filter(|at| workload.jobs.get(**at).is_some_and(|j| j.after.is_empty()))
-    {
-        lister.becomes_ready(*at);
+    Prepared::new(workload).schedule(workload, budget, threads)
+}
+
+impl Prepared {
+    pub(super) fn new(workload: &Workload) -> Self {
+        let links = Links::of(workload);
+        let order = links.in_order(workload);
+        let chains = chains(workload, &order);
+        Self { links, order, chains }
     }
-    lister.run();
-    let busy: f64 =
-        order.iter().filter_map(|at| workload.jobs.get(*at)).map(|job| job.cpu.as_secs_f64()).sum();
-    let makespan = Duration::from_nanos(lister.now);
-    lister.outcome.makespan = makespan;
-    lister.outcome.idle =
-        (1.0 - busy / (makespan.as_secs_f64().max(1e-9) * threads)).clamp(0.0, 1.0);
-    lister.outcome
+
+    /// Schedules the workload that this was made of.
+    pub(super) fn schedule(&self, workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
+        let count = workload.jobs.len();
+        let mut lister = Lister {
+            workload,
+            prepared: self,
+            budget: budget.0,
+            threads,
+            waits: workload.jobs.iter().map(|job| number(job.after.len())).collect(),
+            ready: BinaryHeap::new(),
+            ends: BinaryHeap::new(),
+            free: Room { memory: budget.0, threads, running: 0 },
+            now: 0,
+            outcome: Outcome {
+                makespan: Duration::ZERO,
+                peak: Bytes::ZERO,
+                idle: 0.0,
+                evicted: 0,
+                paused: 0,
+                killed: 0,
+                lost: number(count - self.order.len()),
+                spans: vec![None; count],
+            },
+        };
+        let jobs = workload.jobs.iter().enumerate();
+        for (at, _) in jobs.filter(|(_, job)| job.after.is_empty()) {
+            lister.becomes_ready(at);
+        }
+        lister.run();
+        lister.finish()
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Lister<'_> {
@@ -115,12 +132,22 @@ impl Lister<'_> {
         }
     }
 
+    fn finish(mut self) -> Outcome {
+        let jobs = self.prepared.order.iter().filter_map(|at| self.workload.jobs.get(*at));
+        let busy: f64 = jobs.map(|job| job.cpu.as_secs_f64()).sum();
+        let makespan = Duration::from_nanos(self.now);
+        let all = makespan.as_secs_f64().max(1e-9) * self.threads;
+        self.outcome.makespan = makespan;
+        self.outcome.idle = (1.0 - busy / all).clamp(0.0, 1.0);
+        self.outcome
+    }
+
     fn becomes_ready(&mut self, at: usize) {
         let now = Duration::from_nanos(self.now);
         if let Some(span) = self.outcome.spans.get_mut(at) {
             *span = Some(Span { ready: now, start: now, end: now });
         }
-        self.ready.push((self.chains.get(at).copied().unwrap_or(0), Reverse(at)));
+        self.ready.push((self.prepared.chains.get(at).copied().unwrap_or(0), Reverse(at)));
     }
 
     fn share(&self, at: usize) -> f64 {
@@ -165,8 +192,9 @@ impl Lister<'_> {
         if self.free.running == 0 {
             self.free = Room { memory: self.budget, threads: self.threads, running: 0 };
         }
-        let successors = self.successors.get_mut(at).map(std::mem::take).unwrap_or_default();
-        for next in successors {
+        let prepared = self.prepared;
+        for next in prepared.links.waiting_for(at) {
+            let next = *next as usize;
             let Some(waits) = self.waits.get_mut(next) else { continue };
             *waits -= 1;
             if *waits == 0 {

@@ -29,5 +29,5 @@ pub use risk::{
 };
 pub use schedule::{Comparison, MOST_SIMULATED, Schedule, Step, Way, compare, schedule};
 pub use tier::{BudgetRow, BudgetTable, Tier, TierLimits, budget_table};
-pub use unit::{Basis, Knowledge, UnitEstimate};
+pub use unit::{Basis, Knowledge, UnitEstimate, took};
 pub use work::{Work, replayed, workload};

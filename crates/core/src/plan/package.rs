@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::band::Band;
-use super::schedule::{ENDLESS, run};
+use super::schedule::{ENDLESS, Runner};
 use super::tier::{Tier, TierLimits};
-use super::unit::Basis;
+use super::unit::{Basis, UnitEstimate};
 use super::work::Work;
 use crate::govern::simulate::Rule;
 use crate::inventory::Language;
@@ -136,6 +136,19 @@ impl PackageEstimate {
     pub fn tier(&self, limits: &TierLimits) -> Tier {
         limits.tier(self.peak.max)
     }
+
+    /// The whole package as one unit, for schedules of what has no known parts.
+    pub fn whole(&self) -> UnitEstimate {
+        let busy = self.cpu_seconds.expected / self.wall_seconds.expected.max(1e-3);
+        UnitEstimate {
+            peak: self.peak,
+            cpu_seconds: self.cpu_seconds,
+            wall_seconds: self.wall_seconds,
+            threads: busy.clamp(1.0, 4096.0),
+            basis: self.basis,
+            confidence: self.confidence,
+        }
+    }
 }
 
 fn unknown() -> PackageEstimate {
@@ -159,8 +172,9 @@ fn unknown() -> PackageEstimate {
 fn of_units(work: &Work, threads: f64) -> PackageEstimate {
     let largest = work.estimates.iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
     let largest = largest.unwrap_or_default();
+    let runner = Runner::new(&work.workload);
     let at = |threads: u32| {
-        let (_, outcome) = run(&work.workload, ENDLESS, f64::from(threads), Rule::Make(threads));
+        let outcome = runner.run(ENDLESS, f64::from(threads), Rule::Make(threads));
         (outcome.peak.saturating_add(TOOL), outcome.makespan.as_secs_f64())
     };
     let steps: Vec<(u32, (Bytes, f64))> = doubling(threads).map(|n| (n, at(n))).collect();

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::band::Band;
-use super::list::list_schedule;
+use super::list::Prepared;
 use super::work::Work;
 use crate::govern::simulate::{Bounds, Job, Outcome, Rule, Setup, Workload, bounds, simulate};
 use crate::units::Bytes;
@@ -96,7 +96,8 @@ pub struct Comparison {
 
 /// The governor's schedule of all the work.
 pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
-    let (way, outcome) = run(&work.workload, budget, threads, Rule::Governor);
+    let runner = Runner::new(&work.workload);
+    let outcome = runner.run(budget, threads, Rule::Governor);
     let limits = bounds(&work.workload, budget, threads);
     let spans: Vec<Option<(f64, f64)>> = outcome
         .spans
@@ -105,7 +106,7 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
         .collect();
     let makespan = outcome.makespan.as_secs_f64();
     Schedule {
-        way,
+        way: runner.way(),
         units: work.workload.jobs.len(),
         makespan_seconds: Band::around(makespan, deviation(work)),
         peak: outcome.peak,
@@ -118,18 +119,34 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
     }
 }
 
-/// Runs a workload as exactly as its size allows.
-pub(super) fn run(workload: &Workload, budget: Bytes, threads: f64, rule: Rule) -> (Way, Outcome) {
-    if workload.jobs.len() > MOST_SIMULATED {
+/// Runs a workload again and again, each time as exactly as its size allows.
+pub(super) struct Runner<'a> {
+    workload: &'a Workload,
+    prepared: Option<Prepared>,
+}
+
+impl<'a> Runner<'a> {
+    pub(super) fn new(workload: &'a Workload) -> Self {
+        let large = workload.jobs.len() > MOST_SIMULATED;
+        Self { workload, prepared: large.then(|| Prepared::new(workload)) }
+    }
+
+    const fn way(&self) -> Way {
+        if self.prepared.is_some() { Way::Listed } else { Way::Simulated }
+    }
+
+    pub(super) fn run(&self, budget: Bytes, threads: f64, rule: Rule) -> Outcome {
+        let Some(prepared) = &self.prepared else {
+            let (seen_before, cold) = (true, Bytes::mib(256));
+            let setup = Setup { budget, threads, seen_before, cold, start_delay: START_DELAY };
+            return simulate(self.workload, &setup, rule);
+        };
         let at_once = match rule {
             Rule::Make(jobs) | Rule::Static { jobs, .. } => threads.min(f64::from(jobs)),
             Rule::Governor | Rule::Oracle => threads,
         };
-        return (Way::Listed, list_schedule(workload, budget, at_once));
+        prepared.schedule(self.workload, budget, at_once)
     }
-    let (seen_before, cold) = (true, Bytes::mib(256));
-    let setup = Setup { budget, threads, seen_before, cold, start_delay: START_DELAY };
-    (Way::Simulated, simulate(workload, &setup, rule))
 }
 
 /// Deviation of the logarithm of the whole time: what units do not share averages out.
@@ -228,7 +245,7 @@ pub fn compare(packages: &[(String, Work)], rule: Rule, budget: Bytes, threads: 
             all.workload
         }
     };
-    let (_, outcome) = run(&workload, budget, threads, rule);
+    let outcome = Runner::new(&workload).run(budget, threads, rule);
     Comparison {
         rule: rule.to_string(),
         makespan_seconds: outcome.makespan.as_secs_f64(),
@@ -244,7 +261,8 @@ pub(super) const ENDLESS: Bytes = Bytes(u64::MAX / 4);
 
 /// A package as one job that starts so many units at a time.
 fn whole(name: &str, work: &Work, cores: u32, threads: f64) -> Job {
-    let (_, alone) = run(&work.workload, ENDLESS, threads.min(f64::from(cores)), Rule::Make(cores));
+    let runner = Runner::new(&work.workload);
+    let alone = runner.run(ENDLESS, threads.min(f64::from(cores)), Rule::Make(cores));
     let cpu: Duration = work.workload.jobs.iter().map(|job| job.cpu).sum();
     let wall = alone.makespan.as_secs_f64().max(1e-3);
     let share = (cpu.as_secs_f64() / wall).max(0.05);

@@ -3,6 +3,7 @@
 //! First its own past, then that of the same thing in another version or with other settings, then
 //! units of the same kind by their size, then the cold model. Does not know where the past is kept.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use schemars::JsonSchema;
@@ -110,13 +111,15 @@ impl Knowledge {
                 Some(all) => all.push(measure),
                 None => drop(of.insert(key.to_owned(), vec![measure])),
             };
-            push(&mut known.by_key, &record.key);
-            push(&mut known.by_stem, stem(&record.key));
-            push(&mut known.by_family, &record.family);
+            let key = canonical(&record.key);
+            push(&mut known.by_key, &key);
+            push(&mut known.by_stem, stem(&key));
+            push(&mut known.by_family, &canonical(&record.family));
             if measure.complete {
                 let class = Class::of_record(record);
                 let (peak, cpu) = Cold::of(class).expect(Some(Bytes(record.input_bytes)));
-                let both = [(peak, measure.peak), (cpu, measure.cpu)];
+                // As it was sampled: a package's peak is a sum of samples.
+                let both = [(peak, record.peak.0 as f64), (cpu, measure.cpu)];
                 pairs.entry(class).or_default().push(both);
             }
         }
@@ -151,15 +154,15 @@ impl Knowledge {
     }
 
     fn of_key(&self, key: &str) -> Option<UnitEstimate> {
-        self.measured(self.by_key.get(key)?, 0.0, Basis::Measured)
+        self.measured(self.by_key.get(&*canonical(key))?, 0.0, Basis::Measured)
     }
 
     fn of_stem(&self, stem: &str) -> Option<UnitEstimate> {
-        self.measured(self.by_stem.get(stem)?, UNLIKE, Basis::Other)
+        self.measured(self.by_stem.get(&*canonical(stem))?, UNLIKE, Basis::Other)
     }
 
     fn of_family(&self, family: &str) -> Option<UnitEstimate> {
-        self.measured(self.by_family.get(family)?, UNLIKE, Basis::Other)
+        self.measured(self.by_family.get(&*canonical(family))?, UNLIKE, Basis::Other)
     }
 
     fn measured(
@@ -255,6 +258,23 @@ fn stem_of(node: &Node) -> Option<String> {
     }
 }
 
+/// What a unit took. One that was too short to be looked at while it ran has only the kernel's own
+/// figure of its largest process, pages of files included.
+pub fn took(record: &UnitRecord) -> Bytes {
+    if record.curve.is_empty() { record.peak.max(record.peak_process) } else { record.peak }
+}
+
+/// A key in which what a build tool made up for one build is left out.
+fn canonical(key: &str) -> Cow<'_, str> {
+    const MADE_UP: [&str; 2] = ["go-build", "cgo-gcc-input-"];
+    let found = MADE_UP.iter().find_map(|name| Some(key.find(name)? + name.len()));
+    let Some((head, tail)) = found.and_then(|at| key.split_at_checked(at)) else {
+        return Cow::Borrowed(key);
+    };
+    let rest = tail.trim_start_matches(|c: char| c.is_ascii_digit());
+    Cow::Owned(format!("{head}{rest}"))
+}
+
 impl Measure {
     fn of(record: &UnitRecord) -> Self {
         let seconds = |us: u64| us as f64 / 1e6;
@@ -263,7 +283,7 @@ impl Measure {
         let held = record.paused_us.saturating_add(record.delay_us);
         let wall = seconds(record.wall_us.saturating_sub(held)).max(cpu / 64.0).max(1e-3);
         let complete = record.outcome == UnitOutcome::Succeeded;
-        Self { complete, peak: record.peak.0 as f64, cpu: cpu.max(1e-3), wall }
+        Self { complete, peak: took(record).0 as f64, cpu: cpu.max(1e-3), wall }
     }
 }
 
@@ -319,6 +339,22 @@ mod tests {
         assert_eq!(other.basis, Basis::Other(3));
         assert!(other.peak.max > own.peak.max && other.confidence < own.confidence);
         assert_eq!(known.node(&node("cc c compile x/b.c 22")).basis, Basis::Cold);
+    }
+
+    #[test]
+    fn names_that_were_made_up_for_one_build_do_not_count() {
+        let key = |n: &str| format!("gcc c compile go-build{n}/b092/cgo.c 11");
+        assert_eq!(canonical(&key("123")), canonical(&key("98")));
+        assert_eq!(canonical(KEY), KEY);
+    }
+
+    #[test]
+    fn what_was_never_looked_at_has_the_kernels_figure() {
+        let mut record = record(KEY, 10, UnitOutcome::Succeeded);
+        record.peak_process = Bytes::mib(50);
+        assert_eq!(took(&record), Bytes::mib(50));
+        record.curve = vec![Bytes::mib(10)];
+        assert_eq!(took(&record), Bytes::mib(10));
     }
 
     #[test]
