@@ -104,7 +104,7 @@ pub(crate) fn candidates(
     let knowledge = Knowledge::new(&units);
     let options = Options { files_only, online: !offline };
     let one = |(target, (runs, name)): (&Target<'_>, (Vec<PastRun>, String))| {
-        candidate(target, &runs, name, &past, &knowledge, threads, &options)
+        candidate(target, &runs, name, &past, &knowledge, threads, options)
     };
     targets.iter().zip(runs).map(one).collect()
 }
@@ -131,18 +131,18 @@ fn candidate(
     past: &Past,
     knowledge: &Knowledge,
     threads: f64,
-    options: &Options,
+    options: Options,
 ) -> Result<Candidate, CliError> {
     let same = runs.iter().find(|run| run.past.same);
     let recorded = same.map(|run| replayed(&past.units_of(run), knowledge));
     let mut notes = Vec::new();
-    let (work, graph) = match recorded.filter(|work| !work.estimates.is_empty()) {
-        Some(work) => (work, None),
-        None => {
-            let graph = graph(&target.source, options, &mut notes)?;
-            (graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default(), graph)
-        }
+    let recorded = recorded.filter(|work| !work.estimates.is_empty());
+    let graph = match recorded {
+        Some(_) => None,
+        None => graph(&target.source, options, &mut notes)?,
     };
+    let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
+    let work = recorded.unwrap_or_else(of_graph);
     let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
     let estimate = estimate_package(&PackageQuery {
         past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
@@ -160,14 +160,14 @@ fn candidate(
 /// What is compiled of a source, where that can be told without building it.
 fn graph(
     source: &Source,
-    options: &Options,
+    options: Options,
     notes: &mut Vec<String>,
 ) -> Result<Option<Graph>, CliError> {
     let inventory = match source {
-        Source::Path(path) => read_directory(path, options)?,
+        Source::Path(path) => read_directory(path, &options)?,
         Source::Crate { name, version } => {
             match crate_directory(name, version.as_deref(), options.online) {
-                Ok(directory) => read_directory(&directory, options)?,
+                Ok(directory) => read_directory(&directory, &options)?,
                 Err(error) => {
                     notes.push(error.to_string());
                     return Ok(None);

@@ -3,6 +3,8 @@
 //!
 //! Does not know how they were recorded.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
@@ -17,7 +19,8 @@ const RUNS: &str = include_str!("../../../fixtures/history/runs.jsonl");
 
 #[derive(Clone, Debug, Deserialize)]
 struct Run {
-    run: i64,
+    #[serde(rename = "run")]
+    id: i64,
     package: String,
     succeeded: bool,
     threads: u32,
@@ -116,11 +119,11 @@ fn two_builds_predict_the_next_one() {
         let mut own = Tally::default();
         for (at, next) in builds.iter().enumerate() {
             let known: BTreeSet<i64> =
-                [1, 2].iter().map(|step| builds[(at + step) % builds.len()].run).collect();
+                [1, 2].iter().map(|step| builds[(at + step) % builds.len()].id).collect();
             let runs = history.runs.iter().filter(|run| run.package == package);
-            let hidden: Vec<i64> = runs.map(|r| r.run).filter(|run| !known.contains(run)).collect();
+            let hidden: Vec<i64> = runs.map(|r| r.id).filter(|run| !known.contains(run)).collect();
             let knowledge = history.known_without(&hidden);
-            for unit in history.units_of(next.run) {
+            for unit in history.units_of(next.id) {
                 if unit.outcome == UnitOutcome::Succeeded {
                     let predicted = knowledge.record(&unit).peak.max;
                     own.add(predicted, took(&unit));
@@ -147,10 +150,10 @@ fn packages_never_seen_are_within_a_factor_of_two() {
     let history = history();
     let (mut good, mut count) = (0, 0);
     for (package, builds) in history.builds() {
-        let units = history.units_of(builds[0].run);
+        let units = history.units_of(builds[0].id);
         let names: BTreeSet<&str> = units.iter().flat_map(names_of).collect();
         let own: Vec<i64> =
-            history.runs.iter().filter(|run| run.package == package).map(|run| run.run).collect();
+            history.runs.iter().filter(|run| run.package == package).map(|run| run.id).collect();
         let others = |unit: &&UnitRecord| {
             unit.run.is_none_or(|run| !own.contains(&run))
                 && names_of(unit).iter().all(|name| !names.contains(name))
@@ -190,7 +193,7 @@ fn the_first_build_gives_bands_for_the_second() {
     for (package, builds) in history.builds().into_iter().filter(|(_, builds)| builds.len() >= 2) {
         for pair in builds.windows(2) {
             let past = [pair[0].past()];
-            let units = history.units_of(pair[0].run);
+            let units = history.units_of(pair[0].id);
             let work = replayed(&units, &Knowledge::new(&units));
             let estimate = estimate_package(&PackageQuery {
                 past: &past,

@@ -177,10 +177,10 @@ fn parse_stat(line: &str) -> Option<Stat> {
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     // state is field 3, ppid 4, utime 14, stime 15 and starttime 22.
-    let user: u64 = fields.nth(9)?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
+    let in_user: u64 = fields.nth(9)?.parse().ok()?;
+    let in_kernel: u64 = fields.next()?.parse().ok()?;
     let started = fields.nth(6)?.parse().ok()?;
-    let used = user.saturating_add(system);
+    let used = in_user.saturating_add(in_kernel);
     Some(Stat { name, zombie: matches!(state, "Z" | "X"), parent, used, started })
 }
 

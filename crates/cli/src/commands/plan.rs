@@ -143,7 +143,9 @@ fn report(
     threads: u32,
 ) -> PlanReport {
     let mut all = Work::default();
-    work.iter().for_each(|(_, work)| all.add(work.clone()));
+    for (_, work) in work {
+        all.add(work.clone());
+    }
     let peaks: Vec<Bytes> = found.iter().map(|candidate| candidate.estimate.peak.max).collect();
     let together = budget_table(budget, &peaks);
     let threads_f = f64::from(threads);

@@ -324,9 +324,8 @@ fn scale(curve: &mut [AtThreads], measured: Bytes) {
 const fn disk_factor(language: Option<Language>) -> f64 {
     match language {
         Some(Language::Rust) => 10.0,
-        Some(Language::CFamily) => 3.0,
+        Some(Language::CFamily | Language::Npm) => 3.0,
         Some(Language::Go) => 4.0,
-        Some(Language::Npm) => 3.0,
         Some(Language::Python | Language::Nix) | None => 5.0,
     }
 }

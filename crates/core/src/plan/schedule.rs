@@ -241,7 +241,9 @@ pub fn compare(packages: &[(String, Work)], rule: Rule, budget: Bytes, threads: 
         },
         Rule::Governor | Rule::Make(_) | Rule::Oracle => {
             let mut all = Work::default();
-            packages.iter().for_each(|(_, work)| all.add(work.clone()));
+            for (_, work) in packages {
+                all.add(work.clone());
+            }
             all.workload
         }
     };
@@ -294,7 +296,9 @@ mod tests {
         let files: Vec<u32> =
             (0..wide).map(|n| node(Kind::TranslationUnit, format!("f{n}.cpp"))).collect();
         let link = node(Kind::Link, "app".to_owned());
-        files.iter().for_each(|file| builder.needs(link, *file));
+        for file in files {
+            builder.needs(link, file);
+        }
         builder.finish()
     }
 

@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 }
 
 /// Longest time between telling and ending, which is a tenth of the limit otherwise.
-const LONGEST_NOTICE: Duration = Duration::from_secs(60);
+const LONGEST_NOTICE: Duration = Duration::from_mins(1);
 /// Processor time a second below which a tree does nothing: what waits wakes up now and then.
 const ASLEEP: f64 = 0.01;
 
