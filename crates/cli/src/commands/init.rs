@@ -41,7 +41,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<u8, CliError> {
     let directory = &args.directory;
     let tree = walk::directories(directory)
         .map_err(|error| CliError::Read { path: directory.clone(), error })?;
-    let projects = discover(&tree);
+    let absolute = std::path::absolute(directory).unwrap_or_default();
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+    let projects = discover(&name, &tree);
     if projects.is_empty() {
         return Err(CliError::usage(
             format!("no project found in {}", directory.display()),

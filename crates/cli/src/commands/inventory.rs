@@ -122,12 +122,12 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
         ));
     }
     match source {
-        Source::Path(path) => Ok((read_directory(&path, &options)?, Vec::new())),
+        Source::Path(path) => Ok((read_directory(&path, options)?, Vec::new())),
         Source::Nix(installable) => closure(&installable, args),
         Source::Crate { name, version } => {
             options.online = !args.offline;
             let directory = crate_directory(&name, version.as_deref(), options.online)?;
-            Ok((read_directory(&directory, &options)?, Vec::new()))
+            Ok((read_directory(&directory, options)?, Vec::new()))
         }
         other => Err(CliError::usage(
             format!("{other} cannot be listed before it is fetched"),

@@ -165,7 +165,9 @@ pub fn modules(file: &str, text: &str, sum: Option<&str>) -> Result<Graph, Inven
             (None, [verb, "("]) => block = Some(*verb),
             (Some("require"), [path, version]) | (None, ["require", path, version]) => {
                 let needed = module(&mut builder, path, Some(version));
-                own.iter().for_each(|own| builder.needs(*own, needed));
+                if let Some(own) = own {
+                    builder.needs(own, needed);
+                }
             }
             (Some("require"), _) | (None, ["require", ..]) => {
                 return Err(InventoryError::Line {
