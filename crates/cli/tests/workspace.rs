@@ -8,7 +8,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{ironwright, json, text};
+use common::{host, ironwright, json, text};
 
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
@@ -92,7 +92,8 @@ fn mistakes_of_a_manifest_are_told_with_their_lines() {
     }
     let manifest = "[packages.two]\nsource = \"path:two\"\n[packages.two.settings]\nmake-jobs = 100000\n[packages.hello]\nsource = \"nix:nixpkgs#hello\"\n";
     std::fs::write(home.path().join("ironwright.toml"), manifest).unwrap();
-    assert!(text(&ironwright(home.path(), &["build"])).contains("on this host, found 100000"));
+    let shown = text(&ironwright(home.path(), &["build", "--root", &host("shoshin")]));
+    assert!(shown.contains("on this host, found 100000"), "{shown}");
 }
 
 #[test]

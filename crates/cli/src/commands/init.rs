@@ -16,7 +16,7 @@ use crate::ui;
 ///
 /// Every project that a build system is recognised in is listed in ironwright.toml, nested ones too; what
 /// belongs to an outer project (members of a Cargo workspace, recipes below a project) is left to it.
-/// Folders named target, build, dist, vendor or node_modules and hidden ones are not looked at.
+/// Folders named target, build, dist, vendor or `node_modules` and hidden ones are not looked at.
 /// `ironwright build` then builds the packages in the manifest's order.
 #[derive(Args, Debug)]
 #[command(

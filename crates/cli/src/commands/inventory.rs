@@ -22,7 +22,7 @@ use crate::ui::{HEADING, paint};
 
 /// List what is compiled and what comes prebuilt, by language.
 ///
-/// Reads cargo metadata and Cargo.lock, build.ninja, compile_commands.json and CMake's file API, go list and
+/// Reads cargo metadata and Cargo.lock, build.ninja, `compile_commands.json` and CMake's file API, go list and
 /// go.mod, package-lock.json, pyproject.toml, setup.py, uv.lock, poetry.lock and requirements.txt, and
 /// derivations (.drv) with all that they need. Nothing is built, configured or changed; tools are asked
 /// offline. Where only sources can be counted, it says so.
