@@ -17,6 +17,7 @@ mod signals;
 mod streams;
 mod sys;
 mod terminal;
+mod tree;
 mod unit;
 mod watch;
 

@@ -16,7 +16,7 @@ use crate::ui;
 ///
 /// Every project that a build system is recognised in is listed in ironwright.toml, nested ones too; what
 /// belongs to an outer project (members of a Cargo workspace, recipes below a project) is left to it.
-/// Folders named target, build, dist, vendor or node_modules and hidden ones are not looked at.
+/// Folders named target, build, dist, vendor or `node_modules` and hidden ones are not looked at.
 /// `ironwright build` then builds the packages in the manifest's order.
 #[derive(Args, Debug)]
 #[command(
@@ -41,7 +41,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<u8, CliError> {
     let directory = &args.directory;
     let tree = walk::directories(directory)
         .map_err(|error| CliError::Read { path: directory.clone(), error })?;
-    let projects = discover(&tree);
+    let absolute = std::path::absolute(directory).unwrap_or_default();
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+    let projects = discover(&name, &tree);
     if projects.is_empty() {
         return Err(CliError::usage(
             format!("no project found in {}", directory.display()),

@@ -22,7 +22,7 @@ use crate::ui::{HEADING, paint};
 
 /// List what is compiled and what comes prebuilt, by language.
 ///
-/// Reads cargo metadata and Cargo.lock, build.ninja, compile_commands.json and CMake's file API, go list and
+/// Reads cargo metadata and Cargo.lock, build.ninja, `compile_commands.json` and CMake's file API, go list and
 /// go.mod, package-lock.json, pyproject.toml, setup.py, uv.lock, poetry.lock and requirements.txt, and
 /// derivations (.drv) with all that they need. Nothing is built, configured or changed; tools are asked
 /// offline. Where only sources can be counted, it says so.
@@ -122,12 +122,12 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
         ));
     }
     match source {
-        Source::Path(path) => Ok((read_directory(&path, &options)?, Vec::new())),
+        Source::Path(path) => Ok((read_directory(&path, options)?, Vec::new())),
         Source::Nix(installable) => closure(&installable, args),
         Source::Crate { name, version } => {
             options.online = !args.offline;
             let directory = crate_directory(&name, version.as_deref(), options.online)?;
-            Ok((read_directory(&directory, &options)?, Vec::new()))
+            Ok((read_directory(&directory, options)?, Vec::new()))
         }
         other => Err(CliError::usage(
             format!("{other} cannot be listed before it is fetched"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{BuildPlan, Driver, Source, Step, Surroundings, step};
 
-/// The plan of a crate, or of a package of npm, PyPI or Go; `None` for other sources.
+/// The plan of a crate, or of a package of npm, `PyPI` or Go; `None` for other sources.
 pub(super) fn plan(source: &Source, around: &Surroundings) -> Option<BuildPlan> {
     let (name, version) = source.package()?;
     let driver = source.driver()?;

@@ -29,7 +29,7 @@ pub enum Source {
         /// The version asked for; the newest without one.
         version: Option<String>,
     },
-    /// A package of PyPI, built from its source.
+    /// A package of `PyPI`, built from its source.
     Pypi {
         /// Its name.
         name: String,

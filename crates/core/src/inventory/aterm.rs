@@ -1,6 +1,6 @@
 //! The text of a `.drv` file: a derivation as Nix stores it.
 //!
-//! The format is the ATerm that Nix's manual describes under "Derivation > ATerm format", with the
+//! The format is the `ATerm` that Nix's manual describes under "Derivation > `ATerm` format", with the
 //! versioned head `DrvWithVersion("xp-dyn-drv", …)` of dynamic derivations. Nothing is copied: a text
 //! is where it stands in the file until somebody asks for it without escapes. Does not know what
 //! any variable of a derivation means.

@@ -150,7 +150,9 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let (place, _) = self.unit(package, target, Kind::Program, false);
-            library.iter().for_each(|library| self.builder.needs(place, *library));
+            if let Some(library) = library {
+                self.builder.needs(place, library);
+            }
             self.dependencies(package, false, place);
         }
         self.drain();
@@ -253,6 +255,12 @@ struct LockedPackage {
     version: String,
     #[serde(default)]
     dependencies: Vec<String>,
+}
+
+/// The version of a package in a `Cargo.lock`.
+pub fn locked_version(text: &str, name: &str) -> Option<String> {
+    let lock: Lock = ::toml::from_str(text).ok()?;
+    lock.package.into_iter().find(|package| package.name == name).map(|package| package.version)
 }
 
 /// The graph of a `Cargo.lock`: crates and versions of every platform, without features, build

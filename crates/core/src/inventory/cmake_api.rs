@@ -125,7 +125,9 @@ fn add(
     let node = Node::new(Language::CFamily, kind, format!("c:{}", target.id), &target.name);
     let own =
         builder.add(node.sized((kind != Kind::Group).then_some(sum)).in_package(&target.name));
-    units.into_iter().for_each(|unit| builder.needs(own, unit));
+    for unit in units {
+        builder.needs(own, unit);
+    }
     own
 }
 

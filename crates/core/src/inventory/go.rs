@@ -44,7 +44,9 @@ impl Package {
 
     /// Compiled together with the toolchain and not out of date.
     fn is_there(&self) -> bool {
-        self.standard && !self.stale && !self.target.is_empty()
+        // The compiler knows `unsafe` without its source.
+        let is_built_in = self.import_path == "unsafe";
+        is_built_in || (self.standard && !self.stale && !self.target.is_empty())
     }
 
     fn package(&self) -> String {
@@ -165,7 +167,9 @@ pub fn modules(file: &str, text: &str, sum: Option<&str>) -> Result<Graph, Inven
             (None, [verb, "("]) => block = Some(*verb),
             (Some("require"), [path, version]) | (None, ["require", path, version]) => {
                 let needed = module(&mut builder, path, Some(version));
-                own.iter().for_each(|own| builder.needs(*own, needed));
+                if let Some(own) = own {
+                    builder.needs(own, needed);
+                }
             }
             (Some("require"), _) | (None, ["require", ..]) => {
                 return Err(InventoryError::Line {

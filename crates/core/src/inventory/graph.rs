@@ -116,6 +116,11 @@ impl Kind {
         }
     }
 
+    /// Whether its size is only the sum of the sizes of what it is made from.
+    pub const fn is_sum(self) -> bool {
+        matches!(self, Self::Archive | Self::Link | Self::Interpreter)
+    }
+
     /// Whether a thing of this kind is compiled when it is not there already.
     pub const fn compiles(self) -> bool {
         !matches!(
@@ -240,6 +245,39 @@ impl Graph {
             }
         }
         builder.finish()
+    }
+
+    /// Only what the nodes that are wanted need, near or far, and they themselves.
+    #[must_use]
+    pub fn needed_by(self, wanted: impl Fn(&Node) -> bool) -> Self {
+        let needs = self.needs();
+        let is_wanted = |(at, node)| wanted(node).then(|| u32::try_from(at).ok()).flatten();
+        let mut queue: Vec<u32> = self.nodes.iter().enumerate().filter_map(is_wanted).collect();
+        let mut kept = vec![false; self.nodes.len()];
+        while let Some(at) = queue.pop() {
+            let Some(seen) = kept.get_mut(at as usize) else { continue };
+            if !std::mem::replace(seen, true) {
+                queue.extend(needs.get(at as usize).into_iter().flatten());
+            }
+        }
+        self.filtered(&kept)
+    }
+
+    fn filtered(self, kept: &[bool]) -> Self {
+        let mut places: Vec<Option<u32>> = Vec::with_capacity(kept.len());
+        let mut next = 0;
+        for kept in kept {
+            places.push(kept.then_some(next));
+            next += u32::from(*kept);
+        }
+        let place = |at: u32| places.get(at as usize).copied().flatten();
+        let edges = self
+            .edges
+            .iter()
+            .filter_map(|edge| Some(Edge { from: place(edge.from)?, to: place(edge.to)? }));
+        let edges = edges.collect();
+        let nodes = self.nodes.into_iter().zip(kept).filter(|(_, kept)| **kept);
+        Self { nodes: nodes.map(|(node, _)| node).collect(), edges }
     }
 
     /// For each node, the places of what it needs, in order.
@@ -369,6 +407,13 @@ mod tests {
         let ids: Vec<_> = merged.nodes.iter().map(|node| node.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(merged.needs(), [vec![1], vec![2], vec![]]);
+    }
+
+    #[test]
+    fn what_nobody_wants_goes() {
+        let graph = pair("a", "b").merged(pair("c", "d")).needed_by(|node| node.id == "c");
+        let ids: Vec<_> = graph.nodes.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!((ids, graph.edges), (vec!["c", "d"], vec![Edge { from: 0, to: 1 }]));
     }
 
     #[test]

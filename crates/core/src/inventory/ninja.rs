@@ -237,7 +237,8 @@ fn graph(reader: &Reader, directory: &Path, files: &mut Files<'_>) -> Graph {
             node.size_bytes = Some(crate::units::Bytes(sum));
         }
     }
-    builder.finish()
+    // Build files have statements for themselves, for cleaning and for help.
+    builder.finish().needed_by(Node::is_compiled)
 }
 
 fn node(
@@ -263,7 +264,12 @@ fn node(
     };
     let source = statement.inputs.first().filter(|_| kind == Kind::TranslationUnit);
     let size = source.and_then(|source| (files.size)(&directory.join(source)));
-    let label = source.map_or(output, String::as_str);
+    let above = directory.parent().unwrap_or(directory);
+    let label = source.map_or(output, |source| {
+        let below =
+            [directory, above].iter().find_map(|dir| Path::new(source).strip_prefix(dir).ok());
+        below.and_then(Path::to_str).unwrap_or(source)
+    });
     Node::new(Language::CFamily, kind, id, label).sized(size).with_command(&invocation)
 }
 
@@ -336,7 +342,8 @@ rule CUSTOM
     #[test]
     fn rules_that_name_themselves_end() {
         let text = "rule r\n  a = $b\n  b = $a\n  command = $a\nbuild x: r\n";
-        assert_eq!(graph_of(text).unwrap().nodes.len(), 1);
+        // What is not compiled, and needed by nothing that is, is left out.
+        assert!(graph_of(text).unwrap().nodes.is_empty());
     }
 
     proptest! {

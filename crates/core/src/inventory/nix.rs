@@ -9,30 +9,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::aterm::Derivation;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
 
-/// Variables that only one language's builder of nixpkgs sets.
-const TELLING_VARIABLES: &[(&str, Language)] = &[
-    ("cargoDeps", Language::Rust),
-    ("cargoBuildType", Language::Rust),
-    ("cargoBuildFlags", Language::Rust),
-    ("crateName", Language::Rust),
-    ("goModules", Language::Go),
-    ("goPackagePath", Language::Go),
-    ("GO111MODULE", Language::Go),
-    ("npmDeps", Language::Npm),
-    ("npmBuildScript", Language::Npm),
-    ("pnpmDeps", Language::Npm),
-    ("yarnOfflineCache", Language::Npm),
-    ("pythonImportsCheck", Language::Python),
-    ("pipInstallFlags", Language::Python),
-    ("setupPyBuildFlags", Language::Python),
-    ("pytestFlagsArray", Language::Python),
-    ("disabledTestPaths", Language::Python),
-    ("cmakeFlags", Language::CFamily),
-    ("mesonFlags", Language::CFamily),
-    ("configureFlags", Language::CFamily),
-    ("makeFlags", Language::CFamily),
-    ("NIX_CFLAGS_COMPILE", Language::CFamily),
-];
+/// The language whose builder of nixpkgs alone sets a variable.
+const fn telling_variable(name: &[u8]) -> Option<Language> {
+    match name {
+        b"cargoDeps" | b"cargoBuildType" | b"cargoBuildFlags" | b"crateName" => {
+            Some(Language::Rust)
+        }
+        b"goModules" | b"goPackagePath" | b"GO111MODULE" => Some(Language::Go),
+        b"npmDeps" | b"npmBuildScript" | b"pnpmDeps" | b"yarnOfflineCache" => Some(Language::Npm),
+        b"pythonImportsCheck"
+        | b"pipInstallFlags"
+        | b"setupPyBuildFlags"
+        | b"pytestFlagsArray"
+        | b"disabledTestPaths" => Some(Language::Python),
+        b"cmakeFlags"
+        | b"mesonFlags"
+        | b"configureFlags"
+        | b"makeFlags"
+        | b"NIX_CFLAGS_COMPILE" => Some(Language::CFamily),
+        _ => None,
+    }
+}
 
 /// Programs that only one language's builds need, as names of input derivations.
 const TELLING_INPUTS: &[(&str, Language)] = &[
@@ -132,7 +129,7 @@ impl Closure {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Shown {
-    input_drvs: BTreeMap<String, serde::de::IgnoredAny>,
+    input_drvs: BTreeMap<String, serde_json::Value>,
 }
 
 /// Compares a graph with what `nix derivation show -r` prints: every difference in a line.
@@ -183,69 +180,92 @@ fn package(derivation: &Derivation<'_>) -> Option<String> {
 
 /// What a derivation is, and its language.
 ///
-/// 1. A known hash: a download. 2. A builder of Nix itself, or a derivation that asks to be built
-/// locally and to be taken from no cache (nixpkgs' `runCommandLocal` and its kin), or that is one
-/// command in a file (`runCommand`, `writeText`): generated.
-/// 3. A packed program as source, or `autoPatchelf` without a build phase: repackaged.
-/// 4. Everything else is compiled.
+/// A known hash: a download. A builder of Nix itself, or a derivation that asks to be built locally
+/// and to be taken from no cache (nixpkgs' `runCommandLocal` and its kin), or that is one command in
+/// a file (`runCommand`, `writeText`): generated. A packed program as source, or `autoPatchelf`
+/// without a build phase: repackaged. Everything else is compiled.
 fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     if derivation.is_fixed_output() {
         return (Kind::FixedOutput, Language::Nix);
     }
-    if derivation.builder.raw().starts_with(BUILTIN) || is_local(derivation) {
+    let told = Told::by(derivation);
+    let is_local = told.is_one_command || (told.prefers_local && told.from_no_cache);
+    if derivation.builder.raw().starts_with(BUILTIN) || is_local {
         return (Kind::Generated, Language::Nix);
     }
-    if is_repackaged(derivation) {
+    if is_repackaged(derivation, &told) {
         return (Kind::Repackaged, Language::Nix);
     }
-    (Kind::Derivation, language(derivation))
+    (Kind::Derivation, language(derivation, &told))
 }
 
-fn is_set(derivation: &Derivation<'_>, name: &str) -> bool {
-    derivation.variable(name).is_some_and(|value| value.raw() == b"1")
+/// What the variables of a derivation tell, gathered in one pass: closures have thousands of
+/// derivations with dozens of variables each.
+#[derive(Default)]
+struct Told<'a> {
+    /// The first builder of one language, those of C last: nixpkgs sets flags of CMake everywhere.
+    language: Option<Language>,
+    has_stdenv: bool,
+    dont_build: bool,
+    prefers_local: bool,
+    from_no_cache: bool,
+    is_one_command: bool,
+    source: &'a [u8],
 }
 
-fn is_local(derivation: &Derivation<'_>) -> bool {
-    let from_no_cache = derivation.variable("allowSubstitutes").is_some_and(|v| v.is_empty());
-    let is_command = derivation
-        .variable("passAsFile")
-        .is_some_and(|names| matches!(names.raw().trim_ascii(), b"buildCommand" | b"text"));
-    is_command || (is_set(derivation, "preferLocalBuild") && from_no_cache)
+impl<'a> Told<'a> {
+    fn by(derivation: &Derivation<'a>) -> Self {
+        let mut told = Self::default();
+        for (name, value) in &derivation.environment {
+            told.variable(name.raw(), value.raw());
+        }
+        told
+    }
+
+    fn variable(&mut self, name: &[u8], value: &'a [u8]) {
+        match name {
+            b"src" => self.source = value,
+            b"stdenv" => self.has_stdenv = true,
+            b"dontBuild" => self.dont_build = value == b"1",
+            b"preferLocalBuild" => self.prefers_local = value == b"1",
+            b"allowSubstitutes" => self.from_no_cache = value.is_empty(),
+            b"passAsFile" => {
+                self.is_one_command = matches!(value.trim_ascii(), b"buildCommand" | b"text");
+            }
+            _ => self.language = self.language_by(name).or(self.language),
+        }
+    }
+
+    fn language_by(&self, name: &[u8]) -> Option<Language> {
+        let language = telling_variable(name)?;
+        let settled = self.language.is_some_and(|known| known != Language::CFamily);
+        (!settled).then_some(language)
+    }
 }
 
-fn is_repackaged(derivation: &Derivation<'_>) -> bool {
-    let source = derivation.variable("src").map(|src| src.decoded()).unwrap_or_default();
-    if PACKED_PROGRAMS.iter().any(|ending| source.ends_with(ending)) {
+fn is_repackaged(derivation: &Derivation<'_>, told: &Told<'_>) -> bool {
+    if PACKED_PROGRAMS.iter().any(|ending| told.source.ends_with(ending.as_bytes())) {
         return true;
     }
-    let patched = || {
-        derivation
+    told.dont_build
+        && derivation
             .inputs
             .iter()
             .any(|input| name_of(&input.path.decoded()).starts_with("auto-patchelf"))
-    };
-    is_set(derivation, "dontBuild") && patched()
 }
 
-fn language(derivation: &Derivation<'_>) -> Language {
-    let has = |name: &str| derivation.variable(name).is_some();
-    let by_variable = TELLING_VARIABLES.iter().find(|(name, _)| has(name));
-    // A cheap look: the variables of most derivations decide before any input is named.
-    if let Some((_, language)) = by_variable.filter(|(_, language)| *language != Language::CFamily)
-    {
-        return *language;
+fn language(derivation: &Derivation<'_>, told: &Told<'_>) -> Language {
+    // The variables of most derivations decide before any input is named.
+    if let Some(language) = told.language.filter(|language| *language != Language::CFamily) {
+        return language;
     }
     let by_input = derivation.inputs.iter().find_map(|input| {
         let path = input.path.decoded();
         let name = name_of(&path);
         TELLING_INPUTS.iter().find(|(head, _)| name.starts_with(head)).map(|(_, is)| *is)
     });
-    match (by_input, by_variable) {
-        (Some(language), _) => language,
-        (None, Some((_, language))) => *language,
-        (None, None) if has("stdenv") => Language::CFamily,
-        (None, None) => Language::Nix,
-    }
+    let by_stdenv = told.has_stdenv.then_some(Language::CFamily);
+    by_input.or(told.language).or(by_stdenv).unwrap_or(Language::Nix)
 }
 
 #[cfg(test)]

@@ -38,9 +38,9 @@ struct Locked {
     link: bool,
     resolved: Option<String>,
     has_install_script: bool,
-    dependencies: BTreeMap<String, serde::de::IgnoredAny>,
-    optional_dependencies: BTreeMap<String, serde::de::IgnoredAny>,
-    dev_dependencies: BTreeMap<String, serde::de::IgnoredAny>,
+    dependencies: BTreeMap<String, serde_json::Value>,
+    optional_dependencies: BTreeMap<String, serde_json::Value>,
+    dev_dependencies: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,7 +107,7 @@ fn flatten(above: &str, nested: BTreeMap<String, Nested>, packages: &mut BTreeMa
                 Requires::Names(names) => names.into_keys().collect(),
                 Requires::Other(_) => Vec::new(),
             };
-            let dependencies = names.into_iter().map(|name| (name, serde::de::IgnoredAny));
+            let dependencies = names.into_iter().map(|name| (name, serde_json::Value::Null));
             let locked = Locked {
                 version: Some(package.version),
                 dependencies: dependencies.collect(),

@@ -215,13 +215,14 @@ struct Locked {
 #[serde(default)]
 struct File {
     url: String,
-    file: String,
+    #[serde(rename = "file")]
+    name: String,
     size: Option<u64>,
 }
 
 impl Locked {
     fn is_wheel(file: &File) -> bool {
-        file.url.ends_with(".whl") || file.file.ends_with(".whl")
+        [&file.url, &file.name].iter().any(|path| path.rsplit('.').next() == Some("whl"))
     }
 
     /// Files are listed, and no wheel is among them: it is built from source.

@@ -22,6 +22,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds a node to a total over several kinds, in which no source counts twice.
+    fn total(&mut self, node: &Node) {
+        if node.kind.is_sum() {
+            self.count += 1;
+        } else {
+            self.add(node);
+        }
+    }
+
     fn add(&mut self, node: &Node) {
         self.count += 1;
         match node.size_bytes {
@@ -76,7 +85,7 @@ impl Summary {
         for node in graph.nodes.iter().filter(|node| node.kind != Kind::Group) {
             by_language.entry(node.language).or_default().push(node);
             let tally = if node.prebuilt { &mut summary.prebuilt } else { &mut summary.compiled };
-            tally.add(node);
+            tally.total(node);
         }
         summary.languages =
             by_language.iter().map(|(language, nodes)| of_language(*language, nodes)).collect();
@@ -98,10 +107,10 @@ fn of_language(language: Language, nodes: &[&Node]) -> LanguageSummary {
         });
         if node.prebuilt {
             row.prebuilt.add(node);
-            prebuilt.add(node);
+            prebuilt.total(node);
         } else {
             row.compiled.add(node);
-            compiled.add(node);
+            compiled.total(node);
         }
     }
     let packages = packages.len();

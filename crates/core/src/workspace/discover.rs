@@ -34,8 +34,9 @@ pub struct Discovered {
     pub also: Vec<Driver>,
 }
 
-/// The projects of a tree, outer ones first. Directories come in any order.
-pub fn discover(directories: &[Directory]) -> Vec<Discovered> {
+/// The projects of a tree, outer ones first. Directories come in any order; `root` is what the tree's
+/// own folder is called.
+pub fn discover(root: &str, directories: &[Directory]) -> Vec<Discovered> {
     let mut sorted: Vec<&Directory> = directories.iter().collect();
     sorted.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
     let mut found: Vec<(&Directory, Driver)> = Vec::new();
@@ -48,7 +49,7 @@ pub fn discover(directories: &[Directory]) -> Vec<Discovered> {
             continue;
         }
         found.push((directory, *driver));
-        let name = unique(name(directory, *driver), *driver, &projects);
+        let name = unique(name(root, directory, *driver), *driver, &projects);
         let path = if directory.path.is_empty() { "." } else { &directory.path };
         projects.push(Discovered {
             name,
@@ -101,7 +102,7 @@ fn has_workspaces(manifest: &str) -> bool {
 }
 
 /// The name in the project's own file, else the directory's.
-fn name(directory: &Directory, driver: Driver) -> String {
+fn name(root: &str, directory: &Directory, driver: Driver) -> String {
     let text = directory.marker.as_deref().unwrap_or_default();
     let in_toml = |table: &str| {
         let manifest: toml::Table = text.parse().ok()?;
@@ -119,7 +120,8 @@ fn name(directory: &Directory, driver: Driver) -> String {
         }),
         Driver::Cmake | Driver::Make => None,
     };
-    let folder = directory.path.rsplit('/').next().unwrap_or_default();
+    let below = directory.path.rsplit('/').next().filter(|name| !name.is_empty());
+    let folder = below.unwrap_or(root);
     let name = told.unwrap_or_else(|| folder.to_owned());
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.@/".contains(c);
     let name: String = name.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
@@ -148,7 +150,7 @@ mod tests {
     }
 
     fn found(directories: &[Directory]) -> Vec<(String, String, Driver)> {
-        discover(directories).into_iter().map(|d| (d.path, d.name, d.driver)).collect()
+        discover("here", directories).into_iter().map(|d| (d.path, d.name, d.driver)).collect()
     }
 
     #[test]
@@ -161,7 +163,7 @@ mod tests {
             directory("docs", &["Makefile"], ""),
         ];
         let of = |path: &str, name: &str| (path.to_owned(), name.to_owned(), Driver::Cargo);
-        assert_eq!(found(&tree), [of(".", "project"), of("fuzz", "fuzzing")]);
+        assert_eq!(found(&tree), [of(".", "here"), of("fuzz", "fuzzing")]);
     }
 
     #[test]
@@ -178,7 +180,7 @@ mod tests {
         ];
         let names: Vec<_> = found(&tree).into_iter().map(|(_, name, _)| name).collect();
         assert_eq!(names, ["lib", "rs", "rs-cargo", "tool", "tool-go", "@me/web"]);
-        assert_eq!(discover(&tree)[5].also, [Driver::Make]);
+        assert_eq!(discover("here", &tree)[5].also, [Driver::Make]);
     }
 
     proptest! {
@@ -189,7 +191,7 @@ mod tests {
             driver in prop::sample::select(vec!["Cargo.toml", "go.mod", "package.json", "setup.py"]),
         ) {
             let tree = [directory("", &[driver], &text), directory(&path, &[driver], &text)];
-            for project in discover(&tree) {
+            for project in discover("", &tree) {
                 prop_assert!(!project.name.is_empty());
             }
         }

@@ -13,7 +13,7 @@ use super::{Found, Options, ReadError, shown, text};
 
 pub(super) fn read(
     project: &Path,
-    options: &Options,
+    options: Options,
     sizes: &mut Sizes,
 ) -> Result<Found, ReadError> {
     let lock_path = project.join("Cargo.lock");
@@ -108,11 +108,27 @@ pub fn crate_directory(
     if !online {
         arguments.push("--offline");
     }
-    let failed = |message| FetchError::Cargo { name: name.to_owned(), message };
-    let answer = ask("cargo", &arguments, directory.path(), &[]).map_err(failed)?;
-    cargo::manifest_of(&answer, name)
-        .and_then(|path| path.parent().map(Path::to_owned))
-        .ok_or_else(|| failed("Cargo does not tell where its sources are".to_owned()))
+    let failed =
+        |message: &str| FetchError::Cargo { name: name.to_owned(), message: message.to_owned() };
+    let answer = ask("cargo", &arguments, directory.path(), &[]).map_err(|why| failed(&why))?;
+    if let Some(manifest) = cargo::manifest_of(&answer, name) {
+        return Ok(manifest.parent().unwrap_or(&manifest).to_owned());
+    }
+    // Cargo fetches a crate of programs alone, and leaves it out because nobody can depend on it.
+    let lock = std::fs::read_to_string(directory.path().join("Cargo.lock")).map_err(scratch)?;
+    let found = cargo::locked_version(&lock, name).or_else(|| version.map(str::to_owned));
+    let found = found.ok_or_else(|| failed("Cargo does not tell its newest version; name one"))?;
+    unpacked(&format!("{name}-{found}"))
+        .ok_or_else(|| failed("its sources are not where Cargo keeps them"))
+}
+
+/// Where Cargo unpacks what it fetches.
+fn unpacked(name: &str) -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = set.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")))?;
+    let indices = std::fs::read_dir(home.join("registry/src")).ok()?;
+    let candidates = indices.flatten().map(|index| index.path().join(name));
+    candidates.into_iter().find(|path| path.join("Cargo.toml").is_file())
 }
 
 fn toml_text(text: &str) -> String {

@@ -17,7 +17,7 @@ const QUIET: &[(&str, &str)] =
 
 pub(super) fn read(
     project: &Path,
-    options: &Options,
+    options: Options,
     sizes: &mut Sizes,
 ) -> Result<Found, ReadError> {
     let answer = if options.files_only {

@@ -96,12 +96,13 @@ impl Found {
 }
 
 /// The inventory of all projects at and below a directory.
-pub fn read_directory(directory: &Path, options: &Options) -> Result<Inventory, ReadError> {
+pub fn read_directory(directory: &Path, options: Options) -> Result<Inventory, ReadError> {
     let directory = directory.canonicalize().map_err(|error| io_error(directory, error))?;
     let tree = walk::directories(&directory).map_err(|error| io_error(&directory, error))?;
     let mut inventory = Inventory::default();
     let mut sizes = Sizes::default();
-    for project in discover(&tree) {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    for project in discover(&name, &tree) {
         let path = directory.join(project.path.trim_start_matches('.').trim_start_matches('/'));
         // A Makefile beside another build system is one of shortcuts.
         let also = project.also.iter().copied().filter(|driver| *driver != Driver::Make);
@@ -145,7 +146,7 @@ impl Inventory {
 fn read_project(
     path: &Path,
     driver: Driver,
-    options: &Options,
+    options: Options,
     sizes: &mut Sizes,
 ) -> Result<Found, ReadError> {
     match driver {

@@ -150,9 +150,13 @@ impl Reader<'_> {
     }
 }
 
+fn is_derivation(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending == "drv")
+}
+
 /// The derivation of what `nix build` takes.
 pub fn derivation_of(installable: &str) -> Result<PathBuf, NixError> {
-    if Path::new(installable).extension().is_some_and(|ending| ending == "drv") {
+    if is_derivation(installable) {
         return Ok(installable.into());
     }
     let arguments = [
@@ -163,7 +167,7 @@ pub fn derivation_of(installable: &str) -> Result<PathBuf, NixError> {
         installable,
     ];
     let answer = ask("nix", &arguments, Path::new("."), &[]).map_err(NixError::Nix)?;
-    let first = answer.lines().find(|line| line.ends_with(".drv"));
+    let first = answer.lines().find(|line| is_derivation(line));
     first
         .map(PathBuf::from)
         .ok_or_else(|| NixError::Nix(format!("nix tells no derivation of {installable}")))

@@ -17,7 +17,8 @@ pub(super) fn read(project: &Path, _sizes: &mut Sizes) -> Result<Found, ReadErro
     let manifest_path = project.join("pyproject.toml");
     let name = shown(&manifest_path);
     let (manifest, setup) = (text(&manifest_path)?, text(&project.join("setup.py"))?);
-    let is_native = |name: &str| make::is_source(name) || name.ends_with(".pyx");
+    let is_cython = |name: &str| name.rsplit_once('.').is_some_and(|(_, ending)| ending == "pyx");
+    let is_native = |name: &str| make::is_source(name) || is_cython(name);
     let native = walk::files(project, is_native).iter().filter_map(|(_, size)| *size).sum();
     let folder = project.file_name().unwrap_or_default().to_string_lossy();
     let texts = Texts {

@@ -33,7 +33,7 @@ fn every_project_of_a_tree_is_read() {
         ("c/Makefile", "all:\n"),
         ("c/src/a.c", "123"),
     ]);
-    let inventory = read_directory(root.path(), &FILES_ONLY).unwrap();
+    let inventory = read_directory(root.path(), FILES_ONLY).unwrap();
     let read: Vec<_> =
         inventory.projects.iter().map(|p| (p.name.as_str(), p.read_from.as_str())).collect();
     assert_eq!(
@@ -75,14 +75,14 @@ fn a_cargo_project_is_read_by_cargo_without_being_changed() {
         ("lib/src/lib.rs", "//! Nothing.\n"),
         ("lib/build.rs", "fn main() {}\n"),
     ]);
-    let inventory = read_directory(root.path(), &Options::default()).unwrap();
+    let inventory = read_directory(root.path(), Options::default()).unwrap();
     assert_eq!(inventory.projects[0].read_from, "cargo metadata", "{:?}", inventory.notes);
     assert_eq!(labels(&inventory, Kind::Program), ["demo"]);
     assert_eq!(labels(&inventory, Kind::Library), ["lib"]);
     assert_eq!(labels(&inventory, Kind::BuildScript), ["lib (build script)"]);
     assert!(inventory.graph.nodes.iter().all(|node| node.size_bytes.is_some()));
     std::fs::remove_file(root.resolve("Cargo.lock")).unwrap();
-    let inventory = read_directory(root.path(), &Options::default()).unwrap();
+    let inventory = read_directory(root.path(), Options::default()).unwrap();
     assert_eq!(labels(&inventory, Kind::Program), ["demo"]);
     assert!(!root.resolve("Cargo.lock").exists() && !root.resolve("target").exists());
 }
@@ -96,10 +96,10 @@ fn a_build_tree_tells_more_than_sources() {
         ("unused.c", "1234"),
         ("build/build.ninja", ninja),
     ]);
-    let inventory = read_directory(root.path(), &FILES_ONLY).unwrap();
+    let inventory = read_directory(root.path(), FILES_ONLY).unwrap();
     assert_eq!(labels(&inventory, Kind::TranslationUnit), ["../a.c"]);
     assert_eq!(labels(&inventory, Kind::Link), ["app"]);
-    let alone = read_directory(&root.path().join("build"), &FILES_ONLY).unwrap();
+    let alone = read_directory(&root.path().join("build"), FILES_ONLY).unwrap();
     assert_eq!(labels(&alone, Kind::Link), ["app"]);
 }
 
@@ -112,16 +112,16 @@ fn cpython_is_recognised() {
         ("Modules/Setup", ""),
         ("Lib/site.py", ""),
     ]);
-    let inventory = read_directory(root.path(), &FILES_ONLY).unwrap();
+    let inventory = read_directory(root.path(), FILES_ONLY).unwrap();
     assert_eq!(labels(&inventory, Kind::Interpreter), ["cpython-3.13.1"]);
 }
 
 #[test]
 fn what_cannot_be_read_is_told_with_its_file() {
     let root = FakeRoot::new([("package.json", "{\n"), ("package-lock.json", "{}")]);
-    let error = read_directory(root.path(), &FILES_ONLY).unwrap_err().to_string();
+    let error = read_directory(root.path(), FILES_ONLY).unwrap_err().to_string();
     assert!(error.contains("package.json:2:"), "{error}");
-    let error = read_directory(&root.path().join("absent"), &FILES_ONLY).unwrap_err().to_string();
+    let error = read_directory(&root.path().join("absent"), FILES_ONLY).unwrap_err().to_string();
     assert!(error.contains("absent"), "{error}");
 }
 

@@ -103,7 +103,7 @@ mod tests {
             directories(root.path()).unwrap().into_iter().map(|d| d.path).collect();
         paths.sort();
         assert_eq!(paths, ["", "src", "web"]);
-        let files = files(root.path(), |name| name.ends_with(".c"));
+        let files = files(root.path(), |name| name.contains(".c"));
         assert_eq!(files, [("src/a.c".to_owned(), Some(2))]);
         assert!(directories(&root.path().join("absent")).is_err());
     }
@@ -112,6 +112,6 @@ mod tests {
     fn a_loop_of_links_ends() {
         let root = FakeRoot::new([("a/b.c", "x")]);
         std::os::unix::fs::symlink(root.path(), root.resolve("a/loop")).unwrap();
-        assert_eq!(files(root.path(), |name| name.ends_with(".c")).len(), 1);
+        assert_eq!(files(root.path(), |name| name.contains(".c")).len(), 1);
     }
 }

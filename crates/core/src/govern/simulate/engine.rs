@@ -409,7 +409,7 @@ impl<'a> Engine<'a> {
         let units = self.live.iter().filter_map(|(index, live)| {
             let memory = self.jobs.get(*index)?.memory_at(live.progress);
             let wanted = Some(Duration::from_secs_f64(live.wanted));
-            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted })
+            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted, waited: Duration::ZERO })
         });
         let units = units.collect();
         let held = self.held();

@@ -66,20 +66,20 @@ impl Release {
         if let Some(panic) = self.panic.as_deref().filter(|panic| *panic != "unwind") {
             settings.push(format!("panic={panic}"));
         }
-        settings.extend(self.lto_setting(links));
+        settings.push(self.lto_setting(links));
         settings.extend(self.codegen_units.map(|units| format!("codegen-units={units}")));
         settings.extend(self.debuginfo().map(|level| format!("debuginfo={level}")));
         settings
     }
 
     /// Libraries carry only what the program's LTO reads; without LTO they carry none of it.
-    fn lto_setting(&self, links: bool) -> Option<String> {
+    fn lto_setting(&self, links: bool) -> String {
         match (self.lto.as_deref(), links) {
-            (None | Some("false"), _) => Some("embed-bitcode=no".to_owned()),
-            (Some("off"), _) => Some("lto=off".to_owned()),
-            (Some("true" | "fat"), true) => Some("lto".to_owned()),
-            (Some(kind), true) => Some(format!("lto={kind}")),
-            (Some(_), false) => Some("linker-plugin-lto".to_owned()),
+            (None | Some("false"), _) => "embed-bitcode=no".to_owned(),
+            (Some("off"), _) => "lto=off".to_owned(),
+            (Some("true" | "fat"), true) => "lto".to_owned(),
+            (Some(kind), true) => format!("lto={kind}"),
+            (Some(_), false) => "linker-plugin-lto".to_owned(),
         }
     }
 
