@@ -144,6 +144,7 @@ fn candidate(
     let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
     let work = recorded.unwrap_or_else(of_graph);
     let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
+    let language = language.or_else(|| language_of(&target.source));
     let estimate = estimate_package(&PackageQuery {
         past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
         work: Some(&work).filter(|work| !work.estimates.is_empty()),
@@ -164,10 +165,10 @@ fn graph(
     notes: &mut Vec<String>,
 ) -> Result<Option<Graph>, CliError> {
     let inventory = match source {
-        Source::Path(path) => read_directory(path, &options)?,
+        Source::Path(path) => read_directory(path, options)?,
         Source::Crate { name, version } => {
             match crate_directory(name, version.as_deref(), options.online) {
-                Ok(directory) => read_directory(&directory, &options)?,
+                Ok(directory) => read_directory(&directory, options)?,
                 Err(error) => {
                     notes.push(error.to_string());
                     return Ok(None);
@@ -178,6 +179,18 @@ fn graph(
     };
     notes.extend(inventory.notes);
     Ok(Some(inventory.graph))
+}
+
+/// What most packages of a registry are written in.
+const fn language_of(source: &Source) -> Option<Language> {
+    match source {
+        Source::Crate { .. } => Some(Language::Rust),
+        Source::Npm { .. } => Some(Language::Npm),
+        Source::Pypi { .. } => Some(Language::Python),
+        Source::Go { .. } => Some(Language::Go),
+        Source::Nix(_) => Some(Language::Nix),
+        Source::Path(_) => None,
+    }
 }
 
 /// The language of most sources, and the size of all that are compiled.

@@ -75,7 +75,7 @@ fn a_workspace_is_planned_as_a_whole() {
         "18 units",
         "critical path",
         "may run together",
-        "kind and size alone",
+        "kind and size at most",
         "█",
     ] {
         assert!(text.contains(part), "{part}: {text}");

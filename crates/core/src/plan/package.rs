@@ -119,12 +119,26 @@ const MEETING: f64 = 0.2;
 const BEYOND_SEEN: f64 = 1.25;
 /// Deviation of disk space by the size of sources.
 const DISK: f64 = 0.5;
-/// What nobody knows anything of.
-const UNKNOWN: (f64, f64, f64) = (600.0 * 1024.0 * 1024.0, 60.0, 1.0);
+/// MiB and seconds of a package of which only the language is known: round numbers, with a deviation
+/// that leaves a factor of seven on either side.
+const fn unknown_of(language: Option<Language>) -> (f64, f64) {
+    match language {
+        Some(Language::Rust) => (400.0, 90.0),
+        Some(Language::Go) => (250.0, 40.0),
+        Some(Language::Npm) => (300.0, 30.0),
+        Some(Language::Python) => (200.0, 40.0),
+        Some(Language::CFamily) => (500.0, 120.0),
+        Some(Language::Nix) | None => (600.0, 120.0),
+    }
+}
+
+/// Deviation of the logarithm of a peak of which only the language is known; times half again.
+const UNKNOWN: f64 = 1.0;
 
 /// Estimates a package.
 pub fn estimate_package(query: &PackageQuery<'_>) -> PackageEstimate {
-    let mut estimate = query.work.map_or_else(unknown, |work| of_units(work, query.threads));
+    let mut estimate =
+        query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query.threads));
     of_past(query, &mut estimate);
     estimate.confidence = estimate.peak.numbers().confidence();
     estimate.disk = disk(query);
@@ -151,9 +165,10 @@ impl PackageEstimate {
     }
 }
 
-fn unknown() -> PackageEstimate {
-    let (peak, seconds, deviation) = UNKNOWN;
-    let (peak, seconds) = (Band::around(peak, deviation), Band::around(seconds, deviation * 1.5));
+fn unknown(language: Option<Language>) -> PackageEstimate {
+    let (mib, seconds) = unknown_of(language);
+    let peak = Band::around(mib * 1024.0 * 1024.0, UNKNOWN);
+    let seconds = Band::around(seconds, UNKNOWN * 1.5);
     PackageEstimate {
         peak: peak.bytes(),
         peak_by_threads: Vec::new(),

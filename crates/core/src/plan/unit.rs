@@ -28,7 +28,7 @@ pub enum Basis {
     Other(u32),
     /// So many units of the same language and kind, by size.
     Alike(u32),
-    /// The cold model by language, kind and size.
+    /// The cold model by language, kind and size, as far as they are known.
     Cold,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Display for Basis {
             Self::Other(1) => f.write_str("another version, once"),
             Self::Other(count) => write!(f, "another version, {count} times"),
             Self::Alike(count) => write!(f, "size, and {count} units of its kind"),
-            Self::Cold => f.write_str("kind and size alone"),
+            Self::Cold => f.write_str("kind and size at most"),
         }
     }
 }
