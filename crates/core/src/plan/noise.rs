@@ -76,7 +76,8 @@ mod tests {
     use super::*;
 
     fn runs(wall: f64, peaks: &[f64]) -> Vec<Measure> {
-        let run = |peak: &f64| Measure { complete: true, peak: *peak, cpu: wall, wall };
+        let run =
+            |peak: &f64| Measure { complete: true, peak: *peak, seen: *peak, cpu: wall, wall };
         peaks.iter().map(run).collect()
     }
 

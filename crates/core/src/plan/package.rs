@@ -213,7 +213,7 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
         wall_seconds: Band::around(wall.max(0.1), time.hypot(NOISE.1)),
         disk: None,
         units: work.estimates.len(),
-        basis: weakest(work),
+        basis: rests_on(work),
         confidence: 0.0,
     }
 }
@@ -238,27 +238,17 @@ fn time_deviation(work: &Work) -> f64 {
     (shared * 0.5).hypot(own)
 }
 
-/// What most of its processor time rests on.
-fn weakest(work: &Work) -> Basis {
-    let group = |basis: Basis| match basis {
-        Basis::Measured(_) => 0,
-        Basis::Other(_) => 1,
-        Basis::Alike(_) => 2,
-        Basis::Cold => 3,
-    };
-    let mut seconds = [0.0_f64; 4];
-    let mut example = [Basis::Cold; 4];
-    for unit in &work.estimates {
-        let at = group(unit.basis);
-        if let (Some(sum), Some(basis)) = (seconds.get_mut(at), example.get_mut(at)) {
-            *sum += unit.cpu_seconds.expected;
-            *basis = unit.basis;
-        }
+/// What its units rest on: their own past where any has one, else the largest of the rest.
+fn rests_on(work: &Work) -> Basis {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let is_measured = |basis: Basis| matches!(basis, Basis::Measured(_) | Basis::Other(_));
+    let measured = work.estimates.iter().filter(|unit| is_measured(unit.basis)).count();
+    if measured > 0 {
+        return Basis::Units(number(measured), number(work.estimates.len()));
     }
-    let most = (0..4).max_by(|a, b| {
-        seconds.get(*a).partial_cmp(&seconds.get(*b)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    most.and_then(|at| example.get(at)).copied().unwrap_or(Basis::Cold)
+    let seconds = |unit: &&UnitEstimate| unit.cpu_seconds.expected;
+    let largest = work.estimates.iter().max_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    largest.map_or(Basis::Cold, |unit| unit.basis)
 }
 
 /// Takes in past runs of the whole, which know more than all units: what meets what, and the tool.

@@ -26,6 +26,8 @@ pub enum Basis {
     Measured(u32),
     /// So many runs of another version of it, or of it with other settings.
     Other(u32),
+    /// Units of it of which so many were measured, of so many in all.
+    Units(u32, u32),
     /// So many units of the same language and kind, by size.
     Alike(u32),
     /// The cold model by language, kind and size, as far as they are known.
@@ -39,6 +41,7 @@ impl std::fmt::Display for Basis {
             Self::Measured(count) => write!(f, "measured {count} times"),
             Self::Other(1) => f.write_str("another version, once"),
             Self::Other(count) => write!(f, "another version, {count} times"),
+            Self::Units(measured, all) => write!(f, "its units, {measured} of {all} measured"),
             Self::Alike(count) => write!(f, "size, and {count} units of its kind"),
             Self::Cold => f.write_str("kind and size at most"),
         }
@@ -66,7 +69,10 @@ pub struct UnitEstimate {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measure {
     pub(super) complete: bool,
+    /// What it took at most.
     pub(super) peak: f64,
+    /// What samples saw of it: sums of these are what a whole build is seen to hold.
+    pub(super) seen: f64,
     pub(super) cpu: f64,
     pub(super) wall: f64,
 }
@@ -182,9 +188,9 @@ impl Knowledge {
         let newer = past.iter().take_while(|run| !run.complete);
         let grown = newer.map(|run| run.peak * BEYOND_SEEN).fold(0.0, f64::max);
         let factor = (self.noise.margin(wall_seconds.expected, count) + unlike).exp();
-        let least = good.iter().map(|run| run.peak).fold(f64::INFINITY, f64::min);
+        let least = good.iter().map(|run| run.seen).fold(f64::INFINITY, f64::min);
         let most = good.iter().map(|run| run.peak).fold(grown, f64::max);
-        let expected = mean(&good.iter().map(|run| run.peak).collect::<Vec<_>>()).max(grown);
+        let expected = mean(&good.iter().map(|run| run.seen).collect::<Vec<_>>()).max(grown);
         let peak = Band { min: least / factor, expected, max: most * factor + FLOOR };
         let cpu_seconds = band(|run| run.cpu, TIME_NOISE);
         let threads = (cpu_seconds.expected / wall_seconds.expected.max(1e-4)).clamp(1.0, 64.0);
@@ -283,7 +289,13 @@ impl Measure {
         let held = record.paused_us.saturating_add(record.delay_us);
         let wall = seconds(record.wall_us.saturating_sub(held)).max(cpu / 64.0).max(1e-3);
         let complete = record.outcome == UnitOutcome::Succeeded;
-        Self { complete, peak: took(record).0 as f64, cpu: cpu.max(1e-3), wall }
+        Self {
+            complete,
+            peak: took(record).0 as f64,
+            seen: record.peak.0 as f64,
+            cpu: cpu.max(1e-3),
+            wall,
+        }
     }
 }
 
