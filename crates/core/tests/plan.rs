@@ -189,7 +189,7 @@ fn packages_never_seen_are_within_a_factor_of_two() {
 #[test]
 fn the_first_build_gives_bands_for_the_second() {
     let history = history();
-    let (mut inside, mut count) = (0, 0);
+    let (mut inside, mut in_time, mut count) = (0, 0, 0);
     for (package, builds) in history.builds().into_iter().filter(|(_, builds)| builds.len() >= 2) {
         for pair in builds.windows(2) {
             let past = [pair[0].past()];
@@ -208,11 +208,15 @@ fn the_first_build_gives_bands_for_the_second() {
                 "{package}: {next} in {} .. {}: {within}",
                 estimate.peak.min, estimate.peak.max
             );
+            let (wall, took) = (estimate.wall_seconds, pair[1].wall_seconds);
+            in_time += u32::from(wall.min <= took && took <= wall.max);
             inside += u32::from(within);
             count += 1;
             let curve: Vec<AtThreads> = estimate.peak_by_threads;
             assert!(curve.windows(2).all(|two| two[0].peak <= two[1].peak), "{curve:?}");
         }
     }
+    // The machine was loaded tenfold at times and not at others, so no time is asserted.
+    println!("peaks {inside}, times {in_time} of {count}");
     assert!(f64::from(inside) >= 0.9 * f64::from(count), "{inside} of {count}");
 }
