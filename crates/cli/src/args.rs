@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, govern, history, man, probe, profile, replay, run, schema,
-    settings, simulate, top, unit,
+    build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
+    replay, run, schema, settings, simulate, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -94,6 +94,12 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Build packages within the machine's means.
     Build(build::BuildArgs),
+    /// Write a workspace manifest of the projects in a directory.
+    Init(init::InitArgs),
+    /// List what is compiled and what comes prebuilt, by language.
+    Inventory(inventory::InventoryArgs),
+    /// Say what a build will take, what may run together, how long it takes and what can go wrong.
+    Plan(plan::PlanArgs),
     /// Run a command as one unit: it starts when there is memory for it.
     Unit(unit::UnitArgs),
     /// Govern this user's builds; the other commands start it when it is needed.

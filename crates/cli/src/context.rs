@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::parse::parse;
-use ironwright_core::profile::{Inputs, Profile, ProfileFile};
+use ironwright_core::profile::{Entry, Inputs, Profile, ProfileFile};
 use ironwright_core::settings::range_mistakes;
 use ironwright_host::probe::{ProbeOptions, probe};
 use ironwright_host::root::Root;
@@ -98,14 +98,24 @@ impl Context {
 
     /// The merged profile, with one package's overrides.
     pub(crate) fn profile(&self, package: Option<&str>) -> Profile {
-        self.merge(package).0
+        self.merge(package, None).0
     }
 
-    fn merge(&self, package: Option<&str>) -> (Profile, Vec<Diagnostic>) {
+    /// The merged profile with what a workspace (its file and entries) says of a package.
+    pub(crate) fn profile_in(&self, package: &str, workspace: Option<(&str, &[Entry])>) -> Profile {
+        self.merge(Some(package), workspace).0
+    }
+
+    fn merge(
+        &self,
+        package: Option<&str>,
+        workspace: Option<(&str, &[Entry])>,
+    ) -> (Profile, Vec<Diagnostic>) {
         Profile::merge(&Inputs {
             facts: self.own_host.then_some(&self.facts),
             file: self.file.as_ref(),
             package,
+            workspace,
             environment: &self.environment,
             flags: &self.flags,
         })
@@ -113,7 +123,7 @@ impl Context {
 
     /// Adds the mistakes in flags, environment and the range of every knob to those of the file.
     fn check(&self, mut found: Vec<Diagnostic>) -> Result<(), CliError> {
-        let (profile, mistakes) = self.merge(None);
+        let (profile, mistakes) = self.merge(None, None);
         found.extend(mistakes);
         found.extend(range_mistakes(&profile, self.file.as_ref()));
         if found.is_empty() { Ok(()) } else { Err(CliError::mistakes(found)) }

@@ -53,6 +53,15 @@ pub(crate) enum CliError {
     /// A source cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// An inventory cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] ironwright_host::inventory::ReadError),
+    /// A crate cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] ironwright_host::inventory::FetchError),
+    /// Derivations cannot be read.
+    #[error(transparent)]
+    Nix(#[from] ironwright_host::inventory::NixError),
     /// A source cannot be built.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -111,6 +120,9 @@ impl CliError {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Output(_)
+            | Self::Inventory(_)
+            | Self::Fetch(_)
+            | Self::Nix(_)
             | Self::Govern(_)
             | Self::History(_)
             | Self::SilentGovernor
@@ -126,6 +138,9 @@ impl CliError {
             Self::Plan(PlanError::NotRecognised(_)) => Some(
                 "choose one with --driver, or run the build command itself: ironwright run -- COMMAND",
             ),
+            Self::Plan(PlanError::NotYet(_)) => {
+                Some("build it with Nix, governed: ironwright run -- nix build INSTALLABLE")
+            }
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
@@ -136,6 +151,9 @@ impl CliError {
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Source(_)
+            | Self::Inventory(_)
+            | Self::Fetch(_)
+            | Self::Nix(_)
             | Self::Emit { .. }
             | Self::Govern(_)
             | Self::History(_)

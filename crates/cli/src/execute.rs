@@ -30,6 +30,7 @@ use serde::Serialize;
 use crate::context::{Context, Directories};
 use crate::governance::Governance;
 use crate::link::{RunLink, Situation};
+use crate::patience::PatiencePlan;
 use crate::progress::Progress;
 use crate::ui;
 
@@ -66,6 +67,8 @@ pub(crate) struct Execution {
     pub(crate) address_space: Option<Bytes>,
     /// Priority.
     pub(crate) niceness: Option<i32>,
+    /// How long to wait for each step; for ever when absent.
+    pub(crate) patience: Option<PatiencePlan>,
 }
 
 /// A jobserver to serve.
@@ -152,6 +155,7 @@ impl Execution {
             budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
             address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
             niceness: niceness(&settings),
+            patience: None,
         }
     }
 
@@ -390,6 +394,7 @@ fn request(
         relay_stderr: progress.relays_stderr(),
         strangers: Strangers::default(),
         group: None,
+        patience: execution.patience.as_ref().map(PatiencePlan::patience).unwrap_or_default(),
     }
 }
 

@@ -6,14 +6,17 @@ mod args;
 mod commands;
 mod context;
 mod error;
+mod estimate;
 mod execute;
 mod governance;
 mod link;
+mod patience;
 mod progress;
 mod summary;
 mod table;
 mod top;
 mod ui;
+mod workspace;
 
 use std::process::ExitCode;
 

@@ -3,81 +3,16 @@
 //! Pure: the caller lists the directory. Does not know how a step is run, nor what it needs in
 //! memory.
 
-use std::fmt;
+mod registry;
+mod source;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cpu::version::Version;
-
-/// What is to be built.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// A crate of crates.io that has binaries.
-    Crate {
-        /// Its name.
-        name: String,
-        /// The version asked for; the newest without one.
-        version: Option<String>,
-    },
-    /// A directory with a project in it.
-    Path(PathBuf),
-}
-
-/// Why a text is not a source.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
-    /// No known scheme.
-    #[error("\"{0}\" is not a source: write crate:NAME, crate:NAME@VERSION or path:DIR")]
-    UnknownScheme(String),
-    /// Nothing behind the scheme.
-    #[error("\"{0}\" names nothing: write crate:ripgrep@14.1.1 or path:./project")]
-    Empty(String),
-    /// A crate name with other characters than crates.io allows.
-    #[error("\"{0}\" cannot be a crate: names have letters, digits, - and _ only")]
-    CrateName(String),
-}
-
-impl std::str::FromStr for Source {
-    type Err = SourceError;
-
-    fn from_str(text: &str) -> Result<Self, SourceError> {
-        if let Some(dir) = text.strip_prefix("path:") {
-            return if dir.is_empty() {
-                Err(SourceError::Empty(text.to_owned()))
-            } else {
-                Ok(Self::Path(dir.into()))
-            };
-        }
-        let Some(rest) = text.strip_prefix("crate:") else {
-            return Err(SourceError::UnknownScheme(text.to_owned()));
-        };
-        let (name, version) = match rest.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (rest, None),
-        };
-        if name.is_empty() || version == Some("") {
-            return Err(SourceError::Empty(text.to_owned()));
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !name.chars().all(allowed) || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            return Err(SourceError::CrateName(name.to_owned()));
-        }
-        Ok(Self::Crate { name: name.to_owned(), version: version.map(str::to_owned) })
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Crate { name, version: Some(version) } => write!(f, "crate:{name}@{version}"),
-            Self::Crate { name, version: None } => write!(f, "crate:{name}"),
-            Self::Path(dir) => write!(f, "path:{}", dir.display()),
-        }
-    }
-}
+pub use source::{SCHEMES, Source, SourceError};
 
 /// A build system that is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -239,50 +174,22 @@ pub enum PlanError {
         "no project recognised in {0}: none of Cargo.toml, CMakeLists.txt, go.mod, package.json, pyproject.toml, setup.py, configure or Makefile is there"
     )]
     NotRecognised(String),
+    /// Only `nix` builds it.
+    #[error("{0} is not built by this command yet")]
+    NotYet(String),
 }
 
 /// The plan of a source.
 pub fn plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanError> {
     match source {
-        Source::Crate { name, version } => Ok(crate_plan(source, name, version.as_deref(), around)),
         Source::Path(_) => path_plan(source, around),
+        _ => registry::plan(source, around).ok_or_else(|| PlanError::NotYet(source.to_string())),
     }
 }
 
 fn step(title: &str, argv: &[&str], cwd: &Path) -> Step {
     let argv = argv.iter().map(|a| (*a).to_owned()).collect();
     Step { title: title.to_owned(), argv, cwd: cwd.to_owned() }
-}
-
-fn crate_plan(
-    source: &Source,
-    name: &str,
-    version: Option<&str>,
-    around: &Surroundings,
-) -> BuildPlan {
-    let output = around.output.to_string_lossy().into_owned();
-    let scratch = around.scratch.to_string_lossy().into_owned();
-    // cargo's own temporary directory would stay behind when the build is interrupted.
-    let mut install = step(
-        "build",
-        &["cargo", "install", name, "--root", &output, "--target-dir", &scratch],
-        &around.dir,
-    );
-    install.argv.extend(["--locked", "--force", "--no-track"].map(str::to_owned));
-    if let Some(version) = version {
-        install.argv.extend(["--version".to_owned(), version.to_owned()]);
-    }
-    if around.offline {
-        install.argv.push("--offline".to_owned());
-    }
-    BuildPlan {
-        source: source.to_string(),
-        package: name.to_owned(),
-        driver: Driver::Cargo,
-        steps: vec![install],
-        output: around.output.join("bin"),
-        scratch: Some(around.scratch.clone()),
-    }
 }
 
 fn path_plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanError> {
@@ -378,18 +285,6 @@ fn python(around: &Surroundings) -> (Vec<Step>, PathBuf) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn sources_are_read_and_shown_alike() {
-        for text in ["crate:ripgrep@14.1.1", "crate:bat", "path:./x y"] {
-            assert_eq!(text.parse::<Source>().map(|s| s.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["ripgrep", "crate:", "crate:x@", "crate:a/b", "crate:--git", "path:", "nix:x"]
-        {
-            assert!(text.parse::<Source>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_makefile_of_shortcuts_does_not_hide_the_build_system() {
@@ -425,12 +320,5 @@ mod tests {
         };
         assert_eq!(titles(&["configure"]), ["configure", "build"]);
         assert_eq!(titles(&["configure", "Makefile"]), ["build"]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_a_panic(text in "(crate:|path:)?\\PC{0,20}") {
-            let _ = text.parse::<Source>();
-        }
     }
 }

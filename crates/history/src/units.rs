@@ -27,6 +27,7 @@ const BY_KEY: &str =
     concat!("SELECT ", columns!(), " FROM units WHERE key = ?1 ORDER BY id DESC LIMIT ?2");
 const BY_FAMILY: &str =
     concat!("SELECT ", columns!(), " FROM units WHERE family = ?1 ORDER BY id DESC LIMIT ?2");
+const NEWEST: &str = concat!("SELECT ", columns!(), " FROM units ORDER BY id DESC LIMIT ?1");
 const OF_RUN: &str = concat!("SELECT ", columns!(), " FROM units WHERE run = ?1 ORDER BY id");
 
 impl History {
@@ -48,6 +49,11 @@ impl History {
         limit: u32,
     ) -> Result<Vec<UnitRecord>, HistoryError> {
         self.rows(BY_FAMILY, params![family, limit], unit)
+    }
+
+    /// At most `limit` units of whatever kind, newest first.
+    pub fn newest_units(&self, limit: u32) -> Result<Vec<UnitRecord>, HistoryError> {
+        self.rows(NEWEST, [limit], unit)
     }
 
     /// All units of a run, in the order in which they were recorded.

@@ -4,6 +4,7 @@
 //! `ironwright-core` does.
 
 pub mod files;
+pub mod inventory;
 pub mod jobserver;
 pub mod limit;
 pub mod probe;

@@ -28,6 +28,8 @@ pub struct Process {
     pub memory: Bytes,
     /// Resident memory, files included.
     pub resident: Bytes,
+    /// Processor time in clock ticks, of its own threads.
+    pub used: u64,
 }
 
 /// Finds the descendants of a process, again and again at little cost.
@@ -141,6 +143,7 @@ impl TreeReader {
             started: stat.started,
             memory: Bytes(resident.saturating_sub(shared).saturating_mul(self.page)),
             resident: Bytes(resident.saturating_mul(self.page)),
+            used: stat.used,
         }
     }
 }
@@ -155,6 +158,7 @@ struct Stat {
     name: String,
     zombie: bool,
     parent: i32,
+    used: u64,
     started: u64,
 }
 
@@ -172,9 +176,12 @@ fn parse_stat(line: &str) -> Option<Stat> {
     let mut fields = line.get(close + 1..)?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // starttime is field 22; state is 3 and ppid 4.
-    let started = fields.nth(17)?.parse().ok()?;
-    Some(Stat { name, zombie: matches!(state, "Z" | "X"), parent, started })
+    // state is field 3, ppid 4, utime 14, stime 15 and starttime 22.
+    let in_user: u64 = fields.nth(9)?.parse().ok()?;
+    let in_kernel: u64 = fields.next()?.parse().ok()?;
+    let started = fields.nth(6)?.parse().ok()?;
+    let used = in_user.saturating_add(in_kernel);
+    Some(Stat { name, zombie: matches!(state, "Z" | "X"), parent, used, started })
 }
 
 /// Resident and file-backed pages of `/proc/<pid>/statm`.
@@ -230,7 +237,7 @@ mod tests {
         let tree = reader.snapshot();
         assert_eq!(tree.iter().map(|p| p.pid).collect::<Vec<_>>(), [11, 12]);
         assert_eq!(tree[0].name, "a) S 1 (b");
-        assert_eq!(tree[0].memory.0, 200 * reader.page);
+        assert_eq!((tree[0].memory.0, tree[0].used), (200 * reader.page, 11));
         assert_eq!((started(&proc, 12), oom_kills(&proc)), (Some(120), Some(3)));
         assert_eq!(reader.snapshot().len(), 2);
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ironwright_core::observe::{Exit, Observed, Sample};
 use ironwright_core::units::Bytes;
-use ironwright_host::run::{Observer, Request, Stream, run};
+use ironwright_host::run::{Observer, Patience, Request, Stream, run};
 use rustix::process::{Pid, Signal};
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -177,6 +177,24 @@ fn a_daemon_outlives_a_normal_end() {
     assert_eq!((observed.exit, observed.left_running), (Exit::Code(0), 1));
     rustix::process::test_kill_process(daemon).unwrap();
     rustix::process::kill_process(daemon, Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_takes_too_long_is_told_and_ended() {
+    let patience = Patience { timeout: Some(Duration::from_millis(600)), ..Patience::default() };
+    let (observed, seen) = watch(&Request { patience, ..shell("sleep 60") });
+    assert_eq!((observed.exit, observed.interrupted_by), (Exit::Signal(15), None));
+    assert_eq!(seen.notices.len(), 2, "{:?}", seen.notices);
+    assert!(seen.notices[0].contains("longer than") && seen.notices[1].contains("ending"));
+}
+
+#[test]
+fn what_is_silent_is_told_and_may_go_on() {
+    let silence = Some(Duration::from_millis(500));
+    let patience = Patience { silence, only_tells: true, ..Patience::default() };
+    let (observed, seen) = watch(&Request { patience, ..shell("sleep 1.2; echo here") });
+    assert_eq!(observed.exit, Exit::Code(0));
+    assert!(seen.notices.iter().any(|text| text.contains("it goes on")), "{:?}", seen.notices);
 }
 
 #[test]

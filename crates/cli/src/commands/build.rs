@@ -15,29 +15,34 @@ use crate::args::HostArgs;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
 use crate::execute::{Execution, execute, jobs_knob};
+use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
 use crate::table::table;
 use crate::ui::{DIM, HEADING, paint};
+use crate::workspace::{Target, Wanted, Workspace, targets};
 use crate::{governance, summary, ui};
 
 /// Build packages within the machine's means.
 ///
-/// A source is crate:NAME, crate:NAME@VERSION (a crate of crates.io with programs in it) or
-/// path:DIR (a Cargo, CMake, Make or autotools, Go, npm or Python project). Several are built one
-/// after the other. Each package gets its overrides from [packages.NAME] of the profile.
+/// A source is crate:NAME or crate:NAME@VERSION (a crate of crates.io with programs in it), the same
+/// with npm:, pypi: or go: for their registries, or path:DIR (a Cargo, CMake, Make or autotools, Go, npm
+/// or Python project). Several are built one after the other. A name without a colon is a package of the
+/// workspace, whose manifest ironwright.toml is found here or above (`ironwright init` writes one); without
+/// any name, all its packages are built in its order. Each package gets its overrides from the manifest
+/// and from [packages.NAME] of the profile, which comes last.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright build crate:ripgrep@14.1.1\n  ironwright build path:. --dry-run\n  ironwright build path:zlib --driver make --set make-jobs=2\n  ironwright build crate:bat crate:fd-find --keep-going"
+    after_help = "Examples:\n  ironwright build crate:ripgrep@14.1.1\n  ironwright build\n  ironwright build path:. --dry-run\n  ironwright build path:zlib --driver make --set make-jobs=2\n  ironwright build crate:bat crate:fd-find --keep-going"
 )]
 pub(crate) struct BuildArgs {
     /// What to build.
-    #[arg(required = true, value_name = "SOURCE")]
-    sources: Vec<Source>,
+    #[arg(value_name = "SOURCE|PACKAGE")]
+    sources: Vec<Wanted>,
     /// Build system of path: sources, instead of the one that is recognised.
     #[arg(long, value_parser = parse_driver, value_name = "DRIVER")]
     driver: Option<Driver>,
-    /// Where the programs of crate: sources go.
+    /// Where the results of sources from registries go.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Show what would be set and started, and start nothing.
@@ -52,6 +57,10 @@ pub(crate) struct BuildArgs {
     /// Let compilers start without asking the governor.
     #[arg(long)]
     no_govern: bool,
+    /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
+    /// where there are none), never, or a number of seconds for each step.
+    #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
+    timeout: TimeoutChoice,
     /// How progress is shown.
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     progress: ProgressChoice,
@@ -70,10 +79,13 @@ fn parse_driver(text: &str) -> Result<Driver, String> {
 
 pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
-    let executions = args
-        .sources
+    let workspace = workspace(args)?;
+    if let Some(workspace) = &workspace {
+        workspace.check(&context)?;
+    }
+    let executions = targets(&args.sources, workspace.as_ref())?
         .iter()
-        .map(|source| prepare(source, args, &context))
+        .map(|target| prepare(target, workspace.as_ref(), args, &context))
         .collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return show_plan(&executions, args.json);
@@ -106,15 +118,35 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     Ok(code)
 }
 
-fn prepare(source: &Source, args: &BuildArgs, context: &Context) -> Result<Execution, CliError> {
-    let around = surroundings(source, args, context)?;
-    let package = package_name(source, &around.dir);
-    let profile = context.profile(Some(&package));
+/// The workspace, where one is needed: sources that are named in full do without.
+fn workspace(args: &BuildArgs) -> Result<Option<Workspace>, CliError> {
+    let is_source = |wanted: &Wanted| matches!(wanted, Wanted::Source(_));
+    if !args.sources.is_empty() && args.sources.iter().all(is_source) {
+        return Ok(None);
+    }
+    Workspace::find()
+}
+
+fn prepare(
+    target: &Target<'_>,
+    workspace: Option<&Workspace>,
+    args: &BuildArgs,
+    context: &Context,
+) -> Result<Execution, CliError> {
+    let source = &target.source;
+    let around = surroundings(target, args, context)?;
+    let named = target.package.map(|package| package.name.clone());
+    let package = named.unwrap_or_else(|| package_name(source, &around.dir));
+    let overrides =
+        target.package.and_then(|package| Some((&*workspace?.manifest.path, &*package.settings)));
+    let profile = context.profile_in(&package, overrides);
     let launcher = if args.no_govern { None } else { governance::launcher() };
     let jobs = jobs(&profile, launcher.is_some());
     let mut plan = plan(source, &Surroundings { jobs, ..around })?;
     plan.package = package;
-    Ok(Execution::of_plan(plan, &profile, launcher))
+    let mut execution = Execution::of_plan(plan, &profile, launcher);
+    execution.patience = PatiencePlan::of(args.timeout, &execution);
+    Ok(execution)
 }
 
 /// Jobs of a tool that takes no part in a jobserver. Under the governor they may be many, because
@@ -129,7 +161,7 @@ fn jobs(profile: &Profile, governed: bool) -> u64 {
 }
 
 fn surroundings(
-    source: &Source,
+    target: &Target<'_>,
     args: &BuildArgs,
     context: &Context,
 ) -> Result<Surroundings, CliError> {
@@ -138,41 +170,40 @@ fn surroundings(
     let ninja = !matches!(context.profile(None).host("tools.ninja").value, Value::Unset);
     let common = Surroundings {
         offline: args.offline,
-        driver: args.driver,
+        driver: args.driver.or(target.driver),
         ninja,
         ..Surroundings::default()
     };
-    match source {
-        Source::Crate { name, version } => {
-            let directory =
-                version.as_ref().map_or_else(|| name.clone(), |v| format!("{name}-{v}"));
-            let default =
-                || Directories::data().unwrap_or_else(|| cwd.join(".ironwright")).join("packages");
-            let output =
-                args.out.as_ref().map_or_else(|| default().join(directory), |out| cwd.join(out));
-            let cache = Directories::cache().unwrap_or_else(|| cwd.join(".ironwright"));
-            // The process id keeps two builds of the same crate apart.
-            let scratch = cache.join("build").join(format!("{name}-{}", std::process::id()));
-            Ok(Surroundings { dir: cwd, output, scratch, ..common })
-        }
-        Source::Path(path) => {
-            let dir = std::fs::canonicalize(path).map_err(|error| read(path, error))?;
-            let entries = std::fs::read_dir(&dir).map_err(|error| read(&dir, error))?;
-            let mut names: Vec<_> = entries
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .collect();
-            names.sort_unstable();
-            Ok(Surroundings { dir, names, ..common })
-        }
-    }
+    let Source::Path(path) = &target.source else {
+        return Ok(registry(&target.source, cwd, args, common));
+    };
+    let dir = std::fs::canonicalize(path).map_err(|error| read(path, error))?;
+    let entries = std::fs::read_dir(&dir).map_err(|error| read(&dir, error))?;
+    let mut names: Vec<_> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    Ok(Surroundings { dir, names, ..common })
+}
+
+/// A package of a registry has its result in a directory of its own.
+fn registry(source: &Source, cwd: PathBuf, args: &BuildArgs, common: Surroundings) -> Surroundings {
+    let (name, version) = source.package().unwrap_or_default();
+    let directory = version.map_or_else(|| name.to_owned(), |v| format!("{name}-{v}"));
+    let directory = directory.replace('/', "-");
+    let default =
+        || Directories::data().unwrap_or_else(|| cwd.join(".ironwright")).join("packages");
+    let output = args.out.as_ref().map_or_else(|| default().join(&directory), |out| cwd.join(out));
+    let cache = Directories::cache().unwrap_or_else(|| cwd.join(".ironwright"));
+    // The process id keeps two builds of the same crate apart.
+    let scratch = cache.join("build").join(format!("{directory}-{}", std::process::id()));
+    Surroundings { dir: cwd, output, scratch, ..common }
 }
 
 /// The name under which a package's overrides are looked up: the crate's, the one in Cargo.toml
 /// or package.json, else the directory's.
-fn package_name(source: &Source, dir: &Path) -> String {
-    if let Source::Crate { name, .. } = source {
-        return name.clone();
+pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
+    if let Some((name, _)) = source.package() {
+        return name.to_owned();
     }
     let in_cargo = || {
         let text = std::fs::read_to_string(dir.join("Cargo.toml")).ok()?;
@@ -273,6 +304,9 @@ fn plan_text(execution: &Execution) -> String {
         execution.budget.to_string(),
         system::MEMORY_BUDGET.id.to_owned(),
     ]);
+    if let Some(patience) = &execution.patience {
+        rows.push(vec!["timeout".to_owned(), patience.to_string(), patience.because.clone()]);
+    }
     if let Some(output) = &execution.output {
         rows.push(vec!["result".to_owned(), output.display().to_string(), String::new()]);
     }

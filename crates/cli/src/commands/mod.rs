@@ -8,7 +8,10 @@ pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod govern;
 pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod inventory;
 pub(crate) mod man;
+pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod profile;
 pub(crate) mod replay;
@@ -31,6 +34,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Settings(args) => settings::run(&args, host),
         Command::Run(args) => run::run(&args, host),
         Command::Build(args) => build::run(&args, host),
+        Command::Init(args) => init::run(&args),
+        Command::Inventory(args) => inventory::run(&args),
+        Command::Plan(args) => plan::run(&args, host),
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),

@@ -8,8 +8,11 @@ use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
+use ironwright_core::workspace::Discovered;
 
 use crate::commands::history::HistoryEntry;
+use crate::commands::inventory::InventoryReport;
+use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::error::CliError;
 use crate::execute::Execution;
@@ -43,6 +46,12 @@ enum Shape {
     History,
     /// `ironwright doctor --json`.
     Doctor,
+    /// `ironwright init --json`.
+    Init,
+    /// `ironwright inventory --json`.
+    Inventory,
+    /// `ironwright plan --json`.
+    Forecast,
     /// `ironwright simulate --json`.
     Simulation,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
@@ -58,6 +67,9 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
+        Shape::Init => ui::print_json(&schemars::schema_for!(Vec<Discovered>))?,
+        Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,
+        Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }

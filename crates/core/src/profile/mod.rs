@@ -58,6 +58,9 @@ pub struct Inputs<'a> {
     pub file: Option<&'a ProfileFile>,
     /// The package whose overrides apply.
     pub package: Option<&'a str>,
+    /// What the workspace says of that package: the file's path and its entries. The profile file
+    /// knows the host besides, so its overrides of the same package come after.
+    pub workspace: Option<(&'a str, &'a [Entry])>,
     /// Environment variables; only those with [`VARIABLE_PREFIX`] are looked at.
     pub environment: &'a [(String, String)],
     /// `KEY=VALUE` of `--set` flags.
@@ -87,7 +90,13 @@ impl Profile {
             }
         }
         if let Some(file) = inputs.file {
-            profile.file(file, inputs.package);
+            profile.file(file);
+        }
+        if let (Some(package), Some((path, entries))) = (inputs.package, inputs.workspace) {
+            profile.overrides(package, path, entries);
+        }
+        if let (Some(package), Some(file)) = (inputs.package, inputs.file) {
+            profile.overrides(package, &file.path, file.package(package).unwrap_or_default());
         }
         let mut found = Vec::new();
         for (variable, text) in inputs.environment {
@@ -106,19 +115,18 @@ impl Profile {
         }
     }
 
-    fn file(&mut self, file: &ProfileFile, package: Option<&str>) {
-        let origin = |entry: &Entry| Origin::File { path: file.path.clone(), line: entry.line };
-        for entry in &file.host {
-            self.push(&entry.key, entry.value.clone(), origin(entry));
+    fn file(&mut self, file: &ProfileFile) {
+        for entry in file.host.iter().chain(&file.settings) {
+            let origin = Origin::File { path: file.path.clone(), line: entry.line };
+            self.push(&entry.key, entry.value.clone(), origin);
         }
-        for entry in &file.settings {
-            self.push(&entry.key, entry.value.clone(), origin(entry));
-        }
-        let Some(name) = package else { return };
-        for entry in file.package(name).unwrap_or_default() {
+    }
+
+    fn overrides(&mut self, package: &str, path: &str, entries: &[Entry]) {
+        for entry in entries {
             let origin = Origin::Package {
-                package: name.to_owned(),
-                path: file.path.clone(),
+                package: package.to_owned(),
+                path: path.to_owned(),
                 line: entry.line,
             };
             self.push(&entry.key, entry.value.clone(), origin);

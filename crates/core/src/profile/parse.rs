@@ -77,6 +77,18 @@ pub fn parse(path: &str, text: &str) -> (ProfileFile, Vec<Diagnostic>) {
     (file, reader.found)
 }
 
+/// Reads a table of knobs of another file, by the same rules.
+pub(crate) fn knobs(
+    path: &str,
+    text: &str,
+    table: &DeTable<'_>,
+    table_name: &str,
+) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader { path, text, found: Vec::new() };
+    let entries = reader.knobs(table, table_name);
+    (entries, reader.found)
+}
+
 struct Reader<'a> {
     path: &'a str,
     text: &'a str,

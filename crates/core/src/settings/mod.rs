@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::Diagnostic;
 use crate::origin::Origin;
-use crate::profile::{Layered, Profile, ProfileFile};
+use crate::profile::{Entry, Layered, Profile, ProfileFile};
 use crate::value::Value;
 use derive::{Resolver, Step};
 use knob::Knob;
@@ -88,11 +88,8 @@ pub fn range_mistakes(profile: &Profile, file: Option<&ProfileFile>) -> Vec<Diag
     let mut found = Vec::new();
     if let Some(file) = file {
         let packages = file.packages.iter().flat_map(|(_, entries)| entries);
-        for entry in file.settings.iter().chain(packages) {
-            if let Some(message) = outside(profile, &entry.key, &entry.value) {
-                found.push(Diagnostic::new(&file.path, &file.text, entry.span.clone(), message));
-            }
-        }
+        let entries = file.settings.iter().chain(packages);
+        found.extend(entry_mistakes(profile, &file.path, &file.text, entries));
     }
     for (id, leaf) in &profile.settings {
         for layered in &leaf.layers {
@@ -109,6 +106,20 @@ pub fn range_mistakes(profile: &Profile, file: Option<&ProfileFile>) -> Vec<Diag
     }
     found.sort_by_key(|d| (d.line, d.column));
     found
+}
+
+/// Entries of a file whose values lie outside of their range on this host.
+pub fn entry_mistakes<'a>(
+    profile: &Profile,
+    path: &str,
+    text: &str,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Vec<Diagnostic> {
+    let mistake = |entry: &Entry| {
+        let message = outside(profile, &entry.key, &entry.value)?;
+        Some(Diagnostic::new(path, text, entry.span.clone(), message))
+    };
+    entries.filter_map(mistake).collect()
 }
 
 fn outside(profile: &Profile, id: &str, value: &Value) -> Option<String> {

@@ -4,6 +4,7 @@
 //! Does not know what the command builds or which settings it got. Observation never harms it: what
 //! cannot be observed stays empty.
 
+mod patience;
 mod relay;
 mod signals;
 mod wait;
@@ -21,6 +22,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use crate::{procfs, psi};
+pub use patience::Patience;
+use patience::{Verdict, Watchdog};
 use relay::Relay;
 pub use relay::Stream;
 use signals::Signals;
@@ -50,6 +53,8 @@ pub struct Request {
     pub group: Option<PathBuf>,
     /// Processes that this one starts meanwhile and that are not the command's.
     pub strangers: Strangers,
+    /// How long to wait for it.
+    pub patience: Patience,
 }
 
 /// Processes that are children of this one and yet not of the command that it runs: they are
@@ -156,6 +161,7 @@ struct Run<'o> {
     main: i32,
     relays: Vec<Relay>,
     watch: Watch,
+    dog: Watchdog,
     ending: Ending,
     interrupted_by: Option<i32>,
     ended: Option<Ended>,
@@ -183,6 +189,7 @@ impl<'o> Run<'o> {
             main,
             relays,
             watch,
+            dog: Watchdog::new(request.patience, Instant::now()),
             ending: Ending::No,
             interrupted_by: None,
             ended: None,
@@ -203,6 +210,7 @@ impl<'o> Run<'o> {
             if Instant::now() >= self.watch.next {
                 let sample = self.watch.look();
                 self.observer.sample(&sample);
+                self.heed_patience();
             }
         }
         self.pump();
@@ -242,7 +250,10 @@ impl<'o> Run<'o> {
     fn pump(&mut self) {
         for relay in &mut self.relays {
             let stream = relay.stream;
-            relay.pump(|bytes| self.observer.output(stream, bytes));
+            relay.pump(|bytes| {
+                self.dog.active(Instant::now());
+                self.observer.output(stream, bytes);
+            });
         }
     }
 
@@ -270,10 +281,31 @@ impl<'o> Run<'o> {
         match self.ending {
             Ending::No => {
                 self.observer.ending(signal);
-                self.signal_tree(Signal::TERM);
-                self.ending = Ending::Asked { deadline: Instant::now() + GRACE };
+                self.ask_to_end();
             }
             Ending::Asked { .. } | Ending::Killed { .. } => self.kill(),
+        }
+    }
+
+    fn ask_to_end(&mut self) {
+        self.signal_tree(Signal::TERM);
+        self.ending = Ending::Asked { deadline: Instant::now() + GRACE };
+    }
+
+    /// Tells what takes too long, and ends it later.
+    fn heed_patience(&mut self) {
+        let now = Instant::now();
+        self.dog.used(self.user + self.system + self.watch.used(), now);
+        if self.ending != Ending::No {
+            return;
+        }
+        match self.dog.check(now) {
+            Some(Verdict::Tell(text)) => self.observer.notice(&text),
+            Some(Verdict::End(text)) => {
+                self.observer.notice(&text);
+                self.ask_to_end();
+            }
+            None => {}
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Watch {
     seen: BTreeSet<(i32, u64)>,
     pub(crate) samples: Vec<Sample>,
     strangers: Strangers,
+    /// Clock ticks of what runs.
+    used: u64,
 }
 
 impl Watch {
@@ -61,6 +63,7 @@ impl Watch {
             seen: BTreeSet::new(),
             samples: Vec::new(),
             strangers,
+            used: 0,
         }
     }
 
@@ -84,6 +87,7 @@ impl Watch {
     fn account(&mut self, tree: &[Process], now: Instant) -> Sample {
         let memory = tree.iter().fold(Bytes::ZERO, |sum, p| sum.saturating_add(p.memory));
         self.peak = self.peak.max(memory);
+        self.used = tree.iter().map(|process| process.used).fold(0, u64::saturating_add);
         for process in tree {
             self.seen.insert((process.pid, process.started));
             if process.resident > self.largest {
@@ -100,6 +104,11 @@ impl Watch {
         self.samples.push(sample);
         thin(&mut self.samples);
         sample
+    }
+
+    /// Processor time of what ran at the last look.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_secs_f64(self.used as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// Descendants that still run.

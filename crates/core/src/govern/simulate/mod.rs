@@ -13,4 +13,5 @@ mod workload;
 pub use bounds::{Bounds, bounds};
 pub use engine::{Outcome, Setup, Span, simulate};
 pub use rules::{Rule, RuleError};
+pub(crate) use workload::Links;
 pub use workload::{Job, Workload, WorkloadError};

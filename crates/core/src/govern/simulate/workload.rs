@@ -164,23 +164,7 @@ impl Workload {
     /// All jobs so that each comes after those it waits for; those that wait in a circle are missing
     /// (Kahn 1962).
     pub fn in_order(&self) -> Vec<usize> {
-        let successors = self.successors();
-        let mut waits: Vec<usize> = self.jobs.iter().map(|job| job.after.len()).collect();
-        let free =
-            |waits: &[usize]| (0..waits.len()).filter(|i| waits.get(*i) == Some(&0)).collect();
-        let mut order: Vec<usize> = free(&waits);
-        let mut at = 0;
-        while let Some(index) = order.get(at).copied() {
-            at += 1;
-            for next in successors.get(index).into_iter().flatten() {
-                let Some(left) = waits.get_mut(*next) else { continue };
-                *left -= 1;
-                if *left == 0 {
-                    order.push(*next);
-                }
-            }
-        }
-        order
+        Links::of(self).in_order(self)
     }
 
     /// The name of a job that waits for itself, through others or not.
@@ -217,6 +201,67 @@ impl Workload {
             *before = to.get(*before).copied().unwrap_or(*before);
         }
         self
+    }
+}
+
+/// For each job, those that wait for it, in one piece of memory: workloads may be large.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    /// Where the ones of each job begin; one more at the end.
+    starts: Vec<usize>,
+    waiting: Vec<u32>,
+}
+
+impl Links {
+    pub(crate) fn of(workload: &Workload) -> Self {
+        let count = workload.jobs.len();
+        let mut starts = vec![0; count + 1];
+        for before in workload.jobs.iter().flat_map(|job| &job.after) {
+            if let Some(number) = starts.get_mut(before + 1) {
+                *number += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut waiting = vec![0; sum];
+        for (at, job) in workload.jobs.iter().enumerate() {
+            for before in job.after.iter().filter(|before| **before < count) {
+                let Some(place) = next.get_mut(*before) else { continue };
+                if let Some(slot) = waiting.get_mut(*place) {
+                    *slot = u32::try_from(at).unwrap_or(u32::MAX);
+                }
+                *place += 1;
+            }
+        }
+        Self { starts, waiting }
+    }
+
+    /// Those that wait for a job.
+    pub(crate) fn waiting_for(&self, at: usize) -> &[u32] {
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        range.and_then(|(from, to)| self.waiting.get(*from..*to)).unwrap_or_default()
+    }
+
+    pub(crate) fn in_order(&self, workload: &Workload) -> Vec<usize> {
+        let mut waits: Vec<usize> = workload.jobs.iter().map(|job| job.after.len()).collect();
+        let mut order: Vec<usize> =
+            (0..waits.len()).filter(|at| waits.get(*at) == Some(&0)).collect();
+        let mut at = 0;
+        while let Some(index) = order.get(at).copied() {
+            at += 1;
+            for next in self.waiting_for(index) {
+                let Some(left) = waits.get_mut(*next as usize) else { continue };
+                *left -= 1;
+                if *left == 0 {
+                    order.push(*next as usize);
+                }
+            }
+        }
+        order
     }
 }
 

@@ -1,0 +1,201 @@
+//! What the history and an inventory tell of packages that are to be built.
+//!
+//! Does not know how an estimate is made, nor how it is shown. A history that cannot be read leaves
+//! less to go by, and is told.
+
+use std::path::Path;
+
+use ironwright_core::build::Source;
+use ironwright_core::inventory::{Graph, Language, Summary};
+use ironwright_core::observe::unit::UnitRecord;
+use ironwright_core::plan::{
+    Knowledge, PackageEstimate, PackagePast, PackageQuery, Work, estimate_package, replayed,
+    workload,
+};
+use ironwright_core::units::Bytes;
+use ironwright_history::{History, RunId};
+use ironwright_host::inventory::{Options, crate_directory, read_directory};
+
+use crate::commands::build::package_name;
+use crate::error::CliError;
+use crate::execute::history_path;
+use crate::ui;
+use crate::workspace::Target;
+
+/// Past builds that are looked at.
+const LOOKED_AT: usize = 12;
+/// Units of whatever kind that teach how units of a kind take.
+const TEACHING: u32 = 4000;
+
+/// What was built before.
+pub(crate) struct Past {
+    history: Option<History>,
+}
+
+/// A past build.
+pub(crate) struct PastRun {
+    id: RunId,
+    pub(crate) past: PackagePast,
+}
+
+/// A package with what is expected of it.
+pub(crate) struct Candidate {
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) work: Work,
+    pub(crate) estimate: PackageEstimate,
+    /// What to know of how its units were found.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Past {
+    /// Opens the history, if there is one.
+    pub(crate) fn open() -> Self {
+        let opened = history_path().map(|path| History::open_existing(&path)).transpose();
+        let history = opened.map_err(|error| ui::warn(&format!("nothing is known: {error}")));
+        Self { history: history.ok().flatten().flatten() }
+    }
+
+    /// Builds of a package that ended well, newest first.
+    pub(crate) fn runs(&self, source: &str, package: &str) -> Vec<PastRun> {
+        let mut runs = Vec::new();
+        let Some(history) = &self.history else { return runs };
+        let name = if package.is_empty() { source } else { package };
+        let mut before = RunId::MAX;
+        while let Ok(Some(record)) = history.previous_run(name, before) {
+            before = record.id;
+            runs.push(PastRun { id: record.id, past: PackagePast::of(&record.facts, source) });
+            if runs.len() >= LOOKED_AT {
+                break;
+            }
+        }
+        runs
+    }
+
+    fn units_of(&self, run: &PastRun) -> Vec<UnitRecord> {
+        self.history.as_ref().and_then(|h| h.units_of_run(run.id).ok()).unwrap_or_default()
+    }
+
+    fn newest_units(&self) -> Vec<UnitRecord> {
+        self.history.as_ref().and_then(|h| h.newest_units(TEACHING).ok()).unwrap_or_default()
+    }
+}
+
+/// Estimates every target. `files_only` starts no tool, `offline` fetches nothing.
+pub(crate) fn candidates(
+    targets: &[Target<'_>],
+    threads: f64,
+    files_only: bool,
+    offline: bool,
+) -> Result<Vec<Candidate>, CliError> {
+    let past = Past::open();
+    let runs: Vec<_> = targets
+        .iter()
+        .map(|target| {
+            let name = name(target);
+            (past.runs(&target.source.to_string(), &name), name)
+        })
+        .collect();
+    // Units of these packages first: they may be older than the newest of all.
+    let mut units: Vec<UnitRecord> =
+        runs.iter().flat_map(|(runs, _)| runs.iter().flat_map(|run| past.units_of(run))).collect();
+    units.extend(past.newest_units());
+    newest_first(&mut units);
+    let knowledge = Knowledge::new(&units);
+    let options = Options { files_only, online: !offline };
+    let one = |(target, (runs, name)): (&Target<'_>, (Vec<PastRun>, String))| {
+        candidate(target, &runs, name, &past, &knowledge, threads, options)
+    };
+    targets.iter().zip(runs).map(one).collect()
+}
+
+fn name(target: &Target<'_>) -> String {
+    let directory = match &target.source {
+        Source::Path(path) => std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()),
+        _ => Path::new(".").to_owned(),
+    };
+    let own = target.package.map(|package| package.name.clone());
+    own.unwrap_or_else(|| package_name(&target.source, &directory))
+}
+
+fn newest_first(units: &mut Vec<UnitRecord>) {
+    let identity = |unit: &UnitRecord| (unit.started_unix_us, unit.key.clone(), unit.attempt);
+    units.sort_by_cached_key(|unit| std::cmp::Reverse(identity(unit)));
+    units.dedup_by(|a, b| identity(a) == identity(b));
+}
+
+fn candidate(
+    target: &Target<'_>,
+    runs: &[PastRun],
+    name: String,
+    past: &Past,
+    knowledge: &Knowledge,
+    threads: f64,
+    options: Options,
+) -> Result<Candidate, CliError> {
+    let same = runs.iter().find(|run| run.past.same);
+    let recorded = same.map(|run| replayed(&past.units_of(run), knowledge));
+    let mut notes = Vec::new();
+    let recorded = recorded.filter(|work| !work.estimates.is_empty());
+    let graph = match recorded {
+        Some(_) => None,
+        None => graph(&target.source, options, &mut notes)?,
+    };
+    let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
+    let work = recorded.unwrap_or_else(of_graph);
+    let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
+    let language = language.or_else(|| language_of(&target.source));
+    let estimate = estimate_package(&PackageQuery {
+        past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
+        work: Some(&work).filter(|work| !work.estimates.is_empty()),
+        threads,
+        source_bytes,
+        language,
+    });
+    if estimate.units == 0 {
+        notes.push("its units are not known: it counts as one".to_owned());
+    }
+    Ok(Candidate { name, source: target.source.to_string(), work, estimate, notes })
+}
+
+/// What is compiled of a source, where that can be told without building it.
+fn graph(
+    source: &Source,
+    options: Options,
+    notes: &mut Vec<String>,
+) -> Result<Option<Graph>, CliError> {
+    let inventory = match source {
+        Source::Path(path) => read_directory(path, options)?,
+        Source::Crate { name, version } => {
+            match crate_directory(name, version.as_deref(), options.online) {
+                Ok(directory) => read_directory(&directory, options)?,
+                Err(error) => {
+                    notes.push(error.to_string());
+                    return Ok(None);
+                }
+            }
+        }
+        _ => return Ok(None),
+    };
+    notes.extend(inventory.notes);
+    Ok(Some(inventory.graph))
+}
+
+/// What most packages of a registry are written in.
+const fn language_of(source: &Source) -> Option<Language> {
+    match source {
+        Source::Crate { .. } => Some(Language::Rust),
+        Source::Npm { .. } => Some(Language::Npm),
+        Source::Pypi { .. } => Some(Language::Python),
+        Source::Go { .. } => Some(Language::Go),
+        Source::Nix(_) => Some(Language::Nix),
+        Source::Path(_) => None,
+    }
+}
+
+/// The language of most sources, and the size of all that are compiled.
+fn largest_language(graph: &Graph) -> (Option<Language>, Option<Bytes>) {
+    let summary = Summary::of(graph);
+    let largest = summary.languages.iter().max_by_key(|language| language.compiled.bytes);
+    (largest.map(|language| language.language), Some(summary.compiled.bytes))
+}

@@ -1,0 +1,87 @@
+//! Translation units of a `compile_commands.json`, as CMake, Meson and Bear write it.
+//!
+//! The format is Clang's JSON compilation database. It lists no links. Does not know files beyond
+//! their names.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::words::first_command;
+use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
+use crate::unit::Invocation;
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    directory: PathBuf,
+    file: PathBuf,
+    command: Option<String>,
+    arguments: Option<Vec<String>>,
+    output: Option<String>,
+}
+
+/// The graph of a compilation database. `size` tells how many bytes a file has.
+pub fn parse(
+    file: &str,
+    text: &str,
+    size: &mut dyn FnMut(&Path) -> Option<u64>,
+) -> Result<Graph, InventoryError> {
+    let entries: Vec<Entry> = json(file, text, "a compilation database is made of")?;
+    let mut builder = GraphBuilder::default();
+    for (at, entry) in entries.iter().enumerate() {
+        builder.add(node(at, entry, size));
+    }
+    Ok(builder.finish())
+}
+
+fn node(at: usize, entry: &Entry, size: &mut dyn FnMut(&Path) -> Option<u64>) -> Node {
+    let source = entry.directory.join(&entry.file);
+    // The same source may be compiled several times, with other settings.
+    let place = entry.output.clone().unwrap_or_else(|| format!("{}#{at}", source.display()));
+    let label = source.strip_prefix(&entry.directory).unwrap_or(&source).to_string_lossy();
+    let argv = match (&entry.arguments, &entry.command) {
+        (Some(arguments), _) => arguments.clone(),
+        (None, Some(command)) => first_command(command),
+        (None, None) => Vec::new(),
+    };
+    let id = format!("c:{}", entry.directory.join(place).display());
+    Node::new(Language::CFamily, Kind::TranslationUnit, id, label)
+        .sized(size(&source))
+        .with_command(&Invocation {
+            argv: &argv,
+            cwd: &entry.directory,
+            environment: &[],
+            stdin_is_source: false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn commands_and_arguments_give_the_same_key() {
+        let text = r#"[
+            {"directory": "/src/b", "file": "../a.cc", "command": "/usr/bin/c++ -O2 -DX=\\\"y\\\" -o a.o -c ../a.cc"},
+            {"directory": "/src/b", "file": "../a.cc", "arguments": ["/usr/bin/c++", "-O2", "-DX=\"y\"", "-o", "a.o", "-c", "../a.cc"], "output": "a.o"},
+            {"directory": "/src/b", "file": "gen.c"}
+        ]"#;
+        let graph = parse("compile_commands.json", text, &mut |_| Some(11)).unwrap();
+        assert_eq!(graph.nodes.len(), 3);
+        assert!(graph.nodes[0].key.is_some());
+        assert_eq!(graph.nodes[0].key, graph.nodes[1].key);
+        assert_eq!((graph.nodes[2].key.as_ref(), graph.nodes[2].label.as_str()), (None, "gen.c"));
+        assert_eq!(graph.nodes[1].id, "c:/src/b/a.o");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "\\PC{0,60}", command in "\\PC{0,40}") {
+            let mut none = |_: &Path| None;
+            let _ = parse("f", &text, &mut none);
+            let entry = serde_json::json!([{"directory": "/", "file": "x.c", "command": command}]);
+            prop_assert!(parse("f", &entry.to_string(), &mut none).is_ok());
+        }
+    }
+}

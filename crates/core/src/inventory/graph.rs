@@ -1,0 +1,424 @@
+//! The graph of an inventory: nodes, what each needs, and how they are found by their ids.
+//!
+//! Does not know any build system, nor which order the nodes are built in.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::units::Bytes;
+
+/// Language or build world that a node belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Language {
+    /// Rust, by Cargo.
+    Rust,
+    /// C, C++, CUDA, assembly and what else a compilation database lists.
+    CFamily,
+    /// Go.
+    Go,
+    /// JavaScript and TypeScript, by npm.
+    Npm,
+    /// Python.
+    Python,
+    /// Derivations whose language cannot be told.
+    Nix,
+}
+
+impl Language {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: &'static [Self] =
+        &[Self::Rust, Self::CFamily, Self::Go, Self::Npm, Self::Python, Self::Nix];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::CFamily => "C family",
+            Self::Go => "Go",
+            Self::Npm => "npm",
+            Self::Python => "Python",
+            Self::Nix => "Nix",
+        }
+    }
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A library of one compiler run (a crate).
+    Library,
+    /// A program that one compiler run makes and links (a crate with `main`).
+    Program,
+    /// A library that the compiler loads (a proc macro).
+    ProcMacro,
+    /// A program that is compiled and run before a package.
+    BuildScript,
+    /// One source file that becomes an object file.
+    TranslationUnit,
+    /// An archive of object files.
+    Archive,
+    /// A program or library that is linked from object files.
+    Link,
+    /// A compiler run over the sources of one folder (a Go package).
+    Package,
+    /// A set of packages with one version (a Go module).
+    Module,
+    /// Something fetched that is used as it is (an npm package, a wheel).
+    Dependency,
+    /// A script that a package manager runs when it installs.
+    InstallScript,
+    /// A compiled extension of an interpreter (a native addon, a C extension).
+    Extension,
+    /// The project's own build step (`npm run build`, a wheel's build).
+    Build,
+    /// An interpreter that is built itself (CPython).
+    Interpreter,
+    /// A derivation that compiles something.
+    Derivation,
+    /// A derivation whose result is known before: a download.
+    FixedOutput,
+    /// Files that a command writes without compiling anything.
+    Generated,
+    /// A derivation that unpacks a program that others built.
+    Repackaged,
+    /// A name for several things, which stands between them and what needs them. It is not counted.
+    Group,
+}
+
+impl Kind {
+    /// The name for people, in the plural.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Library => "libraries",
+            Self::Program => "programs",
+            Self::ProcMacro => "proc macros",
+            Self::BuildScript => "build scripts",
+            Self::TranslationUnit => "translation units",
+            Self::Archive => "archives",
+            Self::Link => "links",
+            Self::Package => "packages",
+            Self::Module => "modules",
+            Self::Dependency => "dependencies",
+            Self::InstallScript => "install scripts",
+            Self::Extension => "extensions",
+            Self::Build => "builds",
+            Self::Interpreter => "interpreters",
+            Self::Derivation => "derivations",
+            Self::FixedOutput => "downloads",
+            Self::Generated => "generated files",
+            Self::Repackaged => "repackaged programs",
+            Self::Group => "groups",
+        }
+    }
+
+    /// Whether its size is only the sum of the sizes of what it is made from.
+    pub const fn is_sum(self) -> bool {
+        matches!(self, Self::Archive | Self::Link | Self::Interpreter)
+    }
+
+    /// Whether a thing of this kind is compiled when it is not there already.
+    pub const fn compiles(self) -> bool {
+        !matches!(
+            self,
+            Self::Module
+                | Self::Dependency
+                | Self::FixedOutput
+                | Self::Generated
+                | Self::Repackaged
+                | Self::Group
+        )
+    }
+}
+
+/// One thing of an inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Node {
+    /// Name that no other node of the graph has.
+    pub id: String,
+    /// What it is.
+    pub kind: Kind,
+    /// What a person calls it.
+    pub label: String,
+    /// Language that it is written in.
+    pub language: Language,
+    /// Size of its sources; of what is fetched, for a thing that is not compiled. Absent when
+    /// nobody could tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<Bytes>,
+    /// Package that it belongs to, with its version where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// True when it is not compiled here: it is fetched, unpacked or there already.
+    pub prebuilt: bool,
+    /// The key under which measurements of it are kept, where its command line can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The key of what needs something similar, where its command line can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+}
+
+impl Node {
+    /// A node without size, package and keys.
+    pub fn new(
+        language: Language,
+        kind: Kind,
+        id: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            label: label.into(),
+            language,
+            size_bytes: None,
+            package: None,
+            prebuilt: !kind.compiles(),
+            key: None,
+            family: None,
+        }
+    }
+
+    /// The same with the keys of its command.
+    #[must_use]
+    pub fn with_command(mut self, invocation: &crate::unit::Invocation<'_>) -> Self {
+        if let crate::unit::Kind::Unit(facts) = crate::unit::recognise(invocation) {
+            self.key = Some(facts.key);
+            self.family = Some(facts.family);
+        }
+        self
+    }
+
+    /// The same with a package.
+    #[must_use]
+    pub fn in_package(mut self, package: impl Into<String>) -> Self {
+        self.package = Some(package.into());
+        self
+    }
+
+    /// The same with a size in bytes.
+    #[must_use]
+    pub fn sized(mut self, bytes: Option<u64>) -> Self {
+        self.size_bytes = bytes.map(Bytes);
+        self
+    }
+
+    /// Whether building it runs a compiler.
+    pub const fn is_compiled(&self) -> bool {
+        !self.prebuilt
+    }
+}
+
+/// One node needs another before it can be built. Both are places in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+pub struct Edge {
+    /// What needs.
+    pub from: u32,
+    /// What is needed.
+    pub to: u32,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Graph {
+    /// The things.
+    pub nodes: Vec<Node>,
+    /// What each needs.
+    pub edges: Vec<Edge>,
+}
+
+impl Graph {
+    /// Puts another graph beside this one. Nodes with an id that is here already are not repeated.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        let mut builder = GraphBuilder::from(self);
+        let places: Vec<u32> = other.nodes.into_iter().map(|node| builder.add(node)).collect();
+        let place = |at: u32| places.get(at as usize).copied();
+        for edge in other.edges {
+            if let (Some(from), Some(to)) = (place(edge.from), place(edge.to)) {
+                builder.needs(from, to);
+            }
+        }
+        builder.finish()
+    }
+
+    /// Only what the nodes that are wanted need, near or far, and they themselves.
+    #[must_use]
+    pub fn needed_by(self, wanted: impl Fn(&Node) -> bool) -> Self {
+        let needs = self.needs();
+        let is_wanted = |(at, node)| wanted(node).then(|| u32::try_from(at).ok()).flatten();
+        let mut queue: Vec<u32> = self.nodes.iter().enumerate().filter_map(is_wanted).collect();
+        let mut kept = vec![false; self.nodes.len()];
+        while let Some(at) = queue.pop() {
+            let Some(seen) = kept.get_mut(at as usize) else { continue };
+            if !std::mem::replace(seen, true) {
+                queue.extend(needs.get(at as usize).into_iter().flatten());
+            }
+        }
+        self.filtered(&kept)
+    }
+
+    fn filtered(self, kept: &[bool]) -> Self {
+        let mut places: Vec<Option<u32>> = Vec::with_capacity(kept.len());
+        let mut next = 0;
+        for kept in kept {
+            places.push(kept.then_some(next));
+            next += u32::from(*kept);
+        }
+        let place = |at: u32| places.get(at as usize).copied().flatten();
+        let edges = self
+            .edges
+            .iter()
+            .filter_map(|edge| Some(Edge { from: place(edge.from)?, to: place(edge.to)? }));
+        let edges = edges.collect();
+        let nodes = self.nodes.into_iter().zip(kept).filter(|(_, kept)| **kept);
+        Self { nodes: nodes.map(|(node, _)| node).collect(), edges }
+    }
+
+    /// For each node, the places of what it needs, in order.
+    pub fn needs(&self) -> Vec<Vec<u32>> {
+        let mut needs = vec![Vec::new(); self.nodes.len()];
+        for edge in &self.edges {
+            if let Some(of) = needs.get_mut(edge.from as usize) {
+                of.push(edge.to);
+            }
+        }
+        needs
+    }
+}
+
+/// A graph that grows.
+#[derive(Debug, Default)]
+pub struct GraphBuilder {
+    graph: Graph,
+    places: HashMap<Box<str>, u32, BuildHasherDefault<IdHasher>>,
+}
+
+impl From<Graph> for GraphBuilder {
+    fn from(graph: Graph) -> Self {
+        let mut builder = Self::default();
+        for node in graph.nodes {
+            builder.add(node);
+        }
+        builder.graph.edges = graph.edges;
+        builder
+    }
+}
+
+impl GraphBuilder {
+    /// Adds a node and gives its place; that of the node that has its id already, where there is one.
+    pub fn add(&mut self, node: Node) -> u32 {
+        if let Some(place) = self.places.get(node.id.as_str()) {
+            return *place;
+        }
+        let place = u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX);
+        self.places.insert(node.id.as_str().into(), place);
+        self.graph.nodes.push(node);
+        place
+    }
+
+    /// Where the node of an id stands.
+    pub fn place(&self, id: &str) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
+    /// A node, to be changed; its id must stay.
+    pub fn node_mut(&mut self, place: u32) -> Option<&mut Node> {
+        self.graph.nodes.get_mut(place as usize)
+    }
+
+    /// Says that one node needs another. A node does not need itself.
+    pub fn needs(&mut self, from: u32, to: u32) {
+        if from != to {
+            self.graph.edges.push(Edge { from, to });
+        }
+    }
+
+    /// The graph, its edges in order and without repetitions.
+    pub fn finish(mut self) -> Graph {
+        self.graph.edges.sort_unstable();
+        self.graph.edges.dedup();
+        self.graph
+    }
+}
+
+/// A quick hash for ids: they are long, similar, and nobody's to choose but the user's own.
+///
+/// Eight bytes a step, multiplied and rotated as in the hash that rustc uses for itself
+/// (<https://github.com/rust-lang/rustc-hash>).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+impl IdHasher {
+    const fn step(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.step(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        for (into, byte) in last.iter_mut().zip(rest) {
+            *into = *byte;
+        }
+        self.step(u64::from_le_bytes(last) ^ (bytes.len() as u64).rotate_left(56));
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes the low bits, which a multiplication mixes least.
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str) -> Node {
+        Node::new(Language::Rust, Kind::Library, id, id)
+    }
+
+    fn pair(a: &str, b: &str) -> Graph {
+        let mut builder = GraphBuilder::default();
+        let (a, b) = (builder.add(node(a)), builder.add(node(b)));
+        builder.needs(a, b);
+        builder.needs(a, b);
+        builder.needs(a, a);
+        builder.finish()
+    }
+
+    #[test]
+    fn an_edge_is_kept_once_and_never_to_itself() {
+        assert_eq!(pair("a", "b").edges, [Edge { from: 0, to: 1 }]);
+    }
+
+    #[test]
+    fn merging_joins_what_has_the_same_id() {
+        let merged = pair("a", "b").merged(pair("b", "c"));
+        let ids: Vec<_> = merged.nodes.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert_eq!(merged.needs(), [vec![1], vec![2], vec![]]);
+    }
+
+    #[test]
+    fn what_nobody_wants_goes() {
+        let graph = pair("a", "b").merged(pair("c", "d")).needed_by(|node| node.id == "c");
+        let ids: Vec<_> = graph.nodes.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!((ids, graph.edges), (vec!["c", "d"], vec![Edge { from: 0, to: 1 }]));
+    }
+
+    #[test]
+    fn what_is_fetched_is_prebuilt_from_the_start() {
+        assert!(Node::new(Language::Nix, Kind::FixedOutput, "x", "x").prebuilt);
+        assert!(node("a").is_compiled());
+    }
+}

@@ -1,0 +1,88 @@
+//! Python projects with and without something to compile.
+//!
+//! Does not run Python.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn extension_of(pyproject: &str, setup: Option<&str>) -> Option<(String, Language)> {
+    let texts = Texts {
+        pyproject: Some(("pyproject.toml", pyproject)),
+        setup,
+        folder: "here",
+        native_bytes: Some(3),
+    };
+    let graph = project(&texts).unwrap();
+    let found = graph.nodes.iter().find(|node| node.kind == Kind::Extension)?;
+    Some((found.label.clone(), found.language))
+}
+
+#[test]
+fn extensions_are_told_by_backend_setup_and_requirements() {
+    let maturin = "[build-system]\nrequires = [\"maturin>=1\"]\nbuild-backend = \"maturin\"\n[project]\nname = \"fast\"\n";
+    assert_eq!(extension_of(maturin, None), Some(("fast".to_owned(), Language::Rust)));
+    let setup = "from setuptools import Extension\nsetup(ext_modules=[Extension('a', ['a.c'])])\n";
+    assert_eq!(extension_of("", Some(setup)), Some(("here".to_owned(), Language::CFamily)));
+    assert_eq!(extension_of("", Some("# Extension('a')\nsetup()\n")), None);
+    let cython = "[build-system]\nrequires = [\"setuptools\", \"Cython >= 3\"]\n";
+    assert_eq!(extension_of(cython, None), Some(("here".to_owned(), Language::CFamily)));
+    let declared = "[[tool.setuptools.ext-modules]]\nname = \"a.b\"\nsources = [\"b.c\"]\n";
+    assert_eq!(extension_of(declared, None), Some(("a.b".to_owned(), Language::CFamily)));
+}
+
+#[test]
+fn a_project_without_extensions_compiles_nothing() {
+    let pure = "[project]\nname = \"pure\"\nversion = \"1.0\"\ndependencies = [\"Requests[x] >= 2; python_version > '3'\", \"b == 1.5\"]\n";
+    let texts = Texts { pyproject: Some(("p", pure)), ..Texts::default() };
+    let graph = project(&texts).unwrap();
+    assert!(graph.nodes.iter().all(|node| node.prebuilt));
+    let packages: Vec<_> = graph.nodes.iter().filter_map(|n| n.package.as_deref()).collect();
+    assert_eq!(packages, ["pure-1.0", "requests", "b-1.5"]);
+    assert_eq!(graph.needs()[0], [1, 2]);
+}
+
+#[test]
+fn requirements_leave_out_options() {
+    let graph = requirements("-r other.txt\n# no\na==1.0 # yes\n--hash=x\nB_c>=2 ; x\n\n");
+    let packages: Vec<_> = graph.nodes.iter().filter_map(|n| n.package.as_deref()).collect();
+    assert_eq!(packages, ["a-1.0", "b-c"]);
+}
+
+#[test]
+fn what_has_no_wheel_is_built() {
+    let uv = "[[package]]\nname = \"a\"\nversion = \"1\"\nsdist = { url = \"a.tar.gz\", size = 7 }\ndependencies = [{ name = \"b\" }]\n\
+        [[package]]\nname = \"b\"\nversion = \"2\"\nwheels = [{ url = \"b.whl\", size = 5 }]\n";
+    let graph = lock("uv.lock", uv).unwrap();
+    let shown: Vec<_> = graph.nodes.iter().map(|n| (n.kind, n.size_bytes.map(|b| b.0))).collect();
+    assert_eq!(shown, [(Kind::Build, Some(7)), (Kind::Dependency, Some(5))]);
+    assert_eq!(graph.needs()[0], [1]);
+    let poetry = "[[package]]\nname = \"a\"\nversion = \"1\"\nfiles = [{file = \"a.tar.gz\", hash = \"x\"}]\n[package.dependencies]\nb = \"*\"\n\
+        [[package]]\nname = \"b\"\nversion = \"1\"\nfiles = [{file = \"b-py3.whl\", hash = \"x\"}]\n";
+    let graph = lock("poetry.lock", poetry).unwrap();
+    let kinds: Vec<_> = graph.nodes.iter().map(|n| n.kind).collect();
+    assert_eq!((kinds, graph.edges.len()), (vec![Kind::Build, Kind::Dependency], 1));
+}
+
+#[test]
+fn cpython_tells_its_version() {
+    let text = "#define PY_VERSION_HEX 1\n#define PY_VERSION      \t\"3.13.1\"\n";
+    assert_eq!(cpython(text, Some(1)).package.as_deref(), Some("cpython-3.13.1"));
+    assert_eq!(cpython("", None).label, "cpython");
+}
+
+#[test]
+fn a_mistake_tells_its_line() {
+    let texts =
+        Texts { pyproject: Some(("pyproject.toml", "[project]\nname = 3\n")), ..Texts::default() };
+    let error = project(&texts).unwrap_err().to_string();
+    assert!(error.starts_with("pyproject.toml:2: not a pyproject.toml"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "\\PC{0,60}") {
+        let texts = Texts { pyproject: Some(("p", &text)), setup: Some(&text), ..Texts::default() };
+        let _ = (project(&texts).is_ok(), lock("f", &text).is_ok(), requirements(&text), cpython(&text, None));
+    }
+}

@@ -1,0 +1,142 @@
+//! Kinds of units that take alike: a language and a kind of step.
+//!
+//! Does not know how much any of them takes.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::inventory::{Kind, Language, Node};
+use crate::observe::unit::UnitRecord;
+
+/// A language with a kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// A crate that is compiled to a library or a proc macro.
+    RustLibrary,
+    /// A crate that is compiled and linked to a program.
+    RustProgram,
+    /// A build script.
+    RustBuildScript,
+    /// A C file, or assembly.
+    C,
+    /// A C++ file.
+    Cxx,
+    /// CUDA.
+    Cuda,
+    /// Objects that are linked or archived.
+    Link,
+    /// A Go package.
+    GoPackage,
+    /// A Go program that is linked.
+    GoLink,
+    /// A script of a package manager, or an extension that it builds.
+    Script,
+    /// A whole program in one: an interpreter, a derivation.
+    Whole,
+    /// Nothing that compiles.
+    Nothing,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::RustLibrary,
+        Self::RustProgram,
+        Self::RustBuildScript,
+        Self::C,
+        Self::Cxx,
+        Self::Cuda,
+        Self::Link,
+        Self::GoPackage,
+        Self::GoLink,
+        Self::Script,
+        Self::Whole,
+        Self::Nothing,
+    ];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RustLibrary => "Rust libraries",
+            Self::RustProgram => "Rust programs",
+            Self::RustBuildScript => "build scripts",
+            Self::C => "C files",
+            Self::Cxx => "C++ files",
+            Self::Cuda => "CUDA files",
+            Self::Link => "links",
+            Self::GoPackage => "Go packages",
+            Self::GoLink => "Go links",
+            Self::Script => "scripts",
+            Self::Whole => "whole packages",
+            Self::Nothing => "files",
+        }
+    }
+
+    /// The class of a node.
+    pub fn of_node(node: &Node) -> Self {
+        if node.prebuilt {
+            return Self::Nothing;
+        }
+        match (node.language, node.kind) {
+            (_, Kind::Derivation | Kind::Interpreter) => Self::Whole,
+            (_, Kind::InstallScript | Kind::Extension | Kind::Build) => Self::Script,
+            (Language::Go, Kind::Link | Kind::Program) => Self::GoLink,
+            (Language::Go, _) => Self::GoPackage,
+            (Language::Rust, Kind::Program) => Self::RustProgram,
+            (Language::Rust, Kind::BuildScript) => Self::RustBuildScript,
+            (Language::Rust, _) => Self::RustLibrary,
+            (_, Kind::Link | Kind::Archive) => Self::Link,
+            (_, Kind::TranslationUnit) => Self::of_source(&node.label),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The class of a unit that ran.
+    pub fn of_record(record: &UnitRecord) -> Self {
+        let words: Vec<&str> = record.key.split(' ').take(3).collect();
+        let is = |word: &str| words.contains(&word);
+        match record.tool.as_str() {
+            "rustc" | "clippy-driver" | "rustdoc" if is("build-script") => Self::RustBuildScript,
+            "rustc" | "clippy-driver" | "rustdoc" if is("bin") || is("test") => Self::RustProgram,
+            "rustc" | "clippy-driver" | "rustdoc" => Self::RustLibrary,
+            "go compile" | "go asm" => Self::GoPackage,
+            "go link" => Self::GoLink,
+            "nvcc" | "cicc" | "ptxas" => Self::Cuda,
+            "node" | "esbuild" => Self::Script,
+            _ if is("link") => Self::Link,
+            _ if is("c++") => Self::Cxx,
+            _ => Self::of_source(&record.label),
+        }
+    }
+
+    /// By the ending of a source file.
+    fn of_source(label: &str) -> Self {
+        let ending = label.rsplit('.').next().unwrap_or_default();
+        match ending {
+            "cc" | "cpp" | "cxx" | "C" | "c++" | "hpp" | "mm" | "ixx" | "cppm" => Self::Cxx,
+            "cu" => Self::Cuda,
+            _ => Self::C,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_and_kinds_tell_the_class() {
+        let unit = |label: &str| {
+            Class::of_node(&Node::new(Language::CFamily, Kind::TranslationUnit, label, label))
+        };
+        assert_eq!(
+            (unit("a.c"), unit("b/a.cpp"), unit("k.cu")),
+            (Class::C, Class::Cxx, Class::Cuda)
+        );
+        let go = Node::new(Language::Go, Kind::Package, "net/http", "net/http");
+        assert_eq!(Class::of_node(&go), Class::GoPackage);
+        let fetched = Node::new(Language::Nix, Kind::FixedOutput, "x", "x");
+        assert_eq!(Class::of_node(&fetched), Class::Nothing);
+    }
+}

@@ -1,0 +1,422 @@
+//! What a package is expected to take: from its own past runs, else from its units.
+//!
+//! Does not know where runs are kept, nor what a unit is made of.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::band::Band;
+use super::schedule::{ENDLESS, Runner};
+use super::tier::{Tier, TierLimits};
+use super::unit::{Basis, UnitEstimate};
+use super::work::Work;
+use crate::govern::simulate::Rule;
+use crate::inventory::Language;
+use crate::observe::{RunFacts, summarise};
+use crate::units::Bytes;
+
+/// What a past run of a package took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PackagePast {
+    /// The very same source, version included.
+    pub same: bool,
+    /// It ended well. One that did not shows only that at least so much is wanted.
+    pub complete: bool,
+    /// Seconds from start to end.
+    pub wall_seconds: f64,
+    /// Processor seconds.
+    pub cpu_seconds: f64,
+    /// Largest memory of the tree.
+    pub peak: Bytes,
+    /// Threads that it could use.
+    pub threads: u32,
+    /// Size of what it left on disk, where somebody measured it.
+    pub disk: Option<Bytes>,
+}
+
+impl PackagePast {
+    /// Of a run, for whoever wants to build `source`.
+    pub fn of(facts: &RunFacts, source: &str) -> Self {
+        let summary = summarise(facts);
+        Self {
+            same: facts.source.as_deref() == Some(source),
+            complete: summary.exit_code == 0 && !facts.steps.is_empty(),
+            wall_seconds: summary.wall.as_secs_f64(),
+            cpu_seconds: summary.cpu.as_secs_f64(),
+            peak: summary.peak_tree,
+            threads: facts.threads,
+            disk: None,
+        }
+    }
+}
+
+/// What is asked about a package.
+#[derive(Clone, Copy, Debug)]
+pub struct PackageQuery<'a> {
+    /// Its past runs, newest first.
+    pub past: &'a [PackagePast],
+    /// Its units, where they are known.
+    pub work: Option<&'a Work>,
+    /// Threads that it may use.
+    pub threads: f64,
+    /// Size of its sources.
+    pub source_bytes: Option<Bytes>,
+    /// Language of most of it.
+    pub language: Option<Language>,
+}
+
+/// Memory at a parallelism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AtThreads {
+    /// Units at a time.
+    pub threads: u32,
+    /// Peak.
+    pub peak: Bytes,
+}
+
+/// What a package is expected to take.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PackageEstimate {
+    /// Largest memory of its process tree, when all threads start units.
+    pub peak: Band<Bytes>,
+    /// The same with 1, 2, 4, … units at a time.
+    pub peak_by_threads: Vec<AtThreads>,
+    /// Its largest unit; below this it cannot be built.
+    pub largest_unit: Band<Bytes>,
+    /// Seconds of its longest unit in the worst case.
+    pub longest_unit_seconds: f64,
+    /// Processor seconds.
+    pub cpu_seconds: Band<f64>,
+    /// Seconds from start to end.
+    pub wall_seconds: Band<f64>,
+    /// What it leaves on disk; absent when neither history nor sources tell.
+    pub disk: Option<Band<Bytes>>,
+    /// Units, where they are known.
+    pub units: usize,
+    /// What this rests on.
+    pub basis: Basis,
+    /// How sure the peak is, from 0 to 1: one half for a band whose ends are a factor of two apart.
+    pub confidence: f64,
+}
+
+/// Deviation of peaks and of times between two runs of the same, before any was compared.
+const NOISE: (f64, f64) = (0.08, 0.15);
+/// Runs that this counts for.
+const PRIOR: f64 = 2.0;
+/// Deviation that another version adds.
+const UNLIKE: f64 = 0.25;
+/// Deviation that another number of threads adds.
+const OTHER_THREADS: f64 = 0.3;
+/// Weight of a run of another version.
+const OTHER_VERSION: f64 = 0.25;
+/// Weight of a run against the next newer one.
+const DECAY: f64 = 0.85;
+/// What the build tool and the shells around its compilers hold.
+const TOOL: Bytes = Bytes::mib(48);
+/// Deviation of a peak that a schedule made of units, beside that of the units: which of them meet.
+const MEETING: f64 = 0.2;
+/// What an incomplete run wanted beyond what was seen.
+const BEYOND_SEEN: f64 = 1.25;
+/// Deviation of disk space by the size of sources.
+const DISK: f64 = 0.5;
+/// MiB and seconds of a package of which only the language is known: round numbers, with a deviation
+/// that leaves a factor of seven on either side.
+const fn unknown_of(language: Option<Language>) -> (f64, f64) {
+    match language {
+        Some(Language::Rust) => (400.0, 90.0),
+        Some(Language::Go) => (250.0, 40.0),
+        Some(Language::Npm) => (300.0, 30.0),
+        Some(Language::Python) => (200.0, 40.0),
+        Some(Language::CFamily) => (500.0, 120.0),
+        Some(Language::Nix) | None => (600.0, 120.0),
+    }
+}
+
+/// Deviation of the logarithm of a peak of which only the language is known; times half again.
+const UNKNOWN: f64 = 1.0;
+
+/// Estimates a package.
+pub fn estimate_package(query: &PackageQuery<'_>) -> PackageEstimate {
+    let mut estimate =
+        query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query.threads));
+    of_past(query, &mut estimate);
+    estimate.confidence = estimate.peak.numbers().confidence();
+    estimate.disk = disk(query);
+    estimate
+}
+
+impl PackageEstimate {
+    /// The tier of the most that is expected.
+    pub fn tier(&self, limits: &TierLimits) -> Tier {
+        limits.tier(self.peak.max)
+    }
+
+    /// The whole package as one unit, for schedules of what has no known parts.
+    pub fn whole(&self) -> UnitEstimate {
+        let busy = self.cpu_seconds.expected / self.wall_seconds.expected.max(1e-3);
+        UnitEstimate {
+            peak: self.peak,
+            cpu_seconds: self.cpu_seconds,
+            wall_seconds: self.wall_seconds,
+            threads: busy.clamp(1.0, 4096.0),
+            basis: self.basis,
+            confidence: self.confidence,
+        }
+    }
+}
+
+fn unknown(language: Option<Language>) -> PackageEstimate {
+    let (mib, seconds) = unknown_of(language);
+    let peak = Band::around(mib * 1024.0 * 1024.0, UNKNOWN);
+    let seconds = Band::around(seconds, UNKNOWN * 1.5);
+    PackageEstimate {
+        peak: peak.bytes(),
+        peak_by_threads: Vec::new(),
+        largest_unit: peak.bytes(),
+        longest_unit_seconds: seconds.max,
+        cpu_seconds: seconds,
+        wall_seconds: seconds,
+        disk: None,
+        units: 0,
+        basis: Basis::Cold,
+        confidence: 0.0,
+    }
+}
+
+/// From its units, by the simulator.
+fn of_units(work: &Work, threads: f64) -> PackageEstimate {
+    let largest = work.estimates.iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
+    let largest = largest.unwrap_or_default();
+    let runner = Runner::new(&work.workload);
+    let at = |threads: u32| {
+        let outcome = runner.run(ENDLESS, f64::from(threads), Rule::Make(threads));
+        (outcome.peak.saturating_add(TOOL), outcome.makespan.as_secs_f64())
+    };
+    let steps: Vec<(u32, (Bytes, f64))> = doubling(threads).map(|n| (n, at(n))).collect();
+    let (peak, wall) = steps.last().map_or((TOOL, 0.0), |(_, figures)| *figures);
+    let deviation = largest.numbers().deviation().hypot(MEETING);
+    let cpu: f64 = work.estimates.iter().map(|unit| unit.cpu_seconds.expected).sum();
+    let time = time_deviation(work);
+    PackageEstimate {
+        peak: Band::around(peak.0 as f64, deviation).bytes(),
+        peak_by_threads: steps
+            .iter()
+            .map(|(threads, (peak, _))| AtThreads { threads: *threads, peak: *peak })
+            .collect(),
+        largest_unit: largest,
+        longest_unit_seconds: work
+            .estimates
+            .iter()
+            .map(|unit| unit.wall_seconds.max)
+            .fold(0.0, f64::max),
+        cpu_seconds: Band::around(cpu, time),
+        wall_seconds: Band::around(wall.max(0.1), time.hypot(NOISE.1)),
+        disk: None,
+        units: work.estimates.len(),
+        basis: rests_on(work),
+        confidence: 0.0,
+    }
+}
+
+/// 1, 2, 4, … and the number itself.
+fn doubling(threads: f64) -> impl Iterator<Item = u32> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let all = threads.max(1.0).round() as u32;
+    let powers = std::iter::successors(Some(1_u32), |n| n.checked_mul(2));
+    powers.take_while(move |n| *n < all).chain([all])
+}
+
+/// Half of the error of units is one that they share.
+fn time_deviation(work: &Work) -> f64 {
+    let weight = |of: fn(f64, f64) -> f64| -> f64 {
+        let units = work.estimates.iter().map(|unit| unit.cpu_seconds);
+        units.map(|cpu| of(cpu.expected, cpu.deviation())).sum()
+    };
+    let total = weight(|seconds, _| seconds).max(1e-9);
+    let shared = weight(|seconds, deviation| seconds * deviation) / total;
+    let own = weight(|seconds, deviation| (seconds * deviation).powi(2)).sqrt() / total;
+    (shared * 0.5).hypot(own)
+}
+
+/// What its units rest on: their own past where any has one, else the largest of the rest.
+fn rests_on(work: &Work) -> Basis {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let is_measured = |basis: Basis| matches!(basis, Basis::Measured(_) | Basis::Other(_));
+    let measured = work.estimates.iter().filter(|unit| is_measured(unit.basis)).count();
+    if measured > 0 {
+        return Basis::Units(number(measured), number(work.estimates.len()));
+    }
+    let seconds = |unit: &&UnitEstimate| unit.cpu_seconds.expected;
+    let largest = work.estimates.iter().max_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    largest.map_or(Basis::Cold, |unit| unit.basis)
+}
+
+/// Takes in past runs of the whole, which know more than all units: what meets what, and the tool.
+fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
+    let good: Vec<&PackagePast> = query.past.iter().filter(|run| run.complete).collect();
+    let grown = query
+        .past
+        .iter()
+        .take_while(|run| !run.complete)
+        .map(|run| run.peak.scaled(BEYOND_SEEN))
+        .max()
+        .unwrap_or_default();
+    if good.is_empty() {
+        estimate.peak.expected = estimate.peak.expected.max(grown);
+        estimate.peak.max = estimate.peak.max.max(grown);
+        return;
+    }
+    let same = good.iter().filter(|run| run.same).count();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    estimate.basis =
+        if same > 0 { Basis::Measured(count(same)) } else { Basis::Other(count(good.len())) };
+    let weights = weights(&good);
+    let threads_differ =
+        good.first().is_some_and(|run| (f64::from(run.threads) - query.threads).abs() > 0.5);
+    let mut extra = if same > 0 { 0.0 } else { UNLIKE };
+    if threads_differ {
+        extra = f64::hypot(extra, OTHER_THREADS);
+    }
+    let band = |of: fn(&PackagePast) -> f64, noise| {
+        let values: Vec<f64> = good.iter().map(|run| of(run)).collect();
+        weighted(&values, &weights, noise, extra)
+    };
+    let mut peak = band(|run| run.peak.0 as f64, NOISE.0).bytes();
+    peak.expected = peak.expected.max(grown);
+    peak.max = peak.max.max(grown);
+    scale(&mut estimate.peak_by_threads, peak.expected);
+    estimate.peak = peak;
+    estimate.cpu_seconds = band(|run| run.cpu_seconds, NOISE.1);
+    estimate.wall_seconds = band(|run| run.wall_seconds, NOISE.1);
+    if estimate.units == 0 {
+        estimate.largest_unit = peak;
+        estimate.longest_unit_seconds = estimate.wall_seconds.max;
+    }
+}
+
+/// Newer runs of the same version count most.
+fn weights(runs: &[&PackagePast]) -> Vec<f64> {
+    let any_same = runs.iter().any(|run| run.same);
+    let fades = std::iter::successors(Some(1.0), |weight| Some(weight * DECAY));
+    let weight = |(run, fade): (&&PackagePast, f64)| {
+        if any_same && !run.same { fade * OTHER_VERSION } else { fade }
+    };
+    runs.iter().zip(fades).map(weight).collect()
+}
+
+fn weighted(values: &[f64], weights: &[f64], noise: f64, extra: f64) -> Band<f64> {
+    let logs: Vec<f64> = values.iter().map(|value| value.max(1e-3).ln()).collect();
+    let total: f64 = weights.iter().sum::<f64>().max(1e-9);
+    let mean = logs.iter().zip(weights).map(|(log, w)| log * w).sum::<f64>() / total;
+    let squares: f64 = logs.iter().zip(weights).map(|(log, w)| w * (log - mean).powi(2)).sum();
+    let freedom = (total - 1.0).max(0.0);
+    let variance = (squares + PRIOR * noise * noise) / (freedom + PRIOR);
+    Band::around(mean.exp(), (variance * (1.0 + 1.0 / total)).sqrt().hypot(extra))
+}
+
+/// The curve over threads keeps its form and ends at what was measured.
+fn scale(curve: &mut [AtThreads], measured: Bytes) {
+    let Some(last) = curve.last().map(|at| at.peak.0 as f64).filter(|last| *last > 0.0) else {
+        return;
+    };
+    for at in curve {
+        at.peak = at.peak.scaled(measured.0 as f64 / last);
+    }
+}
+
+/// Bytes on disk for a byte of source: objects, debug information and what is linked from them, of
+/// release builds.
+const fn disk_factor(language: Option<Language>) -> f64 {
+    match language {
+        Some(Language::Rust) => 10.0,
+        Some(Language::CFamily | Language::Npm) => 3.0,
+        Some(Language::Go) => 4.0,
+        Some(Language::Python | Language::Nix) | None => 5.0,
+    }
+}
+
+fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
+    let known: Vec<f64> = query
+        .past
+        .iter()
+        .filter(|r| r.complete)
+        .filter_map(|r| r.disk)
+        .map(|d| d.0 as f64)
+        .collect();
+    if !known.is_empty() {
+        let weights = vec![1.0; known.len()];
+        return Some(weighted(&known, &weights, NOISE.0, 0.0).bytes());
+    }
+    let source = query.source_bytes?.0 as f64;
+    Some(Band::around(source * disk_factor(query.language), DISK).bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(same: bool, complete: bool, mib: u64, seconds: f64) -> PackagePast {
+        PackagePast {
+            same,
+            complete,
+            wall_seconds: seconds,
+            cpu_seconds: seconds * 1.5,
+            peak: Bytes::mib(mib),
+            threads: 4,
+            disk: None,
+        }
+    }
+
+    fn of(past: &[PackagePast]) -> PackageEstimate {
+        estimate_package(&PackageQuery {
+            past,
+            work: None,
+            threads: 4.0,
+            source_bytes: Some(Bytes::mib(2)),
+            language: Some(Language::Rust),
+        })
+    }
+
+    #[test]
+    fn bands_narrow_with_evidence() {
+        let one = of(&[past(true, true, 500, 60.0)]);
+        let many = of(&[past(true, true, 500, 60.0); 6]);
+        assert_eq!((one.basis, many.basis), (Basis::Measured(1), Basis::Measured(6)));
+        assert!(many.confidence > one.confidence && one.confidence > of(&[]).confidence);
+        assert!(many.wall_seconds.max < one.wall_seconds.max);
+        assert!(one.peak.min < Bytes::mib(500) && one.peak.max > Bytes::mib(500));
+    }
+
+    #[test]
+    fn other_versions_count_less() {
+        let mixed = of(&[past(false, true, 900, 60.0), past(true, true, 500, 60.0)]);
+        assert!(mixed.peak.expected < Bytes::mib(600), "{mixed:?}");
+        let other = of(&[past(false, true, 500, 60.0)]);
+        assert_eq!(other.basis, Basis::Other(1));
+        assert!(other.confidence < of(&[past(true, true, 500, 60.0)]).confidence);
+    }
+
+    #[test]
+    fn a_failure_never_teaches_a_low_peak() {
+        assert_eq!(of(&[past(true, false, 10, 1.0)]).peak, of(&[]).peak);
+        let low = of(&[past(true, false, 10, 1.0), past(true, true, 500, 60.0)]);
+        assert_eq!(low.peak, of(&[past(true, true, 500, 60.0)]).peak);
+        let grown = of(&[past(true, false, 800, 1.0), past(true, true, 500, 60.0)]);
+        assert!(grown.peak.expected >= Bytes::mib(1000));
+    }
+
+    #[test]
+    fn disk_follows_from_sources_until_it_is_measured() {
+        assert!(of(&[]).disk.unwrap().expected >= Bytes::mib(19));
+        let mut run = past(true, true, 500, 60.0);
+        run.disk = Some(Bytes::mib(300));
+        let disk = of(&[run]).disk.unwrap();
+        assert!(disk.min > Bytes::mib(200) && disk.max < Bytes::mib(400));
+    }
+
+    #[test]
+    fn parallelism_is_asked_at_powers_of_two() {
+        assert_eq!(doubling(6.0).collect::<Vec<_>>(), [1, 2, 4, 6]);
+        assert_eq!(doubling(0.0).collect::<Vec<_>>(), [1]);
+    }
+}

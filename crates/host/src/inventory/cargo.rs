@@ -1,0 +1,136 @@
+//! Crates of a Cargo project: `cargo metadata` where Cargo answers, else `Cargo.lock`.
+//!
+//! Cargo is asked so that it writes nothing into the project. Does not know what the answer means.
+
+use std::path::{Path, PathBuf};
+
+use ironwright_core::inventory::Graph;
+use ironwright_core::inventory::cargo::{self, Release};
+
+use super::sizes::Sizes;
+use super::tool::ask;
+use super::{Found, Options, ReadError, shown, text};
+
+pub(super) fn read(
+    project: &Path,
+    options: Options,
+    sizes: &mut Sizes,
+) -> Result<Found, ReadError> {
+    let lock_path = project.join("Cargo.lock");
+    let lock = text(&lock_path)?;
+    let manifest_path = project.join("Cargo.toml");
+    let manifest = text(&manifest_path)?.unwrap_or_default();
+    let release = Release::parse(&shown(&manifest_path), &manifest)?;
+    let answer = if options.files_only {
+        Err("Cargo was not asked".to_owned())
+    } else {
+        metadata(project, lock.is_some(), options.online)
+    };
+    let why_not = match answer {
+        Ok(answer) => {
+            let size = &mut |path: &Path| sizes.of(path);
+            let graph = cargo::metadata("cargo metadata", &answer, &release, size)?;
+            let note = lock.is_none().then(|| {
+                format!(
+                    "{}: without Cargo.lock only the project's own crates are known",
+                    shown(project)
+                )
+            });
+            return Ok(Found::new(graph, "cargo metadata").noted(note));
+        }
+        Err(why_not) => why_not,
+    };
+    match lock {
+        Some(lock) => {
+            let graph = cargo::lock(&shown(&lock_path), &lock)?;
+            let note = format!(
+                "{}: crates of every platform, without features and sizes, because {why_not}",
+                shown(&lock_path)
+            );
+            Ok(Found::new(graph, "Cargo.lock").noted(Some(note)))
+        }
+        None => Ok(Found::new(Graph::default(), "nothing")
+            .noted(Some(format!("{}: nothing is known: {why_not}", shown(project))))),
+    }
+}
+
+/// Cargo writes a missing `Cargo.lock` unless it may not look at dependencies at all.
+fn metadata(project: &Path, is_locked: bool, online: bool) -> Result<String, String> {
+    let triple = ask("rustc", &["-vV"], project, &[])?;
+    let triple = triple.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let mut arguments = vec!["metadata", "--format-version", "1", "--filter-platform", triple];
+    arguments.push(if is_locked { "--locked" } else { "--no-deps" });
+    if !online {
+        arguments.push("--offline");
+    }
+    ask("cargo", &arguments, project, &[])
+}
+
+/// Why the sources of a crate cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Files of the question to Cargo could not be written.
+    #[error("cannot prepare to fetch {name}: {error}")]
+    Scratch {
+        /// The crate.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Cargo could not fetch it.
+    #[error("cannot fetch {name}: {message}")]
+    Cargo {
+        /// The crate.
+        name: String,
+        /// What Cargo says.
+        message: String,
+    },
+}
+
+/// The directory where Cargo keeps the sources of a crate, which are fetched when `online`.
+pub fn crate_directory(
+    name: &str,
+    version: Option<&str>,
+    online: bool,
+) -> Result<PathBuf, FetchError> {
+    let scratch = |error| FetchError::Scratch { name: name.to_owned(), error };
+    let directory = tempfile::tempdir().map_err(scratch)?;
+    let wanted = version.map_or_else(|| "*".to_owned(), |version| format!("={version}"));
+    let manifest = format!(
+        "[package]\nname = \"ironwright-inventory\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [workspace]\n[dependencies]\n{name} = {}\n",
+        toml_text(&wanted)
+    );
+    std::fs::write(directory.path().join("Cargo.toml"), manifest).map_err(scratch)?;
+    std::fs::create_dir(directory.path().join("src")).map_err(scratch)?;
+    std::fs::write(directory.path().join("src/lib.rs"), "").map_err(scratch)?;
+    let mut arguments = vec!["metadata", "--format-version", "1"];
+    if !online {
+        arguments.push("--offline");
+    }
+    let failed =
+        |message: &str| FetchError::Cargo { name: name.to_owned(), message: message.to_owned() };
+    let answer = ask("cargo", &arguments, directory.path(), &[]).map_err(|why| failed(&why))?;
+    if let Some(manifest) = cargo::manifest_of(&answer, name) {
+        return Ok(manifest.parent().unwrap_or(&manifest).to_owned());
+    }
+    // Cargo fetches a crate of programs alone, and leaves it out because nobody can depend on it.
+    let lock = std::fs::read_to_string(directory.path().join("Cargo.lock")).map_err(scratch)?;
+    let found = cargo::locked_version(&lock, name).or_else(|| version.map(str::to_owned));
+    let found = found.ok_or_else(|| failed("Cargo does not tell its newest version; name one"))?;
+    unpacked(&format!("{name}-{found}"))
+        .ok_or_else(|| failed("its sources are not where Cargo keeps them"))
+}
+
+/// Where Cargo unpacks what it fetches.
+fn unpacked(name: &str) -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = set.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")))?;
+    let indices = std::fs::read_dir(home.join("registry/src")).ok()?;
+    let candidates = indices.flatten().map(|index| index.path().join(name));
+    candidates.into_iter().find(|path| path.join("Cargo.toml").is_file())
+}
+
+fn toml_text(text: &str) -> String {
+    ironwright_core::value::Value::text(text).toml()
+}

@@ -1,0 +1,51 @@
+//! npm packages of a project, by its lock file, and its own build.
+//!
+//! Does not run npm, which could change the project.
+
+use std::path::Path;
+
+use ironwright_core::inventory::npm;
+
+use super::sizes::Sizes;
+use super::{Found, ReadError, shown, text, walk};
+
+/// Lock files, the one that npm prefers first.
+const LOCKS: &[&str] = &["npm-shrinkwrap.json", "package-lock.json"];
+/// Endings of what a build step reads.
+const SOURCES: &[&str] =
+    &["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "vue", "svelte", "css", "scss"];
+
+pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError> {
+    let manifest = project.join("package.json");
+    let is_source =
+        |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| SOURCES.contains(&end));
+    let bytes = || walk::files(project, is_source).iter().filter_map(|(_, size)| *size).sum();
+    let own = match text(&manifest)? {
+        Some(text) => npm::project(&shown(&manifest), &text, Some(bytes()))?,
+        None => ironwright_core::inventory::Graph::default(),
+    };
+    for name in LOCKS {
+        let path = project.join(name);
+        if let Some(text) = text(&path)? {
+            let mut graph = npm::lock(&shown(&path), &text)?;
+            size(project, &mut graph, sizes);
+            return Ok(Found::new(graph.merged(own), *name));
+        }
+    }
+    let note = format!("{}: without a lock file its dependencies are not known", shown(&manifest));
+    Ok(Found::new(own, "package.json").noted(Some(note)))
+}
+
+/// Addons that are installed show their sources.
+fn size(project: &Path, graph: &mut ironwright_core::inventory::Graph, _sizes: &mut Sizes) {
+    use ironwright_core::inventory::{Kind, make};
+    use ironwright_core::units::Bytes;
+    for node in graph.nodes.iter_mut().filter(|node| node.kind == Kind::Extension) {
+        let place = node.id.trim_start_matches("npm:").trim_end_matches(" (install)");
+        let folder = project.join(place);
+        if folder.is_dir() {
+            let files = walk::files(&folder, make::is_source);
+            node.size_bytes = Some(Bytes(files.iter().filter_map(|(_, size)| *size).sum()));
+        }
+    }
+}
