@@ -14,6 +14,7 @@ pub mod govern;
 pub mod observe;
 pub mod origin;
 pub mod profile;
+pub mod report;
 pub mod settings;
 pub mod unit;
 pub mod units;

@@ -1,0 +1,1 @@
+//! Reports of runs made by hand. Does not know real ones.
