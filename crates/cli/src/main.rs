@@ -10,6 +10,7 @@ mod execute;
 mod governance;
 mod link;
 mod progress;
+mod report;
 mod summary;
 mod table;
 mod top;

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use ironwright_core::doctor::Finding;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::schema::profile_schema;
+use ironwright_core::report::Report;
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 
@@ -45,6 +46,8 @@ enum Shape {
     Doctor,
     /// `ironwright simulate --json`.
     Simulation,
+    /// `ironwright report --json`.
+    Report,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -59,6 +62,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
+        Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)
