@@ -80,7 +80,7 @@ fn complete(unit: &mut UnitReport, index: usize, record: &UnitRecord) {
     let Some(attempt) = unit.attempts.get_mut(index) else { return };
     attempt.outcome = Some(record.outcome);
     attempt.exit = record.exit;
-    attempt.peak = Some(record.peak.max(record.peak_process));
+    attempt.peak = Some(record.peak);
     attempt.cpu_us = Some(record.user_us.saturating_add(record.system_us));
 }
 
@@ -114,7 +114,7 @@ fn attempt_of(record: &UnitRecord, start_us: u64) -> Attempt {
         spans: spans.into_iter().filter(|span| span.us() > 0).collect(),
         outcome: Some(record.outcome),
         exit: record.exit,
-        peak: Some(record.peak.max(record.peak_process)),
+        peak: Some(record.peak),
         cpu_us: Some(record.user_us.saturating_add(record.system_us)),
         slot: None,
         paused_sometime_us: record.paused_us,

@@ -93,7 +93,8 @@ fn legend(report: &Report, tools: &[&str]) -> String {
 /// A row of the chart: what it shows, marks of its scale, and the drawing.
 fn row(class: &str, name: &str, marks: &str, height: usize, drawing: &str, told: &str) -> String {
     format!(
-        "<div class=\"row {class}\"><div class=\"scale\" aria-hidden=\"true\" style=\"height:{height}px\"><b>{}</b>{marks}</div>\
+        "<div class=\"row {class}\"><div class=\"caption\">{}</div>\
+         <div class=\"scale\" aria-hidden=\"true\" style=\"height:{height}px\">{marks}</div>\
          <div class=\"plot\"><svg role=\"img\" aria-label=\"{}\" width=\"100%\" height=\"{height}\">{drawing}</svg></div></div>\n",
         escape(name),
         escape(told),
@@ -138,21 +139,21 @@ fn memory(report: &Report) -> String {
     if shows_budget {
         drawing += &room(report, y);
     }
-    let each = step(top, 4.0_f64.max(f64::from(1_u8))).max(1.0);
-    let mut marks = marks(top, memory_step(top), |value| Bytes(1).scaled(value).to_string());
-    let _ = each;
-    let told = if shows_budget {
-        marks += &format!(
-            "<span class=\"budget\" style=\"top:{}%\">budget</span>",
-            number(y(report.budget.0 as f64))
-        );
-        format!("Memory over time, at most {}, budget {}", report.summary.peak_tree, report.budget)
+    let each = memory_step(top);
+    // A mark beside the budget's own would cover it.
+    let budget = report.budget.0 as f64;
+    let is_free = |value: f64| !shows_budget || (value - budget).abs() > top * 0.07;
+    let mut marks = marks(top, each, is_free, |value| Bytes(1).scaled(value).to_string());
+    let caption = if shows_budget {
+        let y = number(y(budget));
+        marks += &format!("<span class=\"budget\" style=\"top:{y}%\">budget</span>");
+        format!("Memory of units, budget {}", report.budget)
     } else {
-        marks += &format!("<span class=\"above\">budget {} ↑</span>", report.budget);
-        format!("Memory over time, far below the budget of {}", report.budget)
+        format!("Memory of units, far below the budget of {}", report.budget)
     };
-    let grid = grid(top, memory_step(top));
-    row("memory", "memory", &marks, HEIGHT, &(grid + &stretched(&drawing)), &told)
+    let told = format!("{caption}, at most {} held", report.summary.peak_tree);
+    let drawing = grid(top, each) + &stretched(&drawing);
+    row("memory", &caption, &marks, HEIGHT, &drawing, &told)
 }
 
 /// Steps of sizes: powers of two.
@@ -171,10 +172,16 @@ fn grid(top: f64, each: f64) -> String {
         .collect()
 }
 
-fn marks(top: f64, each: f64, show: impl Fn(f64) -> String) -> String {
+fn marks(
+    top: f64,
+    each: f64,
+    is_free: impl Fn(f64) -> bool,
+    show: impl Fn(f64) -> String,
+) -> String {
     let count = std::iter::successors(Some(each), |value| Some(value + each));
     count
         .take_while(|value| *value < top * 0.97)
+        .filter(|value| is_free(*value))
         .map(|value| {
             let y = number(100.0 - value / top * 100.0);
             format!("<span style=\"top:{y}%\">{}</span>", escape(&show(value)))
@@ -225,9 +232,16 @@ fn load(report: &Report) -> String {
     drawing += &area(report, "paused", |p| y(f64::from(p.running + p.paused)));
     drawing += &area(report, "running", |p| y(f64::from(p.running)));
     let each = step(top, 2.0).max(1.0);
-    let marks = marks(top, each, |value| format!("{value:.0}"));
+    let marks = marks(top, each, |_| true, |value| format!("{value:.0}"));
     let told = format!("Units that ran, were paused and waited over time, at most {most:.0}");
-    row("load", "units", &marks, HEIGHT, &(grid(top, each) + &stretched(&drawing)), &told)
+    row(
+        "load",
+        "Units that run, are paused, wait",
+        &marks,
+        HEIGHT,
+        &(grid(top, each) + &stretched(&drawing)),
+        &told,
+    )
 }
 
 fn slots(report: &Report, tools: &[&str]) -> String {
@@ -243,7 +257,7 @@ fn slots(report: &Report, tools: &[&str]) -> String {
     }
     let height = count * SLOT + 4;
     let told = format!("Which units ran when, at most {count} at a time; the table has the same");
-    row("slots", "who ran", "", height, &drawing, &told)
+    row("slots", "Who ran", "", height, &drawing, &told)
 }
 
 fn bar(

@@ -149,9 +149,11 @@ fn diagram(
         "<path class=\"beyond\" d=\"M0 0H{SIDE}L0 {SIDE}Z\"/><path class=\"even\" d=\"M0 {SIDE}L{SIDE} 0\"/>"
     );
     drawing += &diagram_marks(from, to, base, show);
+    // Many small dots hide each other less than many large ones.
+    let radius = if dots.len() > 200 { 3.0 } else { 4.5 };
     for dot in dots {
         drawing += &format!(
-            "<circle class=\"{}\" data-u=\"{}\" cx=\"{}\" cy=\"{}\" r=\"4.5\"><title>{}: {} of {}, {}</title></circle>",
+            "<circle class=\"{}\" data-u=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{radius}\"><title>{}: {} of {}, {}</title></circle>",
             dot.class,
             dot.place,
             number(at(dot.expected)),

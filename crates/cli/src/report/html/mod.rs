@@ -114,7 +114,7 @@ fn tiles(report: &Report) -> String {
         out += &tile("units", &counts.units.to_string(), &most);
         out += &tile("made to wait", &time(counts.waited_us), "summed over units");
         out += &tile(
-            "held back or run again",
+            "interrupted",
             &(counts.pauses + counts.evictions + counts.kernel_kills).to_string(),
             &format!(
                 "{}, {}, {}",
