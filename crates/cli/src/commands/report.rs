@@ -143,7 +143,8 @@ fn earlier_commands(history: &History, record: &Record) -> Result<Vec<Earlier>, 
     let same = all.iter().filter(|other| {
         other.id < record.id && other.state == State::Finished && is_success(other)
     });
-    let same = same.filter(|other| !own.is_empty() && command(other) == own);
+    let is_same = |other: &&Record| other.facts.source.is_none() && command(other) == own;
+    let same = same.filter(|other| !own.is_empty() && is_same(other));
     Ok(same.take(MOST_EARLIER).map(|other| Earlier::of(other.id, &other.facts)).collect())
 }
 

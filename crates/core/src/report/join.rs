@@ -19,7 +19,7 @@ pub(super) fn join(units: &mut Vec<UnitReport>, records: &[UnitRecord], zero_us:
         let start_us = since(zero_us, record.started_unix_us);
         if let Some((unit, attempt)) = take(&mut free, units, record, start_us) {
             if let Some(unit) = units.get_mut(unit) {
-                complete(unit, attempt, record);
+                complete(unit, attempt, record, start_us);
             }
             continue;
         }
@@ -35,7 +35,7 @@ pub(super) fn join(units: &mut Vec<UnitReport>, records: &[UnitRecord], zero_us:
         }
     }
     // A unit that only its record tells of goes where it belongs.
-    units.sort_by_key(UnitReport::asked_us);
+    units.sort_by_key(|unit| unit.asked_us().unwrap_or(u64::MAX));
 }
 
 /// Attempts that no record was found for yet, by label, tool and number.
@@ -73,15 +73,31 @@ fn take(
 }
 
 /// What a record knows better than notes.
-fn complete(unit: &mut UnitReport, index: usize, record: &UnitRecord) {
+fn complete(unit: &mut UnitReport, index: usize, record: &UnitRecord, start_us: u64) {
     if index == 0 && record.reserved.0 > 0 {
         unit.reserved = record.reserved;
     }
     let Some(attempt) = unit.attempts.get_mut(index) else { return };
+    if attempt.outcome.is_none() {
+        run_on(attempt, start_us, start_us.saturating_add(record.wall_us));
+    }
     attempt.outcome = Some(record.outcome);
     attempt.exit = record.exit;
     attempt.peak = Some(record.peak);
     attempt.cpu_us = Some(record.user_us.saturating_add(record.system_us));
+}
+
+/// Notes ended before the attempt did: as far as is known, it ran until its end.
+fn run_on(attempt: &mut Attempt, start_us: u64, end_us: u64) {
+    let last = attempt.spans.last_mut();
+    if let Some(last) = last.filter(|span| span.doing == Doing::Running) {
+        last.to_us = last.to_us.max(end_us);
+        return;
+    }
+    let from_us = attempt.spans.last().map_or(start_us, |span| span.to_us);
+    if end_us > from_us {
+        attempt.spans.push(Span { from_us, to_us: end_us, doing: Doing::Running });
+    }
 }
 
 /// The place of the unit that a record is a later attempt of.

@@ -162,6 +162,7 @@ impl Lives {
     fn looked(&mut self, look: &Look, at: u64) {
         for (unit, memory) in &look.units {
             let Some(open) = self.open.get(unit) else { continue };
+            self.last_us = self.last_us.max(at);
             let life = self.units.get_mut(open.place);
             if let Some(attempt) = life.and_then(|life| life.attempts.last_mut()) {
                 attempt.peak = attempt.peak.max(Some(*memory));

@@ -271,6 +271,15 @@ fn records_are_exact_and_stand_alone_where_notes_are_gone() {
 }
 
 #[test]
+fn a_record_tells_the_end_that_notes_do_not() {
+    let notes = &story()[..8];
+    let report = report(notes, &[record("big.cpp", 1, 110)], &[]);
+    let spans: Vec<_> = report.units[0].spans().map(|s| (s.from_us, s.to_us)).collect();
+    assert_eq!(spans, [(100_000, 2_110_000)]);
+    assert_eq!(report.units[0].outcome, Some(UnitOutcome::Succeeded));
+}
+
+#[test]
 fn a_record_far_from_an_attempt_of_its_name_is_another_unit() {
     assert_eq!(report(&story(), &[record("big.cpp", 1, 6000)], &[]).units.len(), 3);
 }

@@ -236,7 +236,7 @@ fn load(report: &Report) -> String {
     let told = format!("Units that ran, were paused and waited over time, at most {most:.0}");
     row(
         "load",
-        "Units that run, are paused, wait",
+        "Units that run (blue), are paused (amber), wait (grey)",
         &marks,
         HEIGHT,
         &(grid(top, each) + &stretched(&drawing)),

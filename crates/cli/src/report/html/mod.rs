@@ -105,9 +105,11 @@ fn tiles(report: &Report) -> String {
         &summary.peak_tree.to_string(),
         &format!("{} of the budget of {}", percent(part), report.budget),
     );
-    let failed = match counts.failed + counts.open {
-        0 => "all ended well".to_owned(),
-        _ => format!("{} failed, {} not ended", counts.failed, counts.open),
+    let failed = match (counts.failed, counts.open) {
+        (0, 0) => "all ended well".to_owned(),
+        (failed, 0) => format!("{failed} failed"),
+        (0, open) => format!("{open} not ended"),
+        (failed, open) => format!("{failed} failed, {open} not ended"),
     };
     if counts.units > 0 {
         let most = format!("{failed}; at most {} at a time", counts.slots);
