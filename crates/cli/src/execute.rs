@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
-use ironwright_core::observe::{RunFacts, StepFacts};
+use ironwright_core::observe::{Governed, RunFacts, StepFacts};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, go, node, python, rust, system};
@@ -175,6 +175,7 @@ impl Execution {
             settings,
             started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
             steps: Vec::new(),
+            governed: None,
         }
     }
 }
@@ -283,7 +284,11 @@ pub(crate) fn execute(
             break;
         }
     }
-    drop(link);
+    facts.governed = link.map(RunLink::end).map(|tally| Governed {
+        units: tally.units,
+        paused: tally.paused,
+        again: tally.again,
+    });
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);

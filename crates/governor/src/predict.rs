@@ -136,14 +136,40 @@ impl Predictor {
     }
 }
 
-/// A record as the forecast takes it.
+/// A record as the forecast takes it. Time in which it waited for a processor is the machine's, and
+/// tells nothing of the next time.
 fn past(record: &UnitRecord) -> Past {
-    let wanted = record.user_us.saturating_add(record.system_us).saturating_add(record.delay_us);
+    let wall = record.wall_us.saturating_sub(record.paused_us);
+    let used = record.user_us.saturating_add(record.system_us);
     Past {
         complete: record.outcome == UnitOutcome::Succeeded,
         peak: record.peak,
-        duration: Duration::from_micros(record.wall_us.saturating_sub(record.paused_us)),
-        wanted: Duration::from_micros(wanted),
+        duration: Duration::from_micros(undelayed(wall, used, record.delay_us)),
+        wanted: Duration::from_micros(used),
         curve: record.curve.clone(),
+    }
+}
+
+/// Time that a unit takes with a processor for each of its threads. Delays of threads that waited at
+/// the same time overlap, as far as the threads that it wanted on average tell.
+fn undelayed(wall: u64, used: u64, delay: u64) -> u64 {
+    let wanted = used.saturating_add(delay) as f64 / (wall as f64).max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let lost = (delay as f64 / wanted.max(1.0)) as u64;
+    wall.saturating_sub(lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contention_does_not_last() {
+        // Alone on its core; asleep three quarters; halved by another; four threads on two cores.
+        assert_eq!(undelayed(5000, 5000, 0), 5000);
+        assert_eq!(undelayed(8000, 1350, 2830), 5170);
+        assert_eq!(undelayed(10_000, 5000, 5000), 5000);
+        assert_eq!(undelayed(10_000, 20_000, 20_000), 5000);
+        assert_eq!(undelayed(0, 0, 900), 0);
     }
 }

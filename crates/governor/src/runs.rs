@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ironwright_core::govern::DomainId;
-use ironwright_wire::RunBegins;
+use ironwright_wire::{RunBegins, Tally};
 
 /// Tokens that waiting units may lend at most: each is a process that somebody started.
 const MOST_LENT: u32 = 256;
@@ -21,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) domain: DomainId,
     /// Tokens that its jobserver was told to be made of.
     pub(crate) pool: u32,
+    /// What became of its units.
+    pub(crate) tally: Tally,
 }
 
 /// How many units of a run there are.
@@ -54,6 +56,17 @@ impl Runs {
 
     pub(crate) fn get(&self, number: u64) -> Option<&Run> {
         self.all.get(&number)
+    }
+
+    /// Counts something of a run; its connection, and what there is by now.
+    pub(crate) fn count(
+        &mut self,
+        number: u64,
+        add: impl FnOnce(&mut Tally),
+    ) -> Option<(u64, Tally)> {
+        let run = self.all.get_mut(&number)?;
+        add(&mut run.tally);
+        Some((run.peer, run.tally))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -142,7 +155,7 @@ mod tests {
         let mut runs = Runs::default();
         let begins =
             RunBegins { run: Some(5), tokens: Some(1), threads: 2, ..RunBegins::default() };
-        let run = Run { begins, peer: 9, domain: DomainId(0), pool: 1 };
+        let run = Run { begins, peer: 9, domain: DomainId(0), pool: 1, tally: Tally::default() };
         let number = runs.begin(run);
         assert_eq!(runs.recorded_as(5), Some(number));
         assert_eq!(runs.threads(), Some(2));

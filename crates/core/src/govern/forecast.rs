@@ -72,6 +72,8 @@ const UNLIKE: f64 = 1.1;
 const SHAPED_BY: usize = 3;
 /// What takes less time is over before anybody could react to its curve: its peak counts throughout.
 const SHORTEST: Duration = Duration::from_millis(500);
+/// No process takes less: times are divided by it.
+const BRIEFEST: Duration = Duration::from_millis(1);
 /// What an incomplete run wanted beyond what was seen.
 const BEYOND_SEEN: f64 = 1.25;
 
@@ -155,11 +157,14 @@ fn quantile(complete: &[&Past]) -> Bytes {
 
 fn shape(runs: &[&Past], factor: f64, peak: Bytes) -> Option<Shape> {
     let curves = runs.iter().filter_map(|run| Curve::new(&run.curve));
-    let curve = curves.reduce(|one, other| one.upper(&other))?.scaled(factor, peak);
+    let curve = curves.reduce(|one, other| one.upper(&other));
     let mut durations: Vec<Duration> = runs.iter().map(|run| run.duration).collect();
     durations.sort_unstable();
     let duration = *durations.get(durations.len() / 2)?;
-    (duration >= SHORTEST).then_some(Shape { duration, curve })
+    if duration < SHORTEST {
+        return Some(Shape { duration: duration.max(BRIEFEST), curve: Curve::new(&[peak])? });
+    }
+    Some(Shape { duration, curve: curve?.scaled(factor, peak) })
 }
 
 fn threads(run: &Past) -> f64 {
@@ -206,6 +211,18 @@ mod tests {
         let forecast = Forecast::measured(&[run(100, true)]).unwrap();
         assert!((forecast.threads - 0.5).abs() < 1e-9);
         assert_eq!(forecast.shape.unwrap().duration, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn what_is_short_holds_its_peak_for_its_time() {
+        let duration = Duration::from_millis(250);
+        let short = Past { duration, curve: Vec::new(), ..run(50, true) };
+        let forecast = Forecast::measured(&[short]).unwrap();
+        let shape = forecast.shape.unwrap();
+        assert_eq!(shape.duration, duration);
+        assert_eq!(shape.curve.most(0.0, 0.1), forecast.peak);
+        let unseen = Past { curve: Vec::new(), ..run(50, true) };
+        assert_eq!(Forecast::measured(&[unseen]).unwrap().shape, None);
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Demand, Moment, UnitId};
+use super::{Basis, Demand, Moment, UnitId, UnitSample};
 use crate::units::Bytes;
 
 /// Where a unit stands.
@@ -65,8 +65,10 @@ pub struct Unit {
     paused: Duration,
     /// The last look at its memory.
     weighed: Option<Moment>,
-    /// The last look at its share of threads, and what it had wanted by then.
-    looked: Option<(Moment, Duration)>,
+    /// The last look at its share of threads, and what it had wanted and waited for by then.
+    looked: Option<(Moment, Duration, Duration)>,
+    /// Time lost to others that used its processors.
+    lost: Duration,
     grew: Moment,
 }
 
@@ -107,6 +109,7 @@ impl Unit {
             paused: Duration::ZERO,
             weighed: None,
             looked: None,
+            lost: Duration::ZERO,
             grew: now,
         }
     }
@@ -138,7 +141,7 @@ impl Unit {
     fn forget(&mut self, now: Moment) {
         (self.memory, self.peak, self.rate, self.share) = (Bytes::ZERO, Bytes::ZERO, 0.0, None);
         (self.started, self.grew, self.paused) = (now, now, Duration::ZERO);
-        (self.weighed, self.looked) = (None, None);
+        (self.weighed, self.looked, self.lost) = (None, None, Duration::ZERO);
     }
 
     /// Running time without pauses.
@@ -148,10 +151,10 @@ impl Unit {
     }
 
     /// Takes in a look.
-    pub(super) fn look(&mut self, memory: Bytes, wanted: Option<Duration>, now: Moment) {
-        self.look_at_memory(memory, now);
-        if let Some(wanted) = wanted {
-            self.look_at_share(wanted, now);
+    pub(super) fn look(&mut self, sample: &UnitSample, now: Moment) {
+        self.look_at_memory(sample.memory, now);
+        if let Some(wanted) = sample.wanted {
+            self.look_at_share(wanted, sample.waited, now);
         }
     }
 
@@ -169,18 +172,22 @@ impl Unit {
         self.peak = self.peak.max(memory);
     }
 
-    fn look_at_share(&mut self, wanted: Duration, now: Moment) {
-        let (then, wanted_then) = self.looked.unwrap_or((self.started, Duration::ZERO));
+    fn look_at_share(&mut self, wanted: Duration, waited: Duration, now: Moment) {
+        let none = (self.started, Duration::ZERO, Duration::ZERO);
+        let (then, wanted_then, waited_then) = self.looked.unwrap_or(none);
         let passed = now.since(then);
         if self.phase != Phase::Running {
-            self.looked = Some((now, wanted));
+            self.looked = Some((now, wanted, waited));
         } else if passed >= SHARE_OVER {
-            let newest = wanted.saturating_sub(wanted_then).as_secs_f64() / passed.as_secs_f64();
+            let wanted_since = wanted.saturating_sub(wanted_then);
+            let (newest, lost) =
+                share(passed, wanted_since, waited.saturating_sub(waited_then).min(wanted_since));
             let before = self.share.unwrap_or(newest);
             self.share = Some(before.mul_add(1.0 - NEWEST, newest * NEWEST));
-            self.looked = Some((now, wanted));
+            self.lost += lost;
+            self.looked = Some((now, wanted, waited));
         } else if self.looked.is_none() {
-            self.looked = Some((now, wanted));
+            self.looked = Some((now, wanted, waited));
         }
     }
 
@@ -217,7 +224,9 @@ impl Unit {
     fn extrapolated(&self, now: Moment) -> Bytes {
         let ran = self.ran(now);
         let quiet = now.since(self.grew);
-        if ran > SETTLED && quiet > SETTLED.max(ran / 2) {
+        // A user's word holds: a unit that begins with something small is not settled.
+        let stated = self.demand.forecast.basis == Basis::Stated;
+        if !stated && ran > SETTLED && quiet > SETTLED.max(ran / 2) {
             return self.memory.scaled(1.1);
         }
         let on = ran.max(GROWS_ON).as_secs_f64();
@@ -230,7 +239,8 @@ impl Unit {
     /// that has less memory than it should is slower than it was.
     fn position(&self, now: Moment) -> f64 {
         let Some(shape) = self.demand.forecast.shape else { return 0.0 };
-        let by_time = self.ran(now).as_secs_f64() / shape.duration.as_secs_f64();
+        let ran = self.ran(now).saturating_sub(self.lost);
+        let by_time = ran.as_secs_f64() / shape.duration.as_secs_f64();
         let behind = shape.curve.most(0.0, by_time) > self.memory.scaled(1.25);
         let by_memory = if behind { shape.curve.reaches(self.memory) } else { None };
         by_time.min(by_memory.unwrap_or(by_time)).clamp(0.0, 1.0)
@@ -238,11 +248,17 @@ impl Unit {
 
     /// Most memory between two times from now, in seconds; zero once it is expected to be gone.
     pub(super) fn between(&self, now: Moment, from: f64, to: f64) -> Bytes {
+        if matches!(self.phase, Phase::Running | Phase::Granted) {
+            self.runs_between(now, from, to)
+        } else {
+            self.expected(now)
+        }
+    }
+
+    /// The same, if it runs from now on.
+    pub(super) fn runs_between(&self, now: Moment, from: f64, to: f64) -> Bytes {
         let forecast = &self.demand.forecast;
-        let shape = forecast.shape.filter(|_| self.memory <= forecast.peak);
-        let Some(shape) =
-            shape.filter(|_| self.phase == Phase::Running || self.phase == Phase::Granted)
-        else {
+        let Some(shape) = forecast.shape.filter(|_| self.memory <= forecast.peak) else {
             return self.expected(now);
         };
         let duration = shape.duration.as_secs_f64();
@@ -261,5 +277,33 @@ impl Unit {
         let shape = self.demand.forecast.shape.filter(|_| self.phase != Phase::Paused)?;
         let duration = shape.duration.as_secs_f64();
         Some((duration * LATE * (1.0 - self.position(now))).max(duration * (LATE - 1.0)))
+    }
+}
+
+/// Threads that a unit would have kept busy with processors of its own, and the time that it would
+/// have been done earlier. What sleeps and then waits for a processor does not want it for longer;
+/// delays of threads that wait at once overlap.
+fn share(passed: Duration, wanted: Duration, waited: Duration) -> (f64, Duration) {
+    let threads = wanted.as_secs_f64() / passed.as_secs_f64();
+    let lost = waited.div_f64(threads.max(1.0)).min(passed);
+    let own = passed.saturating_sub(lost).as_secs_f64().max(1e-6);
+    let used = wanted.saturating_sub(waited).as_secs_f64();
+    (if threads >= 1.0 { threads } else { used / own }, lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contention_changes_no_share() {
+        let ms = Duration::from_millis;
+        assert_eq!(share(ms(100), ms(100), ms(0)), (1.0, ms(0)));
+        assert_eq!(share(ms(100), ms(100), ms(60)), (1.0, ms(60)));
+        // A quarter of its time when alone; it waited as long as it ran and slept.
+        let (threads, lost) = share(ms(200), ms(125), ms(100));
+        assert!((threads - 0.25).abs() < 1e-9 && lost == ms(100));
+        // Four threads on two processors.
+        assert_eq!(share(ms(100), ms(400), ms(200)), (4.0, ms(50)));
     }
 }

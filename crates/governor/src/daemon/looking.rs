@@ -48,7 +48,8 @@ impl Daemon {
             if let Some(attempt) = self.units.get_mut(id).and_then(|unit| unit.attempted.as_mut()) {
                 attempt.look(taken);
             }
-            units.push(UnitSample { unit: *id, memory: taken.memory, wanted: taken.wanted });
+            let (memory, wanted, waited) = (taken.memory, taken.wanted, taken.delay);
+            units.push(UnitSample { unit: *id, memory, wanted, waited });
         }
         let domains = self.domains.look();
         let distress = self.domains.distress(now);

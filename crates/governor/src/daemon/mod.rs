@@ -17,9 +17,10 @@ use ironwright_core::govern::{DomainId, Event, Machine, Moment, Policy, UnitId};
 use ironwright_core::view::{Happening, View};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::domains::Domains;
-use crate::governed::Governed;
+use crate::governed::{Attempt, Governed};
 use crate::predict::Predictor;
 use crate::processes::Processes;
 use crate::recorder::Recorder;
@@ -50,6 +51,12 @@ pub fn govern(options: &Options) -> Result<Ending, GovernError> {
 /// Tells whoever reads the governor's log.
 pub(crate) fn say(message: &str) {
     let _ = writeln!(io::stderr(), "ironwright governor: {message}");
+}
+
+/// Each unit takes up to three descriptors, and the usual limit of 1024 is for who uses `select(2)`.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 struct Daemon {
@@ -135,6 +142,7 @@ impl Daemon {
         let (domain, _) = self.domains.of(own);
         self.domains.set_budget(domain, options.budget);
         self.set_budgets(&[DomainId::default(), domain]);
+        raise_open_files();
         // A busy machine must not keep compilers waiting for an answer. Only root may raise this.
         let _ = rustix::process::setpriority_process(None, -5);
         let _ = std::fs::write("/proc/self/oom_score_adj", "-900");
@@ -247,7 +255,7 @@ impl Daemon {
         }
         self.seat.close();
         self.accept();
-        if self.peers.is_empty() {
+        if !self.has_company() {
             return true;
         }
         self.idle_since = None;
@@ -259,10 +267,17 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
-        for attempt in self.units.values_mut().filter_map(|unit| unit.attempted.as_mut()) {
-            if attempt.is_paused() {
-                attempt.pause(false);
-            }
+        // Who has ended by now has told of it, and does not wait to be heard.
+        self.accept();
+        let peers: Vec<u64> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.serve(peer);
+        }
+        let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
+        let paused: Vec<UnitId> =
+            self.units.values().filter(is_paused).map(|unit| unit.id).collect();
+        for id in paused {
+            self.pause(id, false);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::os::fd::AsFd;
 
 use ironwright_core::view::{Happening, Note};
-use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
 
 use super::Daemon;
@@ -84,6 +84,7 @@ impl Daemon {
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));
             }
+            (Role::Run(run), ToGovernor::RunEnds) => self.count(Some(run), |_| {}),
             // Who says something else at this point is of another make.
             _ => self.part(number),
         }
@@ -104,7 +105,13 @@ impl Daemon {
             source: begins.source.clone(),
         };
         let pool = begins.tokens.unwrap_or(0);
-        let run = self.runs.begin(Run { begins: begins.clone(), peer: number, domain, pool });
+        let run = self.runs.begin(Run {
+            begins: begins.clone(),
+            peer: number,
+            domain,
+            pool,
+            tally: Tally::default(),
+        });
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::Run(run);
         }
