@@ -3,6 +3,7 @@
 //! Does not decide anything; it parses, calls and renders.
 
 mod args;
+mod cache;
 mod commands;
 mod context;
 mod error;

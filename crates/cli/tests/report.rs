@@ -46,6 +46,8 @@ fn facts(run: i64, seconds: u64) -> RunFacts {
         budget: Bytes::gib(4),
         settings: serde_json::Map::new(),
         started_unix_ns: (ZERO_US + run * 1_000_000_000) * 1000,
+        compiler_cache: None,
+        governed: None,
         steps: vec![StepFacts { argv, cwd: "/".to_owned(), observed }],
     }
 }

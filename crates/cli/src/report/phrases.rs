@@ -88,19 +88,12 @@ pub(crate) fn ratio(unit: &UnitReport) -> Option<f64> {
     (unit.reserved.0 > 0).then(|| peak.0 as f64 / unit.reserved.0 as f64)
 }
 
-/// Why the hit rate of a compiler cache stands there, or why not.
-pub(crate) fn cache(report: &Report) -> String {
-    match &report.cache {
-        None => "unknown".to_owned(),
-        Some(cache) => match cache.rate() {
-            Some(rate) => format!(
-                "{} hits of {}: {} of {}",
-                cache.tool,
-                percent(rate),
-                cache.hits,
-                cache.hits.saturating_add(cache.misses)
-            ),
-            None => format!("{} was not asked", cache.tool),
-        },
+/// The hit rate of the compiler cache, and what it rests on.
+pub(crate) fn cache(report: &Report) -> (String, String) {
+    let Some(cache) = &report.cache else { return ("unknown".to_owned(), String::new()) };
+    let all = cache.hits.saturating_add(cache.misses);
+    match cache.rate() {
+        Some(rate) => (percent(rate), format!("{} answered {} of {all}", cache.tool, cache.hits)),
+        None => ("unused".to_owned(), format!("{} was not asked", cache.tool)),
     }
 }

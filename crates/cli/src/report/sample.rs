@@ -101,6 +101,8 @@ fn facts() -> RunFacts {
         budget: Bytes::mib(600),
         settings: serde_json::Map::new(),
         started_unix_ns: ZERO_US * 1000,
+        compiler_cache: None,
+        governed: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use ironwright_core::observe::cache::CacheUse;
 use serde_json::Value;
 
 use super::html::page;
@@ -26,6 +27,17 @@ fn the_text_tells_all_that_is_known() {
 #[test]
 fn the_text_of_a_run_without_units_is_short() {
     insta::assert_snapshot!(plain(&text(&bare())));
+}
+
+#[test]
+fn a_hit_rate_is_told_only_if_it_is_known() {
+    let mut report = bare();
+    let used = |hits, misses| Some(CacheUse { tool: "ccache".to_owned(), hits, misses });
+    report.cache = used(3, 1);
+    assert!(text(&report).contains("75 % (ccache answered 3 of 4)"));
+    assert!(page(&report).unwrap().contains("ccache answered 3 of 4"));
+    report.cache = used(0, 0);
+    assert!(text(&report).contains("unused (ccache was not asked)"));
 }
 
 /// Elements that are never closed.

@@ -65,7 +65,13 @@ fn head(report: &Report) -> String {
     } else {
         out += &line("units", &unit_counts(report));
     }
-    out += &line("cache", &cache(report));
+    out += &line(
+        "cache",
+        &match cache(report) {
+            (rate, more) if more.is_empty() => rate,
+            (rate, more) => format!("{rate} ({more})"),
+        },
+    );
     out
 }
 

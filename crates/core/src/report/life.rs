@@ -69,7 +69,7 @@ impl Lives {
                     peak: Some(*peak),
                     ..Attempt::default()
                 };
-                self.ended(*unit, end, at);
+                self.ended(*unit, &end, at);
             }
             Happening::Looked(look) => self.looked(look, at),
             _ => {}
@@ -140,7 +140,7 @@ impl Lives {
         self.units.get_mut(open.place)?.attempts.last_mut()
     }
 
-    fn ended(&mut self, unit: u64, end: Attempt, at: u64) {
+    fn ended(&mut self, unit: u64, end: &Attempt, at: u64) {
         let Some(attempt) = self.close(unit, at) else { return };
         attempt.peak = attempt.peak.max(end.peak);
         (attempt.outcome, attempt.exit, attempt.cpu_us) = (end.outcome, end.exit, end.cpu_us);
@@ -151,7 +151,7 @@ impl Lives {
         if self.open.contains_key(&unit) {
             let outcome = if by_kernel { UnitOutcome::OomKilled } else { UnitOutcome::Evicted };
             let end = Attempt { outcome: Some(outcome), ..Attempt::default() };
-            self.ended(unit, end, at);
+            self.ended(unit, &end, at);
         }
         let Some(place) = self.ended.get(&unit).copied() else { return };
         let Some(life) = self.units.get_mut(place) else { return };

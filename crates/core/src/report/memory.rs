@@ -53,7 +53,7 @@ pub(super) fn over_time(
         points => (points, MemoryFrom::Governor),
     };
     points.sort_by_key(|point| point.at_us);
-    let mut points = thinned(points);
+    let mut points = thinned(&points);
     count_units(&mut points, units);
     (points, from)
 }
@@ -117,7 +117,7 @@ fn samples(given: &Given<'_>) -> Vec<MemoryPoint> {
 }
 
 /// Keeps of each part of the time the point at which most was held.
-fn thinned(points: Vec<MemoryPoint>) -> Vec<MemoryPoint> {
+fn thinned(points: &[MemoryPoint]) -> Vec<MemoryPoint> {
     let group = points.len().div_ceil(MOST_POINTS).max(1);
     let largest = |points: &[MemoryPoint]| {
         points.iter().max_by_key(|point| point.held.saturating_add(point.others)).copied()

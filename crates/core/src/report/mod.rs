@@ -24,6 +24,7 @@ pub use range::{Earlier, Judged, Ranges};
 pub use unit::{Attempt, Behind, Doing, Estimate, Span, UnitReport};
 pub use waits::{HeldUp, WaitSum};
 
+use crate::observe::cache::CacheUse;
 use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::observe::{RunFacts, Summary, summarise};
 use crate::units::Bytes;
@@ -188,25 +189,6 @@ pub enum MemoryFrom {
     Nowhere,
 }
 
-/// Answers of a compiler cache during a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CacheUse {
-    /// `ccache` or `sccache`.
-    pub tool: String,
-    /// Compilations that were answered from the cache.
-    pub hits: u64,
-    /// Compilations that were not.
-    pub misses: u64,
-}
-
-impl CacheUse {
-    /// Part of the compilations that the cache answered, 0 to 1; nothing when there were none.
-    pub fn rate(&self) -> Option<f64> {
-        let all = self.hits.saturating_add(self.misses);
-        (all > 0).then(|| self.hits as f64 / all as f64)
-    }
-}
-
 impl IncidentKind {
     /// What happened, for people.
     pub const fn name(self) -> &'static str {
@@ -256,7 +238,7 @@ pub fn derive(given: &Given<'_>) -> Report {
         slowest: most(&units, |unit| unit.ran_us),
         largest: most(&units, |unit| unit.peak.unwrap_or_default().0),
         incidents: incidents(&units),
-        cache: None,
+        cache: facts.compiler_cache.clone(),
         memory,
         memory_from,
         units,

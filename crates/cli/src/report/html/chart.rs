@@ -169,7 +169,8 @@ fn grid(top: f64, each: f64) -> String {
             let y = number(100.0 - value / top * 100.0);
             format!("<line class=\"grid\" x1=\"0\" x2=\"100%\" y1=\"{y}%\" y2=\"{y}%\"/>")
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn marks(
@@ -186,7 +187,8 @@ fn marks(
             let y = number(100.0 - value / top * 100.0);
             format!("<span style=\"top:{y}%\">{}</span>", escape(&show(value)))
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 fn area(report: &Report, class: &str, y: impl Fn(&MemoryPoint) -> f64) -> String {
@@ -277,7 +279,7 @@ fn bar(
         Some(UnitOutcome::Succeeded) | None => "",
         Some(_) => " failed",
     };
-    let pauses: String = attempt
+    let pauses = attempt
         .spans
         .iter()
         .filter(|pause| pause.doing == Doing::Paused)
@@ -288,7 +290,8 @@ fn bar(
                 share(pause.us(), span)
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "<svg class=\"u t{colour}{end}\" data-u=\"{place}\" data-a=\"{from}\" data-b=\"{to}\" x=\"{}\" width=\"{}\" y=\"{}\" height=\"{}\">\
          <rect class=\"body\" width=\"100%\" height=\"100%\" rx=\"2\"/>{pauses}<text x=\"5\" y=\"13\">{}</text></svg>",
@@ -312,15 +315,16 @@ fn axis(report: &Report) -> String {
     let whole = report.span_us as f64 / 1e6;
     let each = time_step(whole, 8.0).max(1e-3);
     let ticks = std::iter::successors(Some(0.0), |at| Some(at + each));
-    let ticks: String = ticks
+    let ticks = ticks
         .take_while(|at| *at <= whole)
         .map(|at| {
             let left = number(at / whole * 100.0);
             let text = if at == 0.0 { "0".to_owned() } else { seconds(at) };
             format!("<span style=\"left:{left}%\">{}</span>", escape(&text.replace(".0 s", " s")))
         })
-        .collect();
-    let marks: String = report
+        .collect::<Vec<_>>()
+        .concat();
+    let marks = report
         .incidents
         .iter()
         .filter(|incident| incident.what != IncidentKind::Paused)
@@ -332,7 +336,8 @@ fn axis(report: &Report) -> String {
                 escape(incident.what.name())
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "<div class=\"row axis\" aria-hidden=\"true\"><div class=\"scale\"></div><div class=\"plot\"><div id=\"ticks\">{ticks}</div><div class=\"marks\">{marks}</div></div></div>\n"
     )

@@ -47,11 +47,12 @@ fn range(name: &str, judged: &Judged, show: &dyn Fn(f64) -> String) -> String {
     let (from, to) = (least - (most - least) * 0.12, most + (most - least) * 0.12);
     let at = |value: f64| number((value - from) / (to - from).max(1e-12) * 100.0);
     let wide = number((judged.high - judged.low) / (to - from).max(1e-12) * 100.0);
-    let earlier: String = judged
+    let earlier = judged
         .earlier
         .iter()
         .map(|value| format!("<i class=\"was\" style=\"left:{}%\"></i>", at(*value)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let class = verdict(judged);
     format!(
         "<div class=\"range\"><span class=\"name\">{}</span><strong>{}</strong>\
@@ -195,7 +196,8 @@ fn diagram_marks(from: f64, to: f64, base: f64, show: &dyn Fn(f64) -> String) ->
                 number(SIDE - place + 4.0)
             )
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// A bar of a peak within what was reserved; beyond it the bar changes its colour.

@@ -126,7 +126,8 @@ fn tiles(report: &Report) -> String {
             ),
         );
     }
-    out += &tile("compiler cache", &cache(report), "");
+    let (rate, more) = cache(report);
+    out += &tile("compiler cache", &rate, &more);
     format!("<dl class=\"tiles\">\n{out}</dl>\n")
 }
 

@@ -38,13 +38,14 @@ const fn class(why: Option<Waiting>) -> &'static str {
 
 fn reasons(report: &Report) -> String {
     let all = report.counts.waited_us;
-    let parts: String = report
+    let parts = report
         .waits
         .iter()
         .map(|sum| {
             format!("<i class=\"{}\" style=\"width:{}\"></i>", class(sum.why), share(sum.us, all))
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let item = |sum: &WaitSum| {
         format!(
             "<li><i class=\"{}\"></i>{}: <b>{}</b> <span>{}, {}</span></li>",
@@ -80,7 +81,8 @@ fn held_up(report: &Report) -> String {
                 share(held.us, most.us),
             ))
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "<div class=\"scroll\"><table class=\"plain\"><thead><tr><th>while this ran</th><th class=\"n\">its peak</th><th class=\"n\">units waited</th><th class=\"n\">for its part</th><th class=\"wide\"><span class=\"sr\">part</span></th></tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
     )
