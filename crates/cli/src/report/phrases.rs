@@ -69,6 +69,12 @@ pub(crate) fn ending(report: &Report) -> String {
     }
 }
 
+/// How long the run took, or has taken as far as is known.
+pub(crate) fn took(report: &Report) -> String {
+    let wall = report.summary.wall;
+    if wall.is_zero() { time(report.span_us) } else { human_duration(wall) }
+}
+
 /// `inside` or `outside`.
 pub(crate) const fn verdict(judged: &Judged) -> &'static str {
     if judged.inside { "inside" } else { "outside" }

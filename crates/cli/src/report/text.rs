@@ -5,7 +5,8 @@
 use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, UnitReport};
 
 use super::phrases::{
-    bytes, cache, ending, outcome, percent, ratio, reason, seconds, size, time, times, verdict,
+    bytes, cache, ending, outcome, percent, ratio, reason, seconds, size, time, times, took,
+    verdict,
 };
 use crate::error::count;
 use crate::table::table;
@@ -44,7 +45,7 @@ fn head(report: &Report) -> String {
     let style = if summary.exit_code == 0 { GOOD } else { BAD };
     let title = format!("run {}: {}", report.run, report.what);
     let mut out = format!("{} ({})\n", paint(HEADING, &title), paint(style, &ending(report)));
-    out += &line("time", &time(report.span_us));
+    out += &line("time", &took(report));
     out += &line(
         "processor",
         &format!(
@@ -149,7 +150,7 @@ fn estimates(report: &Report) -> String {
 }
 
 fn waits(report: &Report) -> String {
-    if report.counts.waited_us == 0 {
+    if report.counts.waited_us < 1000 {
         return String::new();
     }
     let mut out = heading("What waited for what");

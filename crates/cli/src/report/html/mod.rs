@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::parts::{escape, plural, section};
-use super::phrases::{cache, ending, percent, seconds, time};
+use super::phrases::{cache, ending, percent, seconds, time, took};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -89,7 +89,7 @@ fn tiles(report: &Report) -> String {
     let (summary, counts) = (&report.summary, &report.counts);
     let held_back = summary.held_back.first().map_or_else(String::new, |h| h.because.clone());
     let part = summary.peak_tree.0 as f64 / report.budget.0.max(1) as f64;
-    let mut out = tile("time", &time(report.span_us), &held_back);
+    let mut out = tile("time", &took(report), &held_back);
     out += &tile(
         "processor",
         &percent(summary.cpu_use),

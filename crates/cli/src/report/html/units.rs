@@ -84,7 +84,7 @@ pub(super) fn table(report: &Report) -> String {
         "<div class=\"bar\" id=\"tools\" hidden><label>Find <input id=\"find\" type=\"search\" placeholder=\"name, tool or ending\"></label>\
          <span id=\"shown\" role=\"status\"></span><button type=\"button\" id=\"more\" hidden>Show all</button></div>\n\
          <ul class=\"legend\"><li><i class=\"k-wait\"></i>waited</li><li><i class=\"k-run\"></i>ran</li><li><i class=\"k-pause\"></i>paused</li><li><i class=\"k-evict\"></i>attempt lost</li></ul>\n\
-         <div class=\"scroll\"><table id=\"all\"><thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+         <div class=\"scroll\" role=\"region\" aria-labelledby=\"units-h\" tabindex=\"0\"><table id=\"all\"><thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     );
     section("units", "Every unit", &text)
 }
@@ -102,7 +102,7 @@ fn row(report: &Report, place: usize, unit: &UnitReport) -> String {
     };
     let end = format!("{}{tries}", outcome(unit.outcome));
     let good = if unit.outcome == Some(UnitOutcome::Succeeded) { "end" } else { "end bad" };
-    let dash = |us: u64| if us == 0 { "–".to_owned() } else { time(us) };
+    let dash = |us: u64| if us < 1000 { "–".to_owned() } else { time(us) };
     format!(
         "<tr id=\"u{place}\"><th scope=\"row\" class=\"name\">{} <small>{}</small></th>{}{}{}{}<td class=\"n{over}\" data-v=\"{}\">{}</td>{}<td class=\"{good}\">{}</td></tr>\n",
         escape(&unit.label),

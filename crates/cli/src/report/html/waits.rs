@@ -14,7 +14,7 @@ pub(super) fn waits(report: &Report) -> String {
     if report.units.is_empty() {
         return String::new();
     }
-    if all == 0 {
+    if all < 1000 {
         return section("waits", "What waited for what", "<p class=\"lead\">Nothing waited.</p>\n");
     }
     let text = format!(
@@ -30,7 +30,8 @@ const fn class(why: Option<Waiting>) -> &'static str {
     match why {
         Some(Waiting::Memory) => "w-memory",
         Some(Waiting::Thread) => "w-thread",
-        Some(Waiting::Alone | Waiting::Another) => "w-alone",
+        Some(Waiting::Alone) => "w-alone",
+        Some(Waiting::Another) => "w-another",
         Some(Waiting::Pressure) => "w-pressure",
         None => "w-none",
     }
@@ -84,6 +85,6 @@ fn held_up(report: &Report) -> String {
         .collect::<Vec<_>>()
         .concat();
     format!(
-        "<div class=\"scroll\"><table class=\"plain\"><thead><tr><th>while this ran</th><th class=\"n\">its peak</th><th class=\"n\">units waited</th><th class=\"n\">for its part</th><th class=\"wide\"><span class=\"sr\">part</span></th></tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
+        "<div class=\"scroll\" role=\"region\" aria-labelledby=\"waits-h\" tabindex=\"0\"><table class=\"plain\"><thead><tr><th>while this ran</th><th class=\"n\">its peak</th><th class=\"n\">units waited</th><th class=\"n\">for its part</th><th class=\"wide\"><span class=\"sr\">part</span></th></tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
     )
 }
