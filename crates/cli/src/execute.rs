@@ -19,6 +19,7 @@ use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
+use ironwright_host::limit::Mechanism;
 use ironwright_host::limit::contain::Containment;
 use ironwright_host::procfs;
 use ironwright_host::run::{Request, Strangers, run};
@@ -275,8 +276,9 @@ pub(crate) fn execute(
     let server = start_jobserver(execution).map(Arc::new);
     let strangers = Strangers::default();
     let contained = contain(execution);
+    let is_contained = contained.mechanism() != Mechanism::ProcessTree;
     let cache = CacheWatch::begin(|name| execution.value(name));
-    let link = begin_link(execution, &record, server.as_ref(), &strangers, progress);
+    let link = begin_link(execution, &record, server.as_ref(), &strangers, progress, is_contained);
     for step in &execution.steps {
         progress.step(step, execution);
         let request = Request {
@@ -345,6 +347,7 @@ fn begin_link(
     server: Option<&Arc<Jobserver>>,
     strangers: &Strangers,
     progress: &Progress,
+    contained: bool,
 ) -> Option<RunLink> {
     let governance = execution.governance.as_ref()?;
     let elastic = execution.jobserver.filter(|plan| plan.elastic);
@@ -354,6 +357,7 @@ fn begin_link(
         label: execution.label(),
         source: execution.source.clone(),
         budget: execution.budget.0,
+        contained,
         threads: execution.threads,
         tokens: elastic.map(|plan| plan.tokens.get() - 1),
     };

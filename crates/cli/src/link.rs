@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ironwright_governor::start::Started;
+use ironwright_governor::start::{self, Started};
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::run::Strangers;
 use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
@@ -50,7 +50,7 @@ pub(crate) struct RunLink {
 impl RunLink {
     /// Connects, and starts a governor first if there is none.
     pub(crate) fn begin(situation: Situation) -> io::Result<Self> {
-        governance::ensure()?;
+        governance::ensure(|_| {})?;
         let (stop, stopped) = UnixStream::pair()?;
         let mut worker = Worker::new(situation, stopped);
         worker.connect();
@@ -147,7 +147,7 @@ impl Worker {
     }
 
     fn connect(&mut self) -> bool {
-        let Ok(socket) = UnixStream::connect(governance::place().socket()) else { return false };
+        let Ok(socket) = start::connect(&governance::place()) else { return false };
         let Ok(mut channel) = Channel::new(socket) else { return false };
         if channel.tell(&ToGovernor::RunBegins(self.situation.begins.clone())).is_err() {
             return false;
@@ -227,10 +227,8 @@ impl Worker {
             return;
         }
         self.tried = Some(Instant::now());
-        if let Ok(Started::New(child)) = governance::ensure() {
-            if let Ok(pid) = i32::try_from(child.id()) {
-                self.situation.strangers.add(pid);
-            }
+        let strangers = &self.situation.strangers;
+        if let Ok(Started::New(_)) = governance::ensure(|pid| strangers.add(pid)) {
             self.connect();
         }
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use ironwright_core::govern::DomainId;
+use ironwright_core::units::Bytes;
 use ironwright_wire::{RunBegins, Tally};
 
 /// Tokens that waiting units may lend at most: each is a process that somebody started.
@@ -79,6 +80,18 @@ impl Runs {
         newest.find(|(_, run)| run.begins.run == Some(recorded)).map(|(number, _)| *number)
     }
 
+    /// What runs in a domain let builds take of it; `base` is what the governor's own profile lets them
+    /// take. The smallest budget holds, but one that a run's own control group sees to does not hold
+    /// for others.
+    pub(crate) fn budget(&self, domain: DomainId, base: Option<Bytes>) -> Option<Bytes> {
+        let told = |contained: bool| {
+            let inside = self.all.values().filter(move |run| run.domain == domain);
+            let alike = inside.filter(move |run| run.begins.contained == contained);
+            alike.map(|run| Bytes(run.begins.budget)).filter(|budget| *budget > Bytes::ZERO)
+        };
+        told(false).min().or_else(|| told(true).chain(base).max())
+    }
+
     /// Where their memory counts.
     pub(crate) fn domains(&self) -> impl Iterator<Item = DomainId> {
         self.all.values().map(|run| run.domain)
@@ -148,6 +161,28 @@ mod tests {
         // Eight units that sleep three quarters of their time leave six cores.
         assert_eq!(tokens(7, count(0, 8), 2.0, 8.0), 14);
         assert_eq!(tokens(7, count(9999, 1), 1.0, 8.0), 264);
+    }
+
+    #[test]
+    fn the_smallest_budget_holds_unless_a_group_sees_to_it() {
+        let mut runs = Runs::default();
+        let base = Some(Bytes::gib(20));
+        let domain = DomainId(0);
+        let begin = |runs: &mut Runs, gib: u64, contained: bool| {
+            let begins = RunBegins { budget: gib << 30, contained, ..RunBegins::default() };
+            runs.begin(Run { begins, peer: 1, domain, pool: 0, tally: Tally::default() })
+        };
+        assert_eq!(runs.budget(domain, base), base);
+        begin(&mut runs, 1, true);
+        assert_eq!(runs.budget(domain, base), base);
+        begin(&mut runs, 24, true);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(24)));
+        let small = begin(&mut runs, 3, false);
+        begin(&mut runs, 5, false);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(3)));
+        runs.end(small);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(5)));
+        assert_eq!(runs.budget(DomainId(1), None), None);
     }
 
     #[test]

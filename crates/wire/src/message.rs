@@ -107,6 +107,8 @@ pub struct RunBegins {
     pub source: Option<String>,
     /// Memory that its profile gives to all builds, in bytes.
     pub budget: u64,
+    /// A control group of its own keeps it within the budget.
+    pub contained: bool,
     /// Threads that its profile gives to all builds.
     pub threads: u32,
     /// Tokens of its jobserver, the implicit one not counted; none when it serves none.
@@ -337,6 +339,7 @@ impl RunBegins {
         w.text(&self.label);
         w.maybe(self.source.as_deref(), Writer::text);
         w.u64(self.budget);
+        w.flag(self.contained);
         w.u32(self.threads);
         w.maybe(self.tokens, Writer::u32);
     }
@@ -348,6 +351,7 @@ impl RunBegins {
             label: r.text()?,
             source: r.maybe(Reader::text)?,
             budget: r.u64()?,
+            contained: r.flag()?,
             threads: r.u32()?,
             tokens: r.maybe(Reader::u32)?,
         })

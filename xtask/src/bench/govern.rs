@@ -7,6 +7,10 @@ pub(crate) mod burn;
 mod group;
 mod mixed;
 mod oracle;
+mod overhead;
+mod real;
+mod simulator;
+mod sources;
 mod world;
 
 use std::cell::RefCell;
@@ -59,6 +63,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if wanted(Part::Mixed) {
         mixed::run(options.seeds, !options.no_peers, options.mix.as_deref(), &goals)?;
     }
+    if wanted(Part::Real) {
+        real::run(!options.no_peers, &goals)?;
+    }
+    if wanted(Part::Overhead) {
+        overhead::run(&goals)?;
+    }
+    if wanted(Part::Simulator) {
+        simulator::run(&goals)?;
+    }
     let missed = goals.tell();
     if options.strict && missed > 0 {
         bail!("{missed} goals were missed");
@@ -90,6 +103,7 @@ impl Goals {
     }
 
     fn note(&self, line: String, met: bool) {
+        print(&format!("  {line}"));
         self.0.borrow_mut().push((line, met));
     }
 

@@ -67,6 +67,8 @@ pub struct Unit {
     weighed: Option<Moment>,
     /// The last look at its share of threads, and what it had wanted and waited for by then.
     looked: Option<(Moment, Duration, Duration)>,
+    /// Processor time used and time that was not lost, in seconds; the latest counts most.
+    seen: (f64, f64),
     /// Time lost to others that used its processors.
     lost: Duration,
     grew: Moment,
@@ -109,6 +111,7 @@ impl Unit {
             paused: Duration::ZERO,
             weighed: None,
             looked: None,
+            seen: (0.0, 0.0),
             lost: Duration::ZERO,
             grew: now,
         }
@@ -141,7 +144,8 @@ impl Unit {
     fn forget(&mut self, now: Moment) {
         (self.memory, self.peak, self.rate, self.share) = (Bytes::ZERO, Bytes::ZERO, 0.0, None);
         (self.started, self.grew, self.paused) = (now, now, Duration::ZERO);
-        (self.weighed, self.looked, self.lost) = (None, None, Duration::ZERO);
+        (self.weighed, self.looked) = (None, None);
+        (self.seen, self.lost) = ((0.0, 0.0), Duration::ZERO);
     }
 
     /// Running time without pauses.
@@ -172,22 +176,29 @@ impl Unit {
         self.peak = self.peak.max(memory);
     }
 
-    fn look_at_share(&mut self, wanted: Duration, waited: Duration, now: Moment) {
+    fn look_at_share(&mut self, wanted: Duration, delay: Duration, now: Moment) {
         let none = (self.started, Duration::ZERO, Duration::ZERO);
-        let (then, wanted_then, waited_then) = self.looked.unwrap_or(none);
+        let (then, wanted_then, delay_then) = self.looked.unwrap_or(none);
         let passed = now.since(then);
         if self.phase != Phase::Running {
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         } else if passed >= SHARE_OVER {
             let wanted_since = wanted.saturating_sub(wanted_then);
-            let (newest, lost) =
-                share(passed, wanted_since, waited.saturating_sub(waited_then).min(wanted_since));
-            let before = self.share.unwrap_or(newest);
-            self.share = Some(before.mul_add(1.0 - NEWEST, newest * NEWEST));
+            let delay_since = delay.saturating_sub(delay_then).min(wanted_since);
+            let lost = lost(passed, wanted_since, delay_since);
+            // Time that was lost shows nothing, so what it is seen by keeps its weight.
+            let own = passed.saturating_sub(lost).as_secs_f64();
+            let kept = 1.0 - NEWEST * own / passed.as_secs_f64();
+            let (used, over) = &mut self.seen;
+            *used = used.mul_add(kept, wanted_since.saturating_sub(delay_since).as_secs_f64());
+            *over = over.mul_add(kept, own);
+            if *over > 0.0 {
+                self.share = Some(*used / *over);
+            }
             self.lost += lost;
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         } else if self.looked.is_none() {
-            self.looked = Some((now, wanted, waited));
+            self.looked = Some((now, wanted, delay));
         }
     }
 
@@ -280,30 +291,44 @@ impl Unit {
     }
 }
 
-/// Threads that a unit would have kept busy with processors of its own, and the time that it would
-/// have been done earlier. What sleeps and then waits for a processor does not want it for longer;
-/// delays of threads that wait at once overlap.
-fn share(passed: Duration, wanted: Duration, waited: Duration) -> (f64, Duration) {
+/// Time by which a unit would have been further with a processor for each of its threads. Delays of
+/// threads that wait at once overlap.
+fn lost(passed: Duration, wanted: Duration, delay: Duration) -> Duration {
     let threads = wanted.as_secs_f64() / passed.as_secs_f64();
-    let lost = waited.div_f64(threads.max(1.0)).min(passed);
-    let own = passed.saturating_sub(lost).as_secs_f64().max(1e-6);
-    let used = wanted.saturating_sub(waited).as_secs_f64();
-    (if threads >= 1.0 { threads } else { used / own }, lost)
+    delay.div_f64(threads.max(1.0)).min(passed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::govern::{DomainId, Forecast};
+
+    /// Wakes each 50 ms for 5 ms, and then waits as long as `waits` tells.
+    fn share_of_a_sleeper(waits: u64) -> f64 {
+        let ms = Duration::from_millis;
+        let forecast = Forecast::cold(Bytes::mib(1), 1.0);
+        let demand = Demand { forecast, retryable: true, domain: DomainId(0) };
+        let mut unit = Unit::new(UnitId(1), demand, Moment::default());
+        (unit.phase, unit.started) = (Phase::Running, Moment::default());
+        let (mut now, mut wanted, mut delay) = (0, 0, 0);
+        for _ in 0..40 {
+            // Looks fall into its wait, its work and its sleep.
+            for (want, wait) in [(waits, waits), (5, 0), (0, 0)] {
+                now += if want > 0 { want } else { 45 };
+                (wanted, delay) = (wanted + want, delay + wait);
+                unit.look_at_share(ms(wanted), ms(delay), Moment(ms(now)));
+            }
+        }
+        unit.share.unwrap()
+    }
 
     #[test]
     fn contention_changes_no_share() {
+        let (alone, crowded) = (share_of_a_sleeper(0), share_of_a_sleeper(80));
+        assert!(alone < 0.2 && (alone - crowded).abs() < 0.1, "{alone} {crowded}");
         let ms = Duration::from_millis;
-        assert_eq!(share(ms(100), ms(100), ms(0)), (1.0, ms(0)));
-        assert_eq!(share(ms(100), ms(100), ms(60)), (1.0, ms(60)));
-        // A quarter of its time when alone; it waited as long as it ran and slept.
-        let (threads, lost) = share(ms(200), ms(125), ms(100));
-        assert!((threads - 0.25).abs() < 1e-9 && lost == ms(100));
+        assert_eq!(lost(ms(100), ms(100), ms(60)), ms(60));
         // Four threads on two processors.
-        assert_eq!(share(ms(100), ms(400), ms(200)), (4.0, ms(50)));
+        assert_eq!(lost(ms(100), ms(400), ms(200)), ms(50));
     }
 }

@@ -14,6 +14,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ironwright_core::govern::{DomainId, Event, Machine, Moment, Policy, UnitId};
+use ironwright_core::units::Bytes;
 use ironwright_core::view::{Happening, View};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -77,6 +78,8 @@ struct Daemon {
     predictor: Predictor,
     recorder: Option<Recorder>,
     view: View,
+    /// The domain of this process, and what its profile lets builds take there.
+    base: (DomainId, Bytes),
     /// Threads for builds when no run tells.
     threads: u32,
     look_at: Option<Instant>,
@@ -114,6 +117,7 @@ impl Daemon {
             predictor: Predictor::new(options.history.clone()),
             recorder,
             view: View::default(),
+            base: (DomainId::default(), options.budget),
             threads: options.threads.max(1),
             look_at: None,
             looked: None,
@@ -140,7 +144,7 @@ impl Daemon {
         let own = i32::try_from(std::process::id()).unwrap_or(0);
         self.note(Happening::GovernorBegan { pid: own }, None);
         let (domain, _) = self.domains.of(own);
-        self.domains.set_budget(domain, options.budget);
+        self.base = (domain, options.budget);
         self.set_budgets(&[DomainId::default(), domain]);
         raise_open_files();
         // A busy machine must not keep compilers waiting for an answer. Only root may raise this.
@@ -209,6 +213,9 @@ impl Daemon {
     fn set_budgets(&mut self, domains: &[DomainId]) {
         let threads = f64::from(self.runs.threads().unwrap_or(self.threads));
         for domain in domains {
+            let (own, budget) = self.base;
+            let base = (*domain == own).then_some(budget);
+            self.domains.set_budget(*domain, self.runs.budget(*domain, base));
             let memory = self.domains.budget(*domain);
             self.tell(Event::Budget { domain: *domain, memory, threads });
             self.note(Happening::Budget { memory, threads }, None);

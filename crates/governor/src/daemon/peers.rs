@@ -94,9 +94,6 @@ impl Daemon {
         let Some(peer) = self.peers.get(&number) else { return };
         let pid = peer.pid;
         let (domain, _) = self.domains.of(pid);
-        if begins.budget > 0 {
-            self.domains.set_budget(domain, ironwright_core::units::Bytes(begins.budget));
-        }
         let happening = |run| Happening::RunBegan {
             run,
             recorded: begins.run,

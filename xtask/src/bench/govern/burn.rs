@@ -52,27 +52,23 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let bytes = usize::try_from(job.mib << 20)?;
     let mut memory = vec![0_u8; bytes];
     let steps = (job.seconds() / STEP).ceil().max(1.0);
+    let page = PAGE as f64 / (bytes as f64).max(1.0);
     let mut done = 0.0;
     let mut held = 0;
     while done < steps {
         done += 1.0;
         let part = (done / steps / GROWTH).min(1.0);
-        held = touch(&mut memory, held, (bytes as f64 * part) as usize);
+        while held < bytes && held as f64 / PAGE as f64 * page < part {
+            memory.get_mut(held).into_iter().for_each(|byte| *byte = 1);
+            held += PAGE;
+        }
         spin(Duration::from_secs_f64(job.cpu * done / steps))?;
         std::thread::sleep(Duration::from_secs_f64(job.sleep / steps));
     }
-    if held != bytes {
-        bail!("held {held} of {bytes} bytes");
+    if held < bytes || std::hint::black_box(&memory).len() != bytes {
+        bail!("{held} of {bytes} bytes are held");
     }
     std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
-}
-
-/// Writes to each page between two places; returns the later.
-fn touch(memory: &mut [u8], from: usize, to: usize) -> usize {
-    for byte in memory.iter_mut().take(to).skip(from).step_by(PAGE) {
-        *byte = 1;
-    }
-    std::hint::black_box(memory.len()).min(to)
 }
 
 /// Uses a processor until this process has had that much of one.

@@ -21,7 +21,7 @@ use crate::print;
 const LIMIT_MIB: u64 = 3072;
 const CORES: f64 = 2.0;
 /// What takes longer hangs.
-const HANGS: Duration = Duration::from_secs(240);
+const HANGS: Duration = Duration::from_mins(4);
 /// Memory of the group that is not the batch's: shells, make, launchers.
 const OVERHEAD_MIB: u64 = 48;
 

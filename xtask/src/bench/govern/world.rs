@@ -79,12 +79,6 @@ impl World {
         command.current_dir(self.work()).stdin(Stdio::null());
     }
 
-    /// Forgets what was learned.
-    pub(crate) fn forget(&self) -> Result<()> {
-        fs::remove_dir_all(self.home.join("state"))?;
-        Ok(fs::create_dir_all(self.home.join("state"))?)
-    }
-
     /// Attempts at units of the newest runs, by the history.
     pub(crate) fn units(&self, runs: u32) -> Result<Vec<UnitRecord>> {
         let path = self.home.join("state/ironwright/history.db");
