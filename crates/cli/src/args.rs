@@ -9,7 +9,7 @@ use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
     build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
-    replay, run, schema, settings, simulate, top, unit,
+    replay, report, run, schema, settings, simulate, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -122,6 +122,11 @@ pub(crate) enum Command {
     /// Shows the events that the history kept of a run in the view of `ironwright top`. Where standard
     /// output is no terminal, the frame of one moment is printed as text.
     Replay(replay::ReplayArgs),
+    /// Show how a run went: estimates against reality, what waited for what, memory over time.
+    ///
+    /// Everything is derived from what the history kept: the figures of the run and of its units, and
+    /// the events of the governor. What was not kept is said to be unknown.
+    Report(report::ReportArgs),
     /// Simulate how long a workload takes under the governor and under fixed rules.
     Simulate(simulate::SimulateArgs),
     /// Print the JSON schema of an output.

@@ -27,6 +27,7 @@ use ironwright_wire::{RunBegins, variable};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cache::CacheWatch;
 use crate::context::{Context, Directories};
 use crate::governance::Governance;
 use crate::link::{RunLink, Situation};
@@ -159,6 +160,12 @@ impl Execution {
         }
     }
 
+    /// The value that a variable has for what is run, as far as nothing else sets it.
+    fn value(&self, name: &str) -> Option<String> {
+        let set = self.environment.iter().find(|assignment| assignment.key == name);
+        set.map(Assignment::value).or_else(|| std::env::var(name).ok())
+    }
+
     /// What is done, for people.
     fn label(&self) -> String {
         let command = || self.steps.first().map(|step| step.argv.join(" "));
@@ -179,6 +186,7 @@ impl Execution {
             budget: self.budget,
             settings,
             started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
+            compiler_cache: None,
             steps: Vec::new(),
             governed: None,
         }
@@ -273,6 +281,7 @@ pub(crate) fn execute(
     let strangers = Strangers::default();
     let contained = contain(execution);
     let is_contained = contained.mechanism() != Mechanism::ProcessTree;
+    let cache = CacheWatch::begin(|name| execution.value(name));
     let link = begin_link(execution, &record, server.as_ref(), &strangers, progress, is_contained);
     for step in &execution.steps {
         progress.step(step, execution);
@@ -295,6 +304,7 @@ pub(crate) fn execute(
         paused: tally.paused,
         again: tally.again,
     });
+    facts.compiler_cache = cache.and_then(|cache| cache.end());
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);

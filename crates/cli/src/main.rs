@@ -3,6 +3,7 @@
 //! Does not decide anything; it parses, calls and renders.
 
 mod args;
+mod cache;
 mod commands;
 mod context;
 mod error;
@@ -12,6 +13,7 @@ mod governance;
 mod link;
 mod patience;
 mod progress;
+mod report;
 mod summary;
 mod table;
 mod top;

@@ -281,6 +281,7 @@ fn home_with_a_run() -> TempDir {
         threads: 2,
         budget: Bytes::gib(4),
         started_unix_ns: 1_700_000_000_000_000_000,
+        compiler_cache: None,
     };
     let owner = Owner { pid: 1, started: 1 };
     assert_eq!(history.begin(&facts, owner).unwrap(), 1);

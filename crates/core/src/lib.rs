@@ -16,6 +16,7 @@ pub mod observe;
 pub mod origin;
 pub mod plan;
 pub mod profile;
+pub mod report;
 pub mod settings;
 pub mod unit;
 pub mod units;

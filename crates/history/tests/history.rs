@@ -26,6 +26,7 @@ fn facts(package: &str) -> RunFacts {
         budget: Bytes::gib(21),
         settings: serde_json::Map::new(),
         started_unix_ns: 1,
+        compiler_cache: None,
         steps: Vec::new(),
     }
 }

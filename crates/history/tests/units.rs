@@ -201,6 +201,7 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
         budget: Bytes::gib(2),
         settings: serde_json::Map::new(),
         started_unix_ns: start_us * 1000,
+        compiler_cache: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }

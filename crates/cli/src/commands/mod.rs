@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod profile;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
@@ -44,6 +45,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Govern(args) => govern::run(&args, host),
         Command::Top(args) => top::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

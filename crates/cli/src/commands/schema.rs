@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use ironwright_core::doctor::Finding;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::schema::profile_schema;
+use ironwright_core::report::Report;
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
@@ -54,6 +55,8 @@ enum Shape {
     Forecast,
     /// `ironwright simulate --json`.
     Simulation,
+    /// `ironwright report --json`.
+    Report,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -71,6 +74,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
+        Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)

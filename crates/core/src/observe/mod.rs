@@ -3,6 +3,7 @@
 //! [`RunFacts`] are raw and stored; a [`Summary`] is derived when it is shown. Does not know how a
 //! run is observed or where its facts are kept.
 
+pub mod cache;
 pub mod unit;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::cache::CacheUse;
 use crate::units::Bytes;
 
 /// How a command ended.
@@ -150,6 +152,9 @@ pub struct RunFacts {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Start, nanoseconds since 1970.
     pub started_unix_ns: i64,
+    /// What a compiler cache answered; absent when none was used, or it did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiler_cache: Option<CacheUse>,
     /// The commands, in order; the last may have failed.
     pub steps: Vec<StepFacts>,
     /// What became of its compilers under the governor; absent when nobody governed.
@@ -357,6 +362,7 @@ mod tests {
             budget: Bytes::gib(4),
             settings: serde_json::Map::new(),
             started_unix_ns: 0,
+            compiler_cache: None,
             steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
             governed: None,
         })

@@ -1,0 +1,153 @@
+//! `ironwright report`.
+//!
+//! Does not know what follows from facts, nor how a report is drawn.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ironwright_core::report::{Earlier, Given, Report, Standing, derive};
+use ironwright_core::view::Note;
+use ironwright_history::{Filter, History, Owner, Record, RunId, State};
+use ironwright_host::files::replace;
+use ironwright_host::procfs;
+
+use crate::error::{CliError, count};
+use crate::execute::{history_path, open_history};
+use crate::report::{html, text, trace};
+use crate::ui;
+
+/// Show how a run went: estimates against reality, what waited for what, memory over time.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The page is one file that needs no network. The trace opens in Perfetto (ui.perfetto.dev) and\n\
+        chrome://tracing.\n\nExamples:\n  ironwright report\n  ironwright report 12 --html run-12.html\n  \
+        ironwright report --trace run.json\n  ironwright report 12 --json"
+)]
+pub(crate) struct ReportArgs {
+    /// Number of the run in `ironwright history`; the newest when absent.
+    #[arg(value_name = "RUN")]
+    run: Option<RunId>,
+    /// Write a page for a browser instead of printing text.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write a trace for Perfetto instead of printing text.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Earlier runs that make a range.
+const MOST_EARLIER: usize = 10;
+/// Runs among which those of the same command are looked for.
+const LOOKED_THROUGH: u32 = 200;
+
+pub(crate) fn run(args: &ReportArgs) -> Result<u8, CliError> {
+    let report = read(args.run)?;
+    if let Some(path) = &args.html {
+        write(path, &html::page(&report)?)?;
+    }
+    if let Some(path) = &args.trace {
+        write(path, &serde_json::to_string(&trace::trace(&report))?)?;
+    }
+    if args.json {
+        ui::print_json(&report)?;
+    } else if args.html.is_none() && args.trace.is_none() {
+        ui::print(&text::text(&report))?;
+    }
+    Ok(0)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    let written = replace(path, text.as_bytes());
+    written.map_err(|error| CliError::Write { path: path.to_owned(), error })?;
+    ui::note(&format!("wrote {}\n", path.display()));
+    Ok(())
+}
+
+/// Derives the report of a run from what the history keeps.
+fn read(number: Option<RunId>) -> Result<Report, CliError> {
+    let unknown = || match number {
+        Some(run) => {
+            CliError::usage(format!("there is no run {run}"), "`ironwright history` lists them")
+        }
+        None => CliError::usage(
+            "there is no run yet",
+            "`ironwright run -- COMMAND` and `ironwright build SOURCE` add them",
+        ),
+    };
+    let path = history_path().filter(|path| path.exists()).ok_or_else(unknown)?;
+    let history = open_history(&path)?;
+    let record = match number {
+        Some(run) => history.get(run, is_alive)?,
+        None => history.list(&Filter { limit: Some(1), package: None }, is_alive)?.pop(),
+    };
+    let record = record.ok_or_else(unknown)?;
+    let units = history.units_of_run(record.id)?;
+    let notes = notes(&history, record.id)?;
+    let earlier = earlier(&history, &record)?;
+    Ok(derive(&Given {
+        number: record.id,
+        standing: match record.state {
+            State::Running => Standing::Running,
+            State::Finished => Standing::Finished,
+            State::Lost => Standing::Lost,
+        },
+        facts: &record.facts,
+        units: &units,
+        notes: &notes,
+        earlier: &earlier,
+    }))
+}
+
+fn is_alive(owner: Owner) -> bool {
+    procfs::started(Path::new("/proc"), owner.pid) == Some(owner.started)
+}
+
+/// The notes that can be read.
+fn notes(history: &History, run: RunId) -> Result<Vec<Note>, CliError> {
+    let events = history.events_of_run(run)?;
+    let read = events.iter().filter_map(|event| serde_json::from_str(&event.json).ok());
+    let notes: Vec<Note> = read.collect();
+    let skipped = events.len() - notes.len();
+    if skipped > 0 {
+        ui::warn(&format!("{} cannot be read and left out", count(skipped, "event")));
+    }
+    Ok(notes)
+}
+
+/// Runs before it that did the same and ended well, newest first.
+fn earlier(history: &History, record: &Record) -> Result<Vec<Earlier>, CliError> {
+    let Some(source) = &record.facts.source else { return earlier_commands(history, record) };
+    let mut found = Vec::new();
+    let mut before = record.id;
+    while found.len() < MOST_EARLIER
+        && let Some(previous) = history.previous_run(source, before)?
+    {
+        before = previous.id;
+        found.push(Earlier::of(previous.id, &previous.facts));
+    }
+    Ok(found)
+}
+
+/// The same for a command, which has no source: it is the same in the same directory.
+fn earlier_commands(history: &History, record: &Record) -> Result<Vec<Earlier>, CliError> {
+    let command = |record: &Record| {
+        let steps = record.facts.steps.iter();
+        steps.map(|step| (step.argv.clone(), step.cwd.clone())).collect::<Vec<_>>()
+    };
+    let own = command(record);
+    let filter = Filter { limit: Some(LOOKED_THROUGH), package: None };
+    let all = history.list(&filter, |_| false)?;
+    let same = all.iter().filter(|other| {
+        other.id < record.id && other.state == State::Finished && is_success(other)
+    });
+    let is_same = |other: &&Record| other.facts.source.is_none() && command(other) == own;
+    let same = same.filter(|other| !own.is_empty() && is_same(other));
+    Ok(same.take(MOST_EARLIER).map(|other| Earlier::of(other.id, &other.facts)).collect())
+}
+
+fn is_success(record: &Record) -> bool {
+    record.facts.steps.last().is_some_and(|step| step.observed.exit.is_success())
+}
