@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ironwright_core::govern::{Basis, Forecast, Past};
-use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
+use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::unit::UnitFacts;
 use ironwright_core::units::Bytes;
 use ironwright_history::History;
@@ -33,6 +33,8 @@ pub(crate) struct Predictor {
     tried: Option<Instant>,
     by_key: BTreeMap<String, Vec<Past>>,
     by_family: BTreeMap<String, Vec<Past>>,
+    /// Units that other tools' logs tell of, by key; only where nothing was measured.
+    logged: BTreeMap<String, Vec<UnitRecord>>,
     /// What units of a tool took, in parts of what was guessed.
     guesses: BTreeMap<String, VecDeque<f64>>,
 }
@@ -46,6 +48,7 @@ impl Predictor {
             tried: None,
             by_key: BTreeMap::new(),
             by_family: BTreeMap::new(),
+            logged: BTreeMap::new(),
             guesses: BTreeMap::new(),
         }
     }
@@ -78,7 +81,11 @@ impl Predictor {
     /// What the kind of a unit tells, corrected by how far off that was for others of its tool.
     fn guess(&self, facts: &UnitFacts, inputs: u64) -> Forecast {
         let cold = facts.forecast(inputs);
-        Forecast { peak: cold.peak.scaled(self.correction(&facts.tool)), ..cold }
+        let guess = Forecast { peak: cold.peak.scaled(self.correction(&facts.tool)), ..cold };
+        match self.logged.get(&facts.key) {
+            Some(records) => guess.with_logged(records),
+            None => guess,
+        }
     }
 
     fn correction(&self, tool: &str) -> f64 {
@@ -93,7 +100,7 @@ impl Predictor {
 
     /// Takes in what a unit took. `explicit` ones, which a user made, have nothing in common.
     pub(crate) fn learn(&mut self, facts: &UnitFacts, record: &UnitRecord, explicit: bool) {
-        let past = past(record);
+        let Some(past) = Past::of(record) else { return };
         if past.complete && !explicit {
             let cold = facts.forecast(record.input_bytes).peak.0 as f64;
             let seen = self.guesses.entry(facts.tool.clone()).or_default();
@@ -111,16 +118,21 @@ impl Predictor {
         if self.by_key.len() > REMEMBERED {
             self.by_key.clear();
             self.by_family.clear();
+            self.logged.clear();
         }
         if self.by_key.contains_key(&facts.key) {
             return;
         }
         let history = self.history();
         let read = |records: Option<Vec<UnitRecord>>| -> Vec<Past> {
-            records.unwrap_or_default().iter().map(past).collect()
+            records.unwrap_or_default().iter().filter_map(Past::of).collect()
         };
         let key = read(history.and_then(|h| h.units_by_key(&facts.key, LOOKED_AT).ok()));
         let family = read(history.and_then(|h| h.units_by_family(&facts.family, LOOKED_AT).ok()));
+        if key.is_empty() && family.is_empty() {
+            let logged = history.and_then(|h| h.logged_units(&facts.key, &facts.family, LOOKED_AT).ok());
+            self.logged.extend(logged.filter(|some| !some.is_empty()).map(|some| (facts.key.clone(), some)));
+        }
         self.by_key.insert(facts.key.clone(), key);
         self.by_family.entry(facts.family.clone()).or_insert(family);
     }
@@ -133,17 +145,5 @@ impl Predictor {
             self.history = History::open_existing(path).ok().flatten();
         }
         self.history.as_ref()
-    }
-}
-
-/// A record as the forecast takes it.
-fn past(record: &UnitRecord) -> Past {
-    let wanted = record.user_us.saturating_add(record.system_us).saturating_add(record.delay_us);
-    Past {
-        complete: record.outcome == UnitOutcome::Succeeded,
-        peak: record.peak,
-        duration: Duration::from_micros(record.wall_us.saturating_sub(record.paused_us)),
-        wanted: Duration::from_micros(wanted),
-        curve: record.curve.clone(),
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::curve::Curve;
+use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
 
 /// What a forecast rests on.
@@ -36,6 +37,9 @@ pub struct Forecast {
     pub peak: Bytes,
     /// How it takes memory over time; absent when nothing like it was measured.
     pub shape: Option<Shape>,
+    /// How long it ran under other tools, where nothing was measured. It decides who is worth
+    /// starting first, never that memory will be free at some time.
+    pub logged: Option<Duration>,
     /// Threads that it keeps busy on average.
     pub threads: f64,
     /// What all this rests on.
@@ -87,6 +91,26 @@ impl std::fmt::Display for Basis {
     }
 }
 
+impl Past {
+    /// What a record tells. Nothing when it comes from a log: without memory it must teach none.
+    pub fn of(record: &UnitRecord) -> Option<Self> {
+        let wanted =
+            record.user_us.saturating_add(record.system_us).saturating_add(record.delay_us);
+        (record.outcome != UnitOutcome::Timed).then(|| Self {
+            complete: record.outcome == UnitOutcome::Succeeded,
+            peak: record.peak,
+            duration: running(record),
+            wanted: Duration::from_micros(wanted),
+            curve: record.curve.clone(),
+        })
+    }
+}
+
+/// Running time without pauses.
+fn running(record: &UnitRecord) -> Duration {
+    Duration::from_micros(record.wall_us.saturating_sub(record.paused_us))
+}
+
 impl Forecast {
     /// From past runs, newest first. `None` when none of them was complete.
     pub fn measured(past: &[Past]) -> Option<Self> {
@@ -103,6 +127,7 @@ impl Forecast {
         Some(Self {
             peak,
             shape: shape(shaped, factor, peak),
+            logged: None,
             threads: threads(newest),
             basis: Basis::Measured(count),
         })
@@ -120,13 +145,27 @@ impl Forecast {
 
     /// Without any measurement.
     pub fn cold(peak: Bytes, threads: f64) -> Self {
-        Self { peak, shape: None, threads, basis: Basis::Cold }
+        Self { peak, shape: None, logged: None, threads, basis: Basis::Cold }
+    }
+
+    /// The same, with how long it took according to logs of other tools: the median of records
+    /// that tell nothing else.
+    #[must_use]
+    pub fn with_logged(self, records: &[UnitRecord]) -> Self {
+        let mut durations: Vec<Duration> = records.iter().map(running).collect();
+        durations.sort_unstable();
+        Self { logged: durations.get(durations.len() / 2).copied(), ..self }
+    }
+
+    /// How long it is expected to run, as far as that is known.
+    pub fn duration(&self) -> Option<Duration> {
+        self.shape.map(|shape| shape.duration).or(self.logged)
     }
 
     /// How much of a machine it takes for how long, in seconds: the larger of its shares of memory
     /// and threads, times its duration. What is not known takes a second.
     pub fn weight(&self, budget: Bytes, machine_threads: f64) -> f64 {
-        let seconds = self.shape.map_or(1.0, |shape| shape.duration.as_secs_f64());
+        let seconds = self.duration().map_or(1.0, |duration| duration.as_secs_f64());
         let mean = self.shape.map_or(self.peak.0 as f64, |shape| shape.curve.mean());
         let memory = mean / (budget.0 as f64).max(1.0);
         let threads = self.threads / machine_threads.max(1.0);
@@ -185,6 +224,18 @@ mod tests {
         assert!(forecast.peak >= Bytes::mib(500));
         let grown = Forecast::measured(&[run(800, false), run(500, true)]).unwrap();
         assert!(grown.peak >= Bytes::mib(1000));
+    }
+
+    #[test]
+    fn a_log_teaches_a_duration_and_nothing_else() {
+        let record = crate::logs::timed(&crate::unit::logged("ninja", "a.o", "a.o"), 0, 7_000_000);
+        assert_eq!(Past::of(&record), None);
+        let cold = Forecast::cold(Bytes::mib(300), 1.0);
+        let logged = cold.with_logged(&[record]);
+        assert_eq!(logged.duration(), Some(Duration::from_secs(7)));
+        assert_eq!(Forecast { logged: None, ..logged }, cold);
+        assert!(logged.weight(Bytes::gib(1), 4.0) > 6.0 * cold.weight(Bytes::gib(1), 4.0));
+        assert_eq!(cold.with_logged(&[]), cold);
     }
 
     #[test]

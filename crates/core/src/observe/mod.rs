@@ -3,6 +3,9 @@
 //! [`RunFacts`] are raw and stored; a [`Summary`] is derived when it is shown. Does not know how a
 //! run is observed or where its facts are kept.
 
+pub mod compare;
+pub mod generation;
+pub mod totals;
 pub mod unit;
 
 use std::time::Duration;
