@@ -130,8 +130,11 @@ impl Predictor {
         let key = read(history.and_then(|h| h.units_by_key(&facts.key, LOOKED_AT).ok()));
         let family = read(history.and_then(|h| h.units_by_family(&facts.family, LOOKED_AT).ok()));
         if key.is_empty() && family.is_empty() {
-            let logged = history.and_then(|h| h.logged_units(&facts.key, &facts.family, LOOKED_AT).ok());
-            self.logged.extend(logged.filter(|some| !some.is_empty()).map(|some| (facts.key.clone(), some)));
+            let logged =
+                history.and_then(|h| h.logged_units(&facts.key, &facts.family, LOOKED_AT).ok());
+            self.logged.extend(
+                logged.filter(|some| !some.is_empty()).map(|some| (facts.key.clone(), some)),
+            );
         }
         self.by_key.insert(facts.key.clone(), key);
         self.by_family.entry(facts.family.clone()).or_insert(family);

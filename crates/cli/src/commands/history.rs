@@ -41,7 +41,11 @@ pub(crate) struct HistoryArgs {
 pub(crate) fn run(args: &HistoryArgs) -> Result<u8, CliError> {
     let records = match history_path() {
         Some(path) if path.exists() => {
-            let filter = Filter { limit: Some(args.limit), package: args.package.clone() };
+            let filter = Filter {
+                limit: Some(args.limit),
+                package: args.package.clone(),
+                ..Filter::default()
+            };
             open_history(&path)?.list(&filter, is_alive)?
         }
         _ => Vec::new(),
