@@ -150,3 +150,51 @@ impl Predictor {
         self.history.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ironwright_core::logs;
+    use ironwright_core::observe::unit::UnitOutcome;
+    use ironwright_core::unit::logged;
+
+    use super::*;
+
+    fn facts() -> UnitFacts {
+        logged("ninja", "big.o", "big.o")
+    }
+
+    fn forecast(path: &Path) -> Forecast {
+        Predictor::new(Some(path.to_owned())).forecast(&facts(), 0, None)
+    }
+
+    #[test]
+    fn logs_teach_durations_and_never_displace_a_measurement() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.db");
+        let mut history = History::open(&path).unwrap();
+        let logged: Vec<_> = (1..40).map(|s| logs::timed(&facts(), s, 9_000_000)).collect();
+        history.record_logged(&logged).unwrap();
+        let cold = facts().forecast(0);
+        let learned = forecast(&path);
+        assert_eq!(learned.duration(), Some(Duration::from_secs(9)));
+        assert_eq!(Forecast { logged: None, ..learned }, cold);
+        let outcome = UnitOutcome::Succeeded;
+        let peak = cold.peak.scaled(4.0);
+        let measured = UnitRecord { outcome, peak, ..logs::timed(&facts(), 0, 1_000_000) };
+        history.record_units(&[measured]).unwrap();
+        history.record_logged(&[logs::timed(&facts(), 99, 9_000_000)]).unwrap();
+        let learned = forecast(&path);
+        assert!(learned.peak >= peak && matches!(learned.basis, Basis::Measured(1)), "{learned:?}");
+    }
+
+    #[test]
+    fn what_is_learned_from_a_log_now_changes_no_peak() {
+        let mut predictor = Predictor::new(None);
+        for _ in 0..20 {
+            predictor.learn(&facts(), &logs::timed(&facts(), 0, 5), false);
+        }
+        assert_eq!(predictor.forecast(&facts(), 0, None), facts().forecast(0));
+    }
+}

@@ -32,8 +32,8 @@ pub struct Comparison {
 /// One of two runs.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Side {
-    /// What was built.
-    pub source: Option<String>,
+    /// What was built, or the command that was run.
+    pub what: String,
     /// Host name.
     pub host: Option<String>,
     /// Digest of its settings.
@@ -72,10 +72,13 @@ pub struct Differing {
 /// A unit in both runs, or in one of them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct UnitDifference {
-    /// What is expected to need the same again.
+    /// What is expected to need the same again, in the second run where it has the unit.
     pub key: String,
     /// What a person calls it.
     pub label: String,
+    /// False where the keys of the two differ, because settings or versions do, and only tool and
+    /// name are the same.
+    pub same_key: bool,
     /// In the first run.
     pub a: Option<UnitFigures>,
     /// In the second run.
@@ -100,8 +103,9 @@ pub fn compare(a: Run<'_>, b: Run<'_>) -> Comparison {
 
 fn side((facts, units): Run<'_>) -> Side {
     let summary = summarise(facts);
+    let command = || facts.steps.last().map(|step| step.argv.join(" ")).unwrap_or_default();
     Side {
-        source: facts.source.clone(),
+        what: facts.source.clone().unwrap_or_else(command),
         host: facts.host.clone(),
         generation: generation(facts),
         threads: facts.threads,
@@ -141,11 +145,34 @@ fn units(a: &[UnitRecord], b: &[UnitRecord]) -> Vec<UnitDifference> {
         .into_iter()
         .map(|(key, (a, b))| {
             let label = b.as_ref().or(a.as_ref()).map_or(key, |figures| &figures.label).to_owned();
-            UnitDifference { key: key.to_owned(), label, a, b }
+            UnitDifference { key: key.to_owned(), label, same_key: true, a, b }
         })
         .collect();
+    pair_by_name(&mut units);
     units.sort_by_key(|unit| std::cmp::Reverse(unit.wall()));
     units
+}
+
+/// Puts those together of which each run has one with that tool and name under another key.
+fn pair_by_name(units: &mut Vec<UnitDifference>) {
+    let mut alone: BTreeMap<(String, String), (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        let name = |figures: &UnitFigures| (figures.tool.clone(), figures.label.clone());
+        match (&unit.a, &unit.b) {
+            (Some(a), None) => alone.entry(name(a)).or_default().0.push(index),
+            (None, Some(b)) => alone.entry(name(b)).or_default().1.push(index),
+            _ => {}
+        }
+    }
+    for (first, second) in alone.into_values() {
+        if let ([a], [b]) = (first.as_slice(), second.as_slice()) {
+            let taken = units.get_mut(*a).and_then(|unit| unit.a.take());
+            if let Some(unit) = units.get_mut(*b) {
+                (unit.a, unit.same_key) = (taken, false);
+            }
+        }
+    }
+    units.retain(|unit| unit.a.is_some() || unit.b.is_some());
 }
 
 #[cfg(test)]
@@ -176,6 +203,19 @@ mod tests {
         assert_eq!(names, ["B", "C"]);
         assert_eq!((differing[1].a.as_ref(), differing[0].b.as_ref()), (None, Some(&"3".into())));
         assert_eq!(compare((&a, &[]), (&a, &[])).settings, []);
+    }
+
+    #[test]
+    fn units_with_other_settings_are_paired_by_name_where_that_is_clear() {
+        let (a, b) = (facts("{}"), facts("{}"));
+        let named = |key: &str, label: &str| UnitRecord { label: label.into(), ..unit(key, 10, 5) };
+        let first = [named("syn 1", "syn"), named("a 1", "twice"), named("a 2", "twice")];
+        let second = [named("syn 2", "syn"), named("a 3", "twice")];
+        let units = compare((&a, &first), (&b, &second)).units;
+        assert_eq!(units.len(), 4);
+        let paired: Vec<_> = units.iter().filter(|it| it.a.is_some() && it.b.is_some()).collect();
+        assert_eq!(paired.len(), 1);
+        assert_eq!((paired[0].key.as_str(), paired[0].same_key), ("syn 2", false));
     }
 
     #[test]

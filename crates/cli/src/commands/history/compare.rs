@@ -69,6 +69,9 @@ fn text(args: &CompareArgs, comparison: &Comparison) -> String {
         let rows = comparison.units.iter().take(args.limit).map(unit_row);
         out.push_str(&format!("\n{}", table(&headings, rows)));
     }
+    if comparison.units.iter().take(args.limit).any(|unit| !unit.same_key) {
+        out.push_str("  * under other settings or in another version\n");
+    }
     let more = comparison.units.len().saturating_sub(args.limit);
     if more > 0 {
         out.push_str(&format!("  and {}\n", count(more, "more unit")));
@@ -90,7 +93,7 @@ fn sides(a: &Side, b: &Side) -> Vec<Vec<String>> {
         row(name, a.to_string(), b.to_string(), ratio(a as f64, b as f64))
     };
     vec![
-        row("what", name(&a.source), name(&b.source), String::new()),
+        row("what", shortened(&a.what, 40), shortened(&b.what, 40), String::new()),
         row("host", name(&a.host), name(&b.host), String::new()),
         row("generation", a.generation.clone(), b.generation.clone(), String::new()),
         row("exit code", a.exit_code.to_string(), b.exit_code.to_string(), String::new()),
@@ -126,7 +129,7 @@ fn unit_row(unit: &UnitDifference) -> Vec<String> {
     let (both, peaks) = (unit.a.is_some() && unit.b.is_some(), (peak(&unit.a), peak(&unit.b)));
     let change = |a: f64, b: f64| if both { ratio(a, b) } else { String::new() };
     vec![
-        shortened(&unit.label, 40),
+        format!("{}{}", shortened(&unit.label, 40), if unit.same_key { "" } else { " *" }),
         time(&unit.a),
         time(&unit.b),
         change(wall(&unit.a), wall(&unit.b)),
