@@ -135,7 +135,7 @@ proptest! {
             let left = all.clone().filter(|run| !gone.contains(&run.id)).count();
             prop_assert!(left >= all.count().min(keep as usize));
         }
-        for of in stored.units.iter() {
+        for of in &stored.units {
             let all = stored.units.iter().filter(|u| (u.key, u.logged) == (of.key, of.logged));
             let left = all.clone().filter(|u| plan.unit_ids.binary_search(&u.id).is_err()).count();
             prop_assert!(left >= all.count().min(per_key as usize));

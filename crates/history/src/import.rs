@@ -28,6 +28,13 @@ impl History {
     /// Takes lines in that [`History::export`] wrote. A damaged line, or an end that is missing,
     /// leaves the history as it was.
     pub fn import(&mut self, lines: impl BufRead) -> Result<Imported, TransferError> {
+        units::make_room(&self.db, true).map_err(self.error())?;
+        let imported = self.import_all(lines);
+        units::make_room(&self.db, false).map_err(self.error())?;
+        imported
+    }
+
+    fn import_all(&mut self, lines: impl BufRead) -> Result<Imported, TransferError> {
         let path = self.path.clone();
         let database = |error| HistoryError::Database { path: path.clone(), error };
         let transaction =

@@ -118,7 +118,9 @@ fn scale(stored: &mut Stored, used: u64) {
     let mut sizes: Vec<&mut Bytes> = runs.chain(units).chain(events).collect();
     let estimated = sizes.iter().fold(0_u64, |sum, size| sum.saturating_add(size.0));
     let factor = used as f64 / (estimated as f64).max(1.0);
-    sizes.iter_mut().for_each(|size| **size = size.scaled(factor));
+    for size in &mut sizes {
+        **size = size.scaled(factor);
+    }
 }
 
 fn carry_out(db: &mut Connection, plan: &Plan) -> rusqlite::Result<()> {

@@ -46,7 +46,8 @@ const OF_RUN: &str = concat!("SELECT ", columns!(), " FROM units WHERE run = ?1 
 impl History {
     /// Adds units: all of them, or none.
     pub fn record_units(&mut self, units: &[UnitRecord]) -> Result<(), HistoryError> {
-        let stored = insert_all(&mut self.db, units);
+        let roomy = units.len() >= MANY;
+        let stored = insert_all(&mut self.db, units, roomy);
         stored.map_err(self.error())
     }
 
@@ -93,7 +94,29 @@ impl History {
     }
 }
 
-fn insert_all(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
+/// Units for which pages are worth being kept in memory until all are stored.
+const MANY: usize = 5000;
+/// Memory for pages: as they usually are, and while very many rows are stored, in KiB. Every index
+/// is written at random places, and pages that do not fit are written again and again.
+const PAGES: [i64; 2] = [-2000, -100_000];
+
+/// Lets pages take more memory, or as little as usual.
+pub(crate) fn make_room(db: &Connection, roomy: bool) -> rusqlite::Result<()> {
+    let [usual, more] = PAGES;
+    db.pragma_update(None, "cache_size", if roomy { more } else { usual })
+}
+
+fn insert_all(db: &mut Connection, units: &[UnitRecord], roomy: bool) -> rusqlite::Result<()> {
+    if !roomy {
+        return insert_each(db, units);
+    }
+    make_room(db, true)?;
+    let stored = insert_each(db, units);
+    make_room(db, false)?;
+    stored
+}
+
+fn insert_each(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
     // A transaction that begins as a writer waits for other writers; one that becomes a writer
     // later may be refused at once.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -81,89 +81,24 @@ fn a_library_has_the_key_of_its_command() {
     }
 }
 
+/// A target, and what cargo gives rustc for it.
+const KINDS: [(&str, &str, &str); 6] = [
+    ("", "a_b --crate-type proc-macro --emit=dep-info,link -Cprefer-dynamic", "src/lib.rs"),
+    (" build-script", "build_script_build --crate-type bin --emit=dep-info,link", "build.rs"),
+    (" prog \"bin\"", "prog --crate-type bin --emit=dep-info,link -Cdebuginfo=2", "src/main.rs"),
+    (" bin \"prog\"", "prog --crate-type bin --emit=dep-info,link -Cdebuginfo=2", "src/main.rs"),
+    (" lib (test)", "a_b --test --emit=dep-info,link -Cdebuginfo=2", "src/lib.rs"),
+    (" lib (check)", "a_b --crate-type lib --emit=dep-info,metadata -Cdebuginfo=2", "src/lib.rs"),
+];
+
 #[test]
 fn each_kind_has_the_key_of_its_command() {
-    let bare = r#""sections": null"#;
-    for (target, arguments) in [
-        (
-            "",
-            &[
-                "--crate-name",
-                "a_b",
-                "--crate-type",
-                "proc-macro",
-                "--emit=dep-info,link",
-                "-Cprefer-dynamic",
-                "-Cembed-bitcode=no",
-                "src/lib.rs",
-            ][..],
-        ),
-        (
-            " build-script",
-            &[
-                "--crate-name",
-                "build_script_build",
-                "--crate-type",
-                "bin",
-                "--emit=dep-info,link",
-                "-Cembed-bitcode=no",
-                "build.rs",
-            ],
-        ),
-        (
-            " prog \"bin\"",
-            &[
-                "--crate-name",
-                "prog",
-                "--crate-type",
-                "bin",
-                "--emit=dep-info,link",
-                "-Cembed-bitcode=no",
-                "-Cdebuginfo=2",
-                "src/main.rs",
-            ],
-        ),
-        (
-            " bin \"prog\"",
-            &[
-                "--crate-name",
-                "prog",
-                "--crate-type",
-                "bin",
-                "--emit=dep-info,link",
-                "-Cembed-bitcode=no",
-                "-Cdebuginfo=2",
-                "src/main.rs",
-            ],
-        ),
-        (
-            " lib (test)",
-            &[
-                "--crate-name",
-                "a_b",
-                "--test",
-                "--emit=dep-info,link",
-                "-Cembed-bitcode=no",
-                "-Cdebuginfo=2",
-                "src/lib.rs",
-            ],
-        ),
-        (
-            " lib (check)",
-            &[
-                "--crate-name",
-                "a_b",
-                "--crate-type",
-                "lib",
-                "--emit=dep-info,metadata",
-                "-Cembed-bitcode=no",
-                "-Cdebuginfo=2",
-                "src/lib.rs",
-            ],
-        ),
-    ] {
-        let log = read(&page_of("dev", &unit(1, "a-b", target, bare))).unwrap();
-        assert_eq!(log.records[0].key, governed("a-b", arguments), "{target}");
+    for (target, arguments, root) in KINDS {
+        let log = read(&page_of("dev", &unit(1, "a-b", target, r#""sections": null"#))).unwrap();
+        let fixed = ["--crate-name"].into_iter();
+        let words = fixed.chain(arguments.split(' ')).chain(["-Cembed-bitcode=no", root]);
+        let words: Vec<&str> = words.collect();
+        assert_eq!(log.records[0].key, governed("a-b", &words), "{target}");
     }
 }
 

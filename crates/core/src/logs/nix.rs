@@ -17,6 +17,8 @@ use crate::unit::{UnitFacts, logged};
 pub const MARK: &str = "@nix {";
 /// The activity of building a derivation (`actBuild` in Nix's `logging.hh`).
 const BUILD: u64 = 105;
+/// What the name of a derivation ends with.
+const DERIVATION: &str = ".drv";
 
 #[derive(Deserialize)]
 struct Line {
@@ -125,7 +127,11 @@ impl Reader {
 /// '/nix/store/….drv' failed with exit code 1`, `error: Cannot build '….drv'`.
 fn failed(line: &Line) -> Vec<String> {
     let Some(message) = line.msg.as_deref() else { return Vec::new() };
-    message.split('\'').filter(|part| part.ends_with(".drv")).map(str::to_owned).collect()
+    message
+        .split('\'')
+        .filter(|part| part.strip_suffix(DERIVATION).is_some())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Reads lines that carry their times.
@@ -144,7 +150,7 @@ pub fn kept(path: &str, made_us: i64, written_us: i64) -> Option<UnitRecord> {
     let name = path.rsplit('/').next()?;
     let name = name.strip_suffix(".bz2").unwrap_or(name);
     let wall_us = u64::try_from(written_us.checked_sub(made_us)?).ok()?;
-    name.ends_with(".drv").then(|| build(name, made_us, wall_us))
+    name.strip_suffix(DERIVATION).is_some().then(|| build(name, made_us, wall_us))
 }
 
 fn build(derivation: &str, began_us: i64, wall_us: u64) -> UnitRecord {
@@ -160,7 +166,7 @@ fn facts(derivation: &str) -> UnitFacts {
 /// The name of a derivation without folder, hash and ending: `zlib-1.3.1`.
 fn name(derivation: &str) -> &str {
     let file = derivation.rsplit('/').next().unwrap_or_default();
-    let file = file.strip_suffix(".drv").unwrap_or(file);
+    let file = file.strip_suffix(DERIVATION).unwrap_or(file);
     // Of the 32 characters of the hash, two are the folder's name where logs are kept.
     match file.split_once('-') {
         Some((hash, name)) if matches!(hash.len(), 30 | 32) && !name.is_empty() => name,

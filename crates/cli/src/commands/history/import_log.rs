@@ -167,18 +167,15 @@ fn ninja_log(args: &ImportLogArgs, path: &Path, text: &str) -> Result<Log, CliEr
     let path = path.canonicalize().map_err(failed)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let beside = Some(folder.join("compile_commands.json")).filter(|beside| beside.exists());
-    let commands = match args.commands.clone().or(beside) {
-        Some(file) => {
-            let told = |error| CliError::Log { what: file.display().to_string(), error };
-            Commands::read(&self::text(&file)?).map_err(told)?
-        }
-        None => {
-            ui::remark(&format!(
-                "without commands units are only known by their outputs: `ninja -C {} -t compdb` prints them for --commands",
-                folder.display()
-            ));
-            Commands::default()
-        }
+    let commands = if let Some(file) = args.commands.clone().or(beside) {
+        let told = |error| CliError::Log { what: file.display().to_string(), error };
+        Commands::read(&self::text(&file)?).map_err(told)?
+    } else {
+        ui::remark(&format!(
+            "without commands units are only known by their outputs: `ninja -C {} -t compdb` prints them for --commands",
+            folder.display()
+        ));
+        Commands::default()
     };
     let told = |error| CliError::Log { what: path.display().to_string(), error };
     ninja::read(text, folder, &commands).map_err(told)
