@@ -335,15 +335,12 @@ fn any_unit_is_read_as_it_was_written() {
         history.borrow_mut().record_units(std::slice::from_ref(&unit)).unwrap();
         let newest = UnitFilter { limit: 1, ..UnitFilter::default() };
         prop_assert_eq!(&history.borrow().find_units(&newest).unwrap()[0], &unit);
-        let (by_key, by_family) = match unit.outcome {
-            UnitOutcome::Timed => {
-                let logged = history.borrow().logged_units(&unit.key, &unit.family, 1);
-                (logged, history.borrow().logged_units("no such key", &unit.family, 1))
-            }
-            _ => {
-                let by_key = history.borrow().units_by_key(&unit.key, 1);
-                (by_key, history.borrow().units_by_family(&unit.family, 1))
-            }
+        let (by_key, by_family) = if unit.outcome == UnitOutcome::Timed {
+            let by_key = history.borrow().logged_units(&unit.key, &unit.family, 1);
+            (by_key, history.borrow().logged_units("no such key", &unit.family, 1))
+        } else {
+            let by_key = history.borrow().units_by_key(&unit.key, 1);
+            (by_key, history.borrow().units_by_family(&unit.family, 1))
         };
         prop_assert_eq!(&by_key.unwrap()[0], &unit);
         prop_assert_eq!(&by_family.unwrap()[0], &unit);
