@@ -12,15 +12,22 @@ use clap::ValueEnum;
 
 use crate::{print, root, say, sh};
 
-#[derive(Clone, Copy, ValueEnum)]
+pub(crate) mod govern;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// settings, probe and run as whole processes.
     Commands,
     /// A package under `ironwright build` against `cargo install`.
     Build,
+    /// The governor: batches in a memory group, its cost, and the simulator.
+    Govern,
 }
 
-pub(crate) fn run(what: What) -> Result<()> {
+pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
+    if what == What::Govern {
+        return govern::run(options);
+    }
     sh("cargo", &["build", "--release", "--quiet", "-p", "ironwright"])?;
     let binary = root().join("target/release/ironwright");
     let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
@@ -28,6 +35,7 @@ pub(crate) fn run(what: What) -> Result<()> {
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
+        What::Govern => Ok(()),
     }
 }
 

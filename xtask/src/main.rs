@@ -21,7 +21,7 @@ struct Cli {
     chore: Chore,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Chore {
     /// Run every check and test; the one command that decides whether a change may land.
     Test {
@@ -42,13 +42,21 @@ enum Chore {
         /// What to measure.
         #[arg(value_enum)]
         what: bench::What,
+        #[command(flatten)]
+        options: bench::govern::Options,
     },
     /// Run the tests that want control groups of version 2 in a nested machine.
     Vm,
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().chore) {
+    let mut arguments = std::env::args().skip(1);
+    let done = if std::env::args().nth(1).as_deref() == Some(bench::govern::burn::WORD) {
+        bench::govern::burn::run(arguments.by_ref().skip(1))
+    } else {
+        run(Cli::parse().chore)
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
@@ -62,7 +70,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test { install } => test::run(install),
         Chore::Tidy => tidy::run(),
         Chore::Docs { check } => knobs::run(check),
-        Chore::Bench { what } => bench::run(what),
+        Chore::Bench { what, options } => bench::run(what, &options),
         Chore::Vm => vm::run(),
     }
 }

@@ -17,6 +17,7 @@ const PACKAGES: &[&str] = &[
     "make",
     "cmake",
     "ninja-build",
+    "ccache",
     "golang-go",
     "mold",
     "lld",

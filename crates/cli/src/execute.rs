@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
-use ironwright_core::observe::{RunFacts, StepFacts};
+use ironwright_core::observe::{Governed, RunFacts, StepFacts};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, go, node, python, rust, system};
@@ -19,6 +19,7 @@ use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::jobserver::Jobserver;
+use ironwright_host::limit::Mechanism;
 use ironwright_host::limit::contain::Containment;
 use ironwright_host::procfs;
 use ironwright_host::run::{Request, Strangers, run};
@@ -175,6 +176,7 @@ impl Execution {
             settings,
             started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
             steps: Vec::new(),
+            governed: None,
         }
     }
 }
@@ -266,7 +268,8 @@ pub(crate) fn execute(
     let server = start_jobserver(execution).map(Arc::new);
     let strangers = Strangers::default();
     let contained = contain(execution);
-    let link = begin_link(execution, &record, server.as_ref(), &strangers, progress);
+    let is_contained = contained.mechanism() != Mechanism::ProcessTree;
+    let link = begin_link(execution, &record, server.as_ref(), &strangers, progress, is_contained);
     for step in &execution.steps {
         progress.step(step, execution);
         let request = Request {
@@ -283,7 +286,11 @@ pub(crate) fn execute(
             break;
         }
     }
-    drop(link);
+    facts.governed = link.map(RunLink::end).map(|tally| Governed {
+        units: tally.units,
+        paused: tally.paused,
+        again: tally.again,
+    });
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);
@@ -330,6 +337,7 @@ fn begin_link(
     server: Option<&Arc<Jobserver>>,
     strangers: &Strangers,
     progress: &Progress,
+    contained: bool,
 ) -> Option<RunLink> {
     let governance = execution.governance.as_ref()?;
     let elastic = execution.jobserver.filter(|plan| plan.elastic);
@@ -339,6 +347,7 @@ fn begin_link(
         label: execution.label(),
         source: execution.source.clone(),
         budget: execution.budget.0,
+        contained,
         threads: execution.threads,
         tokens: elastic.map(|plan| plan.tokens.get() - 1),
     };

@@ -94,8 +94,8 @@ pub(crate) fn place() -> Place {
     }
 }
 
-/// Sees to it that somebody governs.
-pub(crate) fn ensure() -> io::Result<Started> {
+/// Sees to it that somebody governs; `started` is told the process that was started for it.
+pub(crate) fn ensure(started: impl FnOnce(i32)) -> io::Result<Started> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("govern");
     // It governs all builds of this user, not only those that the caller is part of.
@@ -103,7 +103,7 @@ pub(crate) fn ensure() -> io::Result<Started> {
         command.env_remove(name);
     }
     let log = Directories::state().map(|state| state.join("governor.log"));
-    start::ensure(&place(), command, log.as_deref())
+    start::ensure(&place(), command, log.as_deref(), started)
 }
 
 /// One directory for each launcher, so that two versions of this program do not quarrel. It stays,

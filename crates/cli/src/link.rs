@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ironwright_governor::start::Started;
+use ironwright_governor::start::{self, Started};
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::run::Strangers;
-use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::governance;
@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(200);
 const SILENT: Duration = Duration::from_secs(5);
 /// Time that launchers and other runs have to find or start a new governor first.
 const REPLACE_AFTER: Duration = Duration::from_millis(300);
+/// How long the last answer is waited for.
+const LEAVE: Duration = Duration::from_millis(200);
 /// Pause between two tries to start one.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Time without any process but the build tool after which no token can be held.
@@ -42,13 +44,13 @@ pub(crate) struct Situation {
 #[derive(Debug)]
 pub(crate) struct RunLink {
     stop: UnixStream,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Tally>>,
 }
 
 impl RunLink {
     /// Connects, and starts a governor first if there is none.
     pub(crate) fn begin(situation: Situation) -> io::Result<Self> {
-        governance::ensure()?;
+        governance::ensure(|_| {})?;
         let (stop, stopped) = UnixStream::pair()?;
         let mut worker = Worker::new(situation, stopped);
         worker.connect();
@@ -56,14 +58,21 @@ impl RunLink {
             std::thread::Builder::new().name("governor-link".into()).spawn(move || worker.run())?;
         Ok(Self { stop, thread: Some(thread) })
     }
+
+    /// Ends it; what became of the run's units.
+    pub(crate) fn end(mut self) -> Tally {
+        self.join()
+    }
+
+    fn join(&mut self) -> Tally {
+        let _ = self.stop.shutdown(std::net::Shutdown::Both);
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
 }
 
 impl Drop for RunLink {
     fn drop(&mut self) {
-        let _ = self.stop.shutdown(std::net::Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.join();
     }
 }
 
@@ -76,6 +85,10 @@ struct Worker {
     tried: Option<Instant>,
     told: Option<(u32, u32)>,
     quiet_since: Option<Instant>,
+    /// What became of units, of earlier governors and of this one.
+    tallies: (Tally, Tally),
+    /// A tally came.
+    answered: bool,
 }
 
 impl Worker {
@@ -89,16 +102,35 @@ impl Worker {
             tried: None,
             told: None,
             quiet_since: None,
+            tallies: (Tally::default(), Tally::default()),
+            answered: false,
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> Tally {
         while !self.wait() {
             self.listen();
             self.care_for_pool();
             if self.channel.is_none() {
                 self.replace();
             }
+        }
+        self.take_leave();
+        sum(self.tallies.0, self.tallies.1)
+    }
+
+    /// Asks what became of the units; the last of them may have ended only just now.
+    fn take_leave(&mut self) {
+        let asked = self.channel.as_mut().map(|channel| channel.tell(&ToGovernor::RunEnds));
+        let deadline = Instant::now() + LEAVE;
+        self.answered = !matches!(asked, Some(Ok(())));
+        while !self.answered && self.channel.is_some() && Instant::now() < deadline {
+            if let Some(channel) = &self.channel {
+                let mut watched = [PollFd::new(channel, PollFlags::IN)];
+                let left = deadline.saturating_duration_since(Instant::now());
+                let _ = rustix::event::poll(&mut watched, Timespec::try_from(left).ok().as_ref());
+            }
+            self.listen();
         }
     }
 
@@ -115,7 +147,7 @@ impl Worker {
     }
 
     fn connect(&mut self) -> bool {
-        let Ok(socket) = UnixStream::connect(governance::place().socket()) else { return false };
+        let Ok(socket) = start::connect(&governance::place()) else { return false };
         let Ok(mut channel) = Channel::new(socket) else { return false };
         if channel.tell(&ToGovernor::RunBegins(self.situation.begins.clone())).is_err() {
             return false;
@@ -133,8 +165,12 @@ impl Worker {
             match channel.next_from_governor() {
                 Ok(Some(message)) => {
                     self.heard = Instant::now();
-                    if let FromGovernor::Pool { size } = message {
-                        sizes.push(size);
+                    match message {
+                        FromGovernor::Pool { size } => sizes.push(size),
+                        FromGovernor::Tally(tally) => {
+                            (self.tallies.1, self.answered) = (tally, true);
+                        }
+                        _ => {}
                     }
                 }
                 Ok(None) => break,
@@ -155,6 +191,7 @@ impl Worker {
     /// Without a governor the pool is what it was at the beginning.
     fn lose(&mut self) {
         (self.channel, self.lost) = (None, Some(Instant::now()));
+        self.tallies = (sum(self.tallies.0, self.tallies.1), Tally::default());
         if let (Some(pool), Some(tokens)) = (&self.situation.pool, self.situation.begins.tokens) {
             let _ = pool.resize(tokens);
         }
@@ -190,11 +227,17 @@ impl Worker {
             return;
         }
         self.tried = Some(Instant::now());
-        if let Ok(Started::New(child)) = governance::ensure() {
-            if let Ok(pid) = i32::try_from(child.id()) {
-                self.situation.strangers.add(pid);
-            }
+        let strangers = &self.situation.strangers;
+        if let Ok(Started::New(_)) = governance::ensure(|pid| strangers.add(pid)) {
             self.connect();
         }
+    }
+}
+
+fn sum(one: Tally, other: Tally) -> Tally {
+    Tally {
+        units: one.units + other.units,
+        paused: one.paused + other.paused,
+        again: one.again + other.again,
     }
 }

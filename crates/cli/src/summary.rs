@@ -2,11 +2,12 @@
 //!
 //! Does not compute figures; the core derives them from the facts.
 
-use ironwright_core::observe::{Limiter, RunFacts, Summary, summarise};
+use ironwright_core::observe::{Governed, Limiter, RunFacts, Summary, summarise};
 use ironwright_core::units::human_duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::error::count;
 use crate::ui::{self, BAD, GOOD, HEADING, paint};
 
 /// What `run --json` and `build --json` print of a run.
@@ -93,6 +94,9 @@ pub(crate) fn text(
             summary.peak_tree, facts.budget, summary.peak_process
         ),
     );
+    if let Some(governed) = facts.governed.filter(|governed| governed.units > 0) {
+        line("governed", governed_text(governed));
+    }
     for held in &summary.held_back {
         line("held back", format!("by {}: {}", limiter(held.by), held.because));
     }
@@ -109,6 +113,21 @@ pub(crate) fn text(
         line("result", output.display().to_string());
     }
     out
+}
+
+fn governed_text(governed: Governed) -> String {
+    let mut out = count(governed.units as usize, "unit");
+    if governed.paused > 0 {
+        out.push_str(&format!(", stopped for a while {}", times(governed.paused)));
+    }
+    if governed.again > 0 {
+        out.push_str(&format!(", killed and run again {}", times(governed.again)));
+    }
+    out
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 const fn limiter(by: Limiter) -> &'static str {

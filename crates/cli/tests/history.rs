@@ -45,6 +45,7 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
         budget: Bytes::gib(4),
         settings: [("JOBS".to_owned(), jobs.into())].into_iter().collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds).unwrap(),
+        governed: None,
         steps: vec![StepFacts {
             argv: vec!["cargo".into(), "build".into()],
             cwd: "/".into(),

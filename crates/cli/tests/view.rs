@@ -270,6 +270,7 @@ fn home_with_a_run() -> TempDir {
     let path = home.path().join(".local/state/ironwright/history.db");
     let mut history = History::open(&path).unwrap();
     let facts = RunFacts {
+        governed: None,
         ironwright: "0.1.0".to_owned(),
         host: None,
         package: None,

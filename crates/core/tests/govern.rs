@@ -224,6 +224,7 @@ impl World {
             unit: UnitId(*id),
             memory: self.memory(*id, process),
             wanted: Some(Duration::from_secs_f64(process.wanted)),
+            waited: Duration::ZERO,
         };
         let units = self.processes.iter().map(sample).collect();
         let (domain, held) = (DomainId::default(), self.held());

@@ -111,10 +111,10 @@ impl Domains {
         (id, new)
     }
 
-    /// Sets what builds may hold in a domain.
-    pub(crate) fn set_budget(&mut self, id: DomainId, budget: Bytes) {
+    /// Sets what builds may hold in a domain; nothing leaves it to the domain's limit.
+    pub(crate) fn set_budget(&mut self, id: DomainId, budget: Option<Bytes>) {
         if let Some(known) = self.known.get_mut(&id) {
-            known.budget = Some(budget);
+            known.budget = budget;
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
         assert!(domains.budget(id) > Bytes::mib(64));
         let samples = domains.look();
         assert!(samples.iter().any(|sample| sample.domain == id && sample.held > Bytes::ZERO));
-        domains.set_budget(id, Bytes::gib(9000));
+        domains.set_budget(id, Some(Bytes::gib(9000)));
         assert_eq!(domains.budget(id), Bytes::gib(9000));
         assert!(domains.look().iter().any(|sample| sample.limit >= Bytes::gib(9000)));
         assert!(!domains.killed(id) || domains.known[&id].kills > 0);

@@ -87,6 +87,11 @@ impl Attempt {
         }
     }
 
+    /// The same for a process that is gone: its number may be another's.
+    pub(crate) fn without_a_process(self) -> Self {
+        Self { handle: None, ..self }
+    }
+
     /// Takes in a look.
     pub(crate) fn look(&mut self, taken: &Taken) {
         self.peak = self.peak.max(taken.memory);

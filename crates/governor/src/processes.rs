@@ -110,6 +110,14 @@ impl Processes {
         members.map(|(pid, _)| *pid).filter(|pid| left(*pid)).collect()
     }
 
+    /// Processes of a unit that there are at this moment.
+    pub(crate) fn all_of(&mut self, unit: UnitId, now: Instant) -> Vec<i32> {
+        self.others.retain(|_, since| since.elapsed() > UNSURE_FOR);
+        self.search(now);
+        let members = self.members.iter().filter(|(_, member)| member.unit == unit);
+        members.map(|(pid, _)| *pid).collect()
+    }
+
     /// Whether a process descends from a unit's, so that the unit holds what it needs already.
     pub(crate) fn is_inside_a_unit(&self, pid: i32) -> bool {
         let mut at = pid;
@@ -127,9 +135,9 @@ impl Processes {
         false
     }
 
-    /// True for a process whose parent is the one given.
-    pub(crate) fn is_child_of(&self, pid: i32, parent: i32) -> bool {
-        stat(&self.proc, pid).is_some_and(|stat| stat.parent == parent)
+    /// The parent of a process; nothing when it is gone.
+    pub(crate) fn parent_of(&self, pid: i32) -> Option<i32> {
+        stat(&self.proc, pid).map(|stat| stat.parent)
     }
 
     /// Looks at all units. Their memory is read each time, the rest only now and then.
@@ -375,7 +383,8 @@ mod tests {
         let processes = Processes::new("/proc");
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(!processes.is_inside_a_unit(own));
-        assert!(!processes.is_child_of(own, own));
+        assert_ne!(processes.parent_of(own), Some(own));
+        assert_eq!(processes.parent_of(i32::MAX), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use ironwright_core::govern::DomainId;
-use ironwright_wire::RunBegins;
+use ironwright_core::units::Bytes;
+use ironwright_wire::{RunBegins, Tally};
 
 /// Tokens that waiting units may lend at most: each is a process that somebody started.
 const MOST_LENT: u32 = 256;
@@ -21,6 +22,8 @@ pub(crate) struct Run {
     pub(crate) domain: DomainId,
     /// Tokens that its jobserver was told to be made of.
     pub(crate) pool: u32,
+    /// What became of its units.
+    pub(crate) tally: Tally,
 }
 
 /// How many units of a run there are.
@@ -56,6 +59,17 @@ impl Runs {
         self.all.get(&number)
     }
 
+    /// Counts something of a run; its connection, and what there is by now.
+    pub(crate) fn count(
+        &mut self,
+        number: u64,
+        add: impl FnOnce(&mut Tally),
+    ) -> Option<(u64, Tally)> {
+        let run = self.all.get_mut(&number)?;
+        add(&mut run.tally);
+        Some((run.peer, run.tally))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -64,6 +78,18 @@ impl Runs {
     pub(crate) fn recorded_as(&self, recorded: i64) -> Option<u64> {
         let mut newest = self.all.iter().rev();
         newest.find(|(_, run)| run.begins.run == Some(recorded)).map(|(number, _)| *number)
+    }
+
+    /// What runs in a domain let builds take of it; `base` is what the governor's own profile lets them
+    /// take. The smallest budget holds, but one that a run's own control group sees to does not hold
+    /// for others.
+    pub(crate) fn budget(&self, domain: DomainId, base: Option<Bytes>) -> Option<Bytes> {
+        let told = |contained: bool| {
+            let inside = self.all.values().filter(move |run| run.domain == domain);
+            let alike = inside.filter(move |run| run.begins.contained == contained);
+            alike.map(|run| Bytes(run.begins.budget)).filter(|budget| *budget > Bytes::ZERO)
+        };
+        told(false).min().or_else(|| told(true).chain(base).max())
     }
 
     /// Where their memory counts.
@@ -138,11 +164,33 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_budget_holds_unless_a_group_sees_to_it() {
+        let mut runs = Runs::default();
+        let base = Some(Bytes::gib(20));
+        let domain = DomainId(0);
+        let begin = |runs: &mut Runs, gib: u64, contained: bool| {
+            let begins = RunBegins { budget: gib << 30, contained, ..RunBegins::default() };
+            runs.begin(Run { begins, peer: 1, domain, pool: 0, tally: Tally::default() })
+        };
+        assert_eq!(runs.budget(domain, base), base);
+        begin(&mut runs, 1, true);
+        assert_eq!(runs.budget(domain, base), base);
+        begin(&mut runs, 24, true);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(24)));
+        let small = begin(&mut runs, 3, false);
+        begin(&mut runs, 5, false);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(3)));
+        runs.end(small);
+        assert_eq!(runs.budget(domain, base), Some(Bytes::gib(5)));
+        assert_eq!(runs.budget(DomainId(1), None), None);
+    }
+
+    #[test]
     fn a_pool_is_told_of_once() {
         let mut runs = Runs::default();
         let begins =
             RunBegins { run: Some(5), tokens: Some(1), threads: 2, ..RunBegins::default() };
-        let run = Run { begins, peer: 9, domain: DomainId(0), pool: 1 };
+        let run = Run { begins, peer: 9, domain: DomainId(0), pool: 1, tally: Tally::default() };
         let number = runs.begin(run);
         assert_eq!(runs.recorded_as(5), Some(number));
         assert_eq!(runs.threads(), Some(2));

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ironwright_wire::Place;
 use rustix::fs::{FlockOperation, flock};
@@ -73,7 +74,11 @@ impl Seat {
             let (socket, _) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Nobody waits; or there are too many open files, and it stays in the queue.
+                // It stays in the queue, which would be looked at again at once.
+                Err(error) if no_room(&error) => {
+                    std::thread::sleep(BREATH);
+                    return None;
+                }
                 Err(_) => return None,
             };
             let Ok(peer) = rustix::net::sockopt::socket_peercred(&socket) else { continue };
@@ -109,6 +114,15 @@ impl Seat {
         }
     }
 }
+
+/// Whether there are too many open files, here or on the machine.
+fn no_room(error: &io::Error) -> bool {
+    let room = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|error| room.contains(&error))
+}
+
+/// Pause while there is no room for another connection.
+const BREATH: Duration = Duration::from_millis(2);
 
 fn user() -> u32 {
     rustix::process::getuid().as_raw()

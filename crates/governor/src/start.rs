@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ironwright_wire::Place;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// How long a new governor may take until it listens. Ten times what a busy machine needed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,17 +29,24 @@ pub enum Started {
 /// Connects to the governor, and starts one first if there is none.
 ///
 /// `command` is the program with the arguments that make it govern. What it says goes to `log`.
+/// `started` is told the process as soon as there is one.
 ///
 /// # Errors
 /// When it cannot be started, or does not listen in time.
-pub fn ensure(place: &Place, command: Command, log: Option<&Path>) -> io::Result<Started> {
-    if UnixStream::connect(place.socket()).is_ok() {
+pub fn ensure(
+    place: &Place,
+    command: Command,
+    log: Option<&Path>,
+    started: impl FnOnce(i32),
+) -> io::Result<Started> {
+    if is_listened_at(place) {
         return Ok(Started::Running);
     }
     let mut child = detached(command, log).spawn()?;
+    started(i32::try_from(child.id()).map_err(io::Error::other)?);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if UnixStream::connect(place.socket()).is_ok() {
+        if is_listened_at(place) {
             // Two may have been started at once; the one that came second is gone.
             return Ok(match state(&mut child) {
                 State::Runs => Started::New(child),
@@ -52,6 +60,26 @@ pub fn ensure(place: &Place, command: Command, log: Option<&Path>) -> io::Result
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the governor does not listen"));
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Connects without waiting: a governor that is stopped may have a full queue.
+///
+/// # Errors
+/// When nobody listens, or nobody accepts.
+pub fn connect(place: &Place) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(place.socket())?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(UnixStream::from(socket))
+}
+
+/// Whether somebody has the socket, be he busy.
+fn is_listened_at(place: &Place) -> bool {
+    match connect(place) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
 

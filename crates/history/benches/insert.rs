@@ -120,6 +120,7 @@ fn facts(n: u64) -> RunFacts {
         budget: Bytes::gib(21),
         settings: (0..30).map(setting).collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + n.cast_signed() * 600_000_000_000,
+        governed: None,
         steps: vec![StepFacts { argv: vec!["cargo".into()], cwd: "/".into(), observed }],
     }
 }

@@ -191,6 +191,7 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
         samples: Vec::new(),
     };
     RunFacts {
+        governed: None,
         ironwright: "0.1.0".into(),
         host: None,
         source: Some(format!("crate:{package}")),

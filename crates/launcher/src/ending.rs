@@ -17,8 +17,8 @@ const NOT_FOUND: i32 = 127;
 const NOT_RUNNABLE: i32 = 126;
 /// Exit code for a command line that makes no sense.
 const USAGE: i32 = 2;
-/// Exit code when the command's output could not be passed on.
-const OUTPUT_LOST: i32 = 1;
+/// Exit code when something else went wrong: the command's output could not be passed on, say.
+const FAILED: i32 = 1;
 
 /// Ends as the command ended.
 pub(crate) fn as_the_command(status: i32, output: Result<(), Errno>) -> ! {
@@ -28,7 +28,7 @@ pub(crate) fn as_the_command(status: i32, output: Result<(), Errno>) -> ! {
     let code = libc::WEXITSTATUS(status);
     if let (0, Err(fault)) = (code, output) {
         say(&format!("output was lost: {}", io::Error::from(fault)));
-        std::process::exit(OUTPUT_LOST);
+        std::process::exit(FAILED);
     }
     std::process::exit(code)
 }
@@ -59,6 +59,12 @@ pub(crate) fn not_followed(error: &io::Error) -> ! {
 pub(crate) fn not_found(name: &str) -> ! {
     say(&format!("{name}: not found in PATH"));
     std::process::exit(NOT_FOUND)
+}
+
+/// Ends because of what was asked.
+pub(crate) fn refused(why: &str) -> ! {
+    say(why);
+    std::process::exit(FAILED)
 }
 
 /// Ends because of the command line.

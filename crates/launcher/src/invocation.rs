@@ -36,6 +36,8 @@ pub(crate) enum NoCommand {
     Usage,
     /// No compiler of this name but the launcher.
     NotFound(String),
+    /// A question whose answer would lead around the launcher.
+    Refused(&'static str),
 }
 
 /// A command, and how it is to be run.
@@ -114,6 +116,9 @@ fn text(argument: Option<OsString>) -> Result<String, NoCommand> {
 /// The launcher was called by a compiler's name. The compiler is called by its path: gcc, clang and
 /// nvcc look for their parts beside themselves, and by the bare name they would find the launcher.
 fn masquerade(name: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, NoCommand> {
+    if name == "rustc" && asks_for_a_toolchain(&arguments) && parent_is("sccache") {
+        return Err(NoCommand::Refused("no toolchains are chosen here"));
+    }
     let path = env::var_os("PATH").unwrap_or_default();
     let names = env::var_os(variable::NAMES).map(PathBuf::from);
     let own = fs::metadata("/proc/self/exe").ok();
@@ -129,6 +134,19 @@ fn masquerade(name: &OsStr, arguments: Vec<OsString>) -> Result<Invocation, NoCo
     made.step_behind(&found, CACHES);
     made.step_behind(&found, SENDERS);
     Ok(made)
+}
+
+/// rustup's way to choose one: `rustc +nightly`.
+fn asks_for_a_toolchain(arguments: &[OsString]) -> bool {
+    arguments.first().is_some_and(|first| first.to_string_lossy().starts_with('+'))
+}
+
+/// sccache asks a compiler for a toolchain to learn whether it is rustup, and if so runs the
+/// compiler behind it, which nobody would govern.
+fn parent_is(name: &str) -> bool {
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    let comm = parent.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    comm.is_some_and(|comm| comm.trim() == name)
 }
 
 /// The first executable of this name on a search path that is no launcher.

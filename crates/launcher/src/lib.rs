@@ -17,6 +17,7 @@ mod signals;
 mod streams;
 mod sys;
 mod terminal;
+mod tree;
 mod unit;
 mod watch;
 
@@ -27,6 +28,7 @@ pub fn main() -> ! {
     match Invocation::of(std::env::args_os()) {
         Ok(invocation) => unit::run(&invocation),
         Err(NoCommand::Usage) => ending::usage(),
+        Err(NoCommand::Refused(why)) => ending::refused(why),
         Err(NoCommand::NotFound(name)) => ending::not_found(&name),
     }
 }

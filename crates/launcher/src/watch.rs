@@ -19,6 +19,7 @@ use crate::signals::{Signal, Signals, stop};
 use crate::streams::Streams;
 use crate::sys::{self, Before};
 use crate::terminal::Terminal;
+use crate::tree;
 
 /// What the governor gave along with its permission.
 #[derive(Debug, Default)]
@@ -178,8 +179,12 @@ impl Watch<'_> {
         self.link.look(self.ask, || Running { pid, since_us: since(started) });
     }
 
+    /// The governor stops what has left the process group too, and somebody must let it go on.
     fn let_go_on(&self) {
         sys::send(-self.pid, libc::SIGCONT);
+        for pid in tree::stopped_below(self.pid) {
+            sys::send(pid, libc::SIGCONT);
+        }
         if let Some(group) = &self.group {
             // Fails where nothing was frozen, because the group is gone.
             let _ = fs::write(group.join("cgroup.freeze"), "0");

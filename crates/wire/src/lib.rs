@@ -10,7 +10,7 @@ mod message;
 mod place;
 
 pub use channel::{Channel, ChannelError};
-pub use message::{Ask, Ended, FromGovernor, RunBegins, Running, ToGovernor};
+pub use message::{Ask, Ended, FromGovernor, RunBegins, Running, Tally, ToGovernor};
 pub use place::{Place, runtime_directory};
 
 /// Version of the protocol. A governor refuses other versions by closing the connection, and the

@@ -28,6 +28,9 @@ pub enum ToGovernor {
         /// Tokens that nobody holds.
         free: u32,
     },
+    /// A run is over, and wants to know what became of its units: answered by a
+    /// [`FromGovernor::Tally`].
+    RunEnds,
     /// A view wants to see everything that happens from now on.
     Watch,
 }
@@ -104,6 +107,8 @@ pub struct RunBegins {
     pub source: Option<String>,
     /// Memory that its profile gives to all builds, in bytes.
     pub budget: u64,
+    /// A control group of its own keeps it within the budget.
+    pub contained: bool,
     /// Threads that its profile gives to all builds.
     pub threads: u32,
     /// Tokens of its jobserver, the implicit one not counted; none when it serves none.
@@ -142,6 +147,19 @@ pub enum FromGovernor {
     },
     /// Something that happened, as JSON, for a view.
     Note(String),
+    /// What became of a run's units so far.
+    Tally(Tally),
+}
+
+/// Counts of a run's units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Units that ended.
+    pub units: u32,
+    /// Times that one was stopped for a while.
+    pub paused: u32,
+    /// Times that one was killed and is run again.
+    pub again: u32,
 }
 
 impl ToGovernor {
@@ -170,6 +188,7 @@ impl ToGovernor {
                 w.u32(*size);
                 w.u32(*free);
             }
+            Self::RunEnds => w.u8(7),
             Self::Watch => {
                 w.u8(6);
                 w.u16(VERSION);
@@ -189,6 +208,7 @@ impl ToGovernor {
             4 => Self::RunBegins(RunBegins::read(r)?),
             5 => Self::Pool { size: r.u32()?, free: r.u32()? },
             6 => Self::Watch,
+            7 => Self::RunEnds,
             _ => return None,
         })
     }
@@ -219,6 +239,12 @@ impl FromGovernor {
                 w.u8(7);
                 w.text(json);
             }
+            Self::Tally(Tally { units, paused, again }) => {
+                w.u8(8);
+                for count in [units, paused, again] {
+                    w.u32(*count);
+                }
+            }
         }
     }
 
@@ -235,6 +261,7 @@ impl FromGovernor {
             5 => Self::Alive,
             6 => Self::Pool { size: r.u32()? },
             7 => Self::Note(r.text()?),
+            8 => Self::Tally(Tally { units: r.u32()?, paused: r.u32()?, again: r.u32()? }),
             _ => return None,
         })
     }
@@ -312,6 +339,7 @@ impl RunBegins {
         w.text(&self.label);
         w.maybe(self.source.as_deref(), Writer::text);
         w.u64(self.budget);
+        w.flag(self.contained);
         w.u32(self.threads);
         w.maybe(self.tokens, Writer::u32);
     }
@@ -323,6 +351,7 @@ impl RunBegins {
             label: r.text()?,
             source: r.maybe(Reader::text)?,
             budget: r.u64()?,
+            contained: r.flag()?,
             threads: r.u32()?,
             tokens: r.maybe(Reader::u32)?,
         })
@@ -349,6 +378,7 @@ mod tests {
             ToGovernor::Ended(ended),
             ToGovernor::RunBegins(begins),
             ToGovernor::Pool { size: 3, free: 1 },
+            ToGovernor::RunEnds,
             ToGovernor::Watch,
         ] {
             assert_eq!(there_and_back(&message).as_ref(), Some(&message));
@@ -362,6 +392,7 @@ mod tests {
             FromGovernor::Alive,
             FromGovernor::Pool { size: 4 },
             FromGovernor::Note("{}".into()),
+            FromGovernor::Tally(Tally { units: 3, paused: 2, again: 1 }),
         ] {
             let mut writer = Writer::default();
             message.write(&mut writer);

@@ -22,8 +22,8 @@ use crate::ui::{self, DIM, paint};
 /// Simulate how long a workload takes under the governor and under fixed rules.
 ///
 /// The workload is a TOML file with a [[job]] table for each kind of job: `memory`, `cpu` and `sleep`
-/// (seconds), and optionally `name`, `count`, `threads` and `growth` (the part of its time in which
-/// its memory grows). The governor's machine is the one that governs real builds. A bound is a time
+/// (seconds), and optionally `name`, `count`, `threads`, `growth` (the part of its time in which its
+/// memory grows) and `after` (names of jobs that must have ended before). The governor's machine is the one that governs real builds. A bound is a time
 /// that nobody can beat.
 #[derive(Args, Debug)]
 #[command(

@@ -145,3 +145,22 @@ fn hits_of_the_real_ccache_ask_nobody() {
     compile(true);
     compile(false);
 }
+
+/// sccache takes a rustc that knows toolchains for rustup, and goes around it. Everybody else may
+/// choose one.
+#[test]
+fn only_sccache_is_told_of_no_toolchains() {
+    let governor = Governor::new();
+    let names = Names::new(&governor);
+    symlink(LAUNCHER, names.base.join("names/rustc")).unwrap();
+    script(&names.base.join("real/rustc"), "echo real \"$@\"");
+    let asks = "rustc +stable -V && echo knows || echo knows none";
+    script(&names.base.join("cache/sccache"), asks);
+    let answer = |call: &str| {
+        let mut command = names.command(&governor, call);
+        command.env("IRONWRIGHT_UNIT", "1").stderr(Stdio::null());
+        output_of(command.spawn().unwrap())
+    };
+    assert_eq!(answer("exec sccache"), "knows none\n");
+    assert_eq!(answer(asks), "real +stable -V\nknows\n");
+}

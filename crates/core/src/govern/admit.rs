@@ -57,7 +57,12 @@ impl Machine {
             return self.obstacle(unit, busy, None).is_none().then_some(unit.id);
         }
         let mut shadow = None;
+        let mut refused: Option<&Unit> = None;
         for unit in self.candidates() {
+            // Units that are alike stand side by side in the queue, and find the same obstacle.
+            if refused.is_some_and(|refused| alike(refused, unit)) {
+                continue;
+            }
             match self.obstacle(unit, busy, shadow.as_ref()) {
                 None => return Some(unit.id),
                 // Whoever must run alone stops all others.
@@ -65,6 +70,7 @@ impl Machine {
                 Some(Waiting::Memory) if shadow.is_none() => shadow = self.shadow(unit),
                 Some(_) => {}
             }
+            refused = Some(unit);
         }
         None
     }
@@ -115,6 +121,13 @@ impl Machine {
         let active = self.active().filter(|unit| counts_in(unit, domain)).collect();
         Timeline { now: self.now, active, available: self.memory(domain).0 }
     }
+}
+
+/// Whether what keeps one from starting keeps the other.
+fn alike(one: &Unit, other: &Unit) -> bool {
+    one.demand.forecast == other.demand.forecast
+        && one.demand.domain == other.demand.domain
+        && one.alone == other.alone
 }
 
 /// The domains in which a unit's memory counts, the narrow one first.

@@ -76,6 +76,8 @@ const UNLIKE: f64 = 1.1;
 const SHAPED_BY: usize = 3;
 /// What takes less time is over before anybody could react to its curve: its peak counts throughout.
 const SHORTEST: Duration = Duration::from_millis(500);
+/// No process takes less: times are divided by it.
+const BRIEFEST: Duration = Duration::from_millis(1);
 /// What an incomplete run wanted beyond what was seen.
 const BEYOND_SEEN: f64 = 1.25;
 
@@ -93,22 +95,28 @@ impl std::fmt::Display for Basis {
 
 impl Past {
     /// What a record tells. Nothing when it comes from a log: without memory it must teach none.
+    /// Time in which it waited for a processor is the machine's, and tells nothing of the next time.
     pub fn of(record: &UnitRecord) -> Option<Self> {
-        let wanted =
-            record.user_us.saturating_add(record.system_us).saturating_add(record.delay_us);
+        let wall = record.wall_us.saturating_sub(record.paused_us);
+        let used = record.user_us.saturating_add(record.system_us);
         (record.outcome != UnitOutcome::Timed).then(|| Self {
             complete: record.outcome == UnitOutcome::Succeeded,
             peak: record.peak,
-            duration: running(record),
-            wanted: Duration::from_micros(wanted),
+            duration: Duration::from_micros(undelayed(wall, used, record.delay_us)),
+            wanted: Duration::from_micros(used),
             curve: record.curve.clone(),
         })
     }
 }
 
-/// Running time without pauses.
-fn running(record: &UnitRecord) -> Duration {
-    Duration::from_micros(record.wall_us.saturating_sub(record.paused_us))
+/// Time that a unit takes with a processor for each of its threads, all in microseconds. Delays of
+/// threads that waited at the same time overlap, as far as the threads that it wanted on average
+/// tell.
+fn undelayed(wall: u64, used: u64, delay: u64) -> u64 {
+    let wanted = used.saturating_add(delay) as f64 / (wall as f64).max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let lost = (delay as f64 / wanted.max(1.0)) as u64;
+    wall.saturating_sub(lost)
 }
 
 impl Forecast {
@@ -152,7 +160,9 @@ impl Forecast {
     /// that tell nothing else.
     #[must_use]
     pub fn with_logged(self, records: &[UnitRecord]) -> Self {
-        let mut durations: Vec<Duration> = records.iter().map(running).collect();
+        let running = |record: &UnitRecord| record.wall_us.saturating_sub(record.paused_us);
+        let mut durations: Vec<Duration> =
+            records.iter().map(running).map(Duration::from_micros).collect();
         durations.sort_unstable();
         Self { logged: durations.get(durations.len() / 2).copied(), ..self }
     }
@@ -194,11 +204,14 @@ fn quantile(complete: &[&Past]) -> Bytes {
 
 fn shape(runs: &[&Past], factor: f64, peak: Bytes) -> Option<Shape> {
     let curves = runs.iter().filter_map(|run| Curve::new(&run.curve));
-    let curve = curves.reduce(|one, other| one.upper(&other))?.scaled(factor, peak);
+    let curve = curves.reduce(|one, other| one.upper(&other));
     let mut durations: Vec<Duration> = runs.iter().map(|run| run.duration).collect();
     durations.sort_unstable();
     let duration = *durations.get(durations.len() / 2)?;
-    (duration >= SHORTEST).then_some(Shape { duration, curve })
+    if duration < SHORTEST {
+        return Some(Shape { duration: duration.max(BRIEFEST), curve: Curve::new(&[peak])? });
+    }
+    Some(Shape { duration, curve: curve?.scaled(factor, peak) })
 }
 
 fn threads(run: &Past) -> f64 {
@@ -224,6 +237,16 @@ mod tests {
         assert!(forecast.peak >= Bytes::mib(500));
         let grown = Forecast::measured(&[run(800, false), run(500, true)]).unwrap();
         assert!(grown.peak >= Bytes::mib(1000));
+    }
+
+    #[test]
+    fn contention_does_not_last() {
+        // Alone on its core; asleep three quarters; halved by another; four threads on two cores.
+        assert_eq!(undelayed(5000, 5000, 0), 5000);
+        assert_eq!(undelayed(8000, 1350, 2830), 5170);
+        assert_eq!(undelayed(10_000, 5000, 5000), 5000);
+        assert_eq!(undelayed(10_000, 20_000, 20_000), 5000);
+        assert_eq!(undelayed(0, 0, 900), 0);
     }
 
     #[test]
@@ -257,6 +280,18 @@ mod tests {
         let forecast = Forecast::measured(&[run(100, true)]).unwrap();
         assert!((forecast.threads - 0.5).abs() < 1e-9);
         assert_eq!(forecast.shape.unwrap().duration, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn what_is_short_holds_its_peak_for_its_time() {
+        let duration = Duration::from_millis(250);
+        let short = Past { duration, curve: Vec::new(), ..run(50, true) };
+        let forecast = Forecast::measured(&[short]).unwrap();
+        let shape = forecast.shape.unwrap();
+        assert_eq!(shape.duration, duration);
+        assert_eq!(shape.curve.most(0.0, 0.1), forecast.peak);
+        let unseen = Past { curve: Vec::new(), ..run(50, true) };
+        assert_eq!(Forecast::measured(&[unseen]).unwrap().shape, None);
     }
 
     proptest! {

@@ -286,7 +286,7 @@ impl Machine {
     fn look(&mut self, units: &[UnitSample], domains: &[DomainSample], alarm: Alarm) {
         for sample in units {
             if let Some(unit) = self.units.get_mut(&sample.unit).filter(|unit| unit.is_active()) {
-                unit.look(sample.memory, sample.wanted, self.now);
+                unit.look(sample, self.now);
             }
         }
         for sample in domains {

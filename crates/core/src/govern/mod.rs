@@ -85,6 +85,8 @@ pub struct UnitSample {
     /// Processor time that it used, and waited for, since its start; absent when only its memory
     /// was looked at.
     pub wanted: Option<Duration>,
+    /// The part of it that was waited for.
+    pub waited: Duration,
 }
 
 /// What was seen of a domain.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::machine::counts_in;
-use super::{Action, Alarm, DomainId, Machine, Phase, Unit, UnitId};
+use super::{Action, Alarm, DomainId, Machine, Moment, Phase, Unit, UnitId};
 use crate::units::MIB;
 
 /// Growth within the reaction time that is not worth a pause, in bytes.
@@ -85,9 +85,11 @@ impl Machine {
         }
         let mut behind: f64 = younger.iter().map(|unit| unit.memory.0 as f64).sum();
         let mut slack = available - oldest.expected(self.now).0 as f64 - behind;
+        let mut course = Course::new(&units, self.now, available);
         for unit in younger {
             let wanted = growth(unit);
-            let free = room.min(slack);
+            // What will be gone by then does not stand in the way of an older one's peak.
+            let free = if course.takes(unit) { room } else { room.min(slack) };
             match unit.phase() {
                 Phase::Running if wanted > NEGLIGIBLE && wanted > free => {
                     verdicts.pause.push(unit.id);
@@ -148,6 +150,50 @@ impl Machine {
             }
         }
         room / f64::max(rate, 1.0)
+    }
+}
+
+/// Memory from now on if the oldest unit and those that were found to fit beside it run to their
+/// ends as they are expected to, while all others keep what they hold.
+struct Course {
+    now: Moment,
+    available: f64,
+    /// Seconds of a slot.
+    slot: f64,
+    load: [f64; SLOTS],
+}
+
+/// Slots that the time until all are expected to be gone is divided into.
+const SLOTS: usize = 24;
+
+impl Course {
+    fn new(units: &[&Unit], now: Moment, available: f64) -> Self {
+        let held: f64 = units.iter().map(|unit| unit.memory.0 as f64).sum();
+        let longest = units.iter().filter_map(|unit| unit.left(now)).fold(0.0, f64::max);
+        let mut course = Self { now, available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
+        if let Some(oldest) = units.first() {
+            course.load = course.with(oldest);
+        }
+        course
+    }
+
+    fn with(&self, unit: &Unit) -> [f64; SLOTS] {
+        let mut load = self.load;
+        for (index, load) in load.iter_mut().enumerate() {
+            let (from, to) = (index as f64 * self.slot, (index + 1) as f64 * self.slot);
+            *load += unit.runs_between(self.now, from, to).0 as f64 - unit.memory.0 as f64;
+        }
+        load
+    }
+
+    /// Lets a unit run to its end, if that fits.
+    fn takes(&mut self, unit: &Unit) -> bool {
+        let load = self.with(unit);
+        let fits = load.iter().all(|load| *load <= self.available);
+        if fits {
+            self.load = load;
+        }
+        fits
     }
 }
 

@@ -9,6 +9,9 @@ use crate::units::Bytes;
 /// Slots that the running time of a candidate is divided into.
 const SLOTS: usize = 16;
 
+/// Times between now and the last end at which a candidate's start is tried.
+const STARTS: usize = 24;
+
 /// A unit that is to start later, and whose place others must leave free.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shadow {
@@ -64,12 +67,14 @@ impl Timeline<'_> {
         held.saturating_add(shadow.map_or(Bytes::ZERO, |shadow| shadow.between(from, to)))
     }
 
-    /// The first time from now, in seconds, at which the candidate fits because others have ended.
-    /// `None` when that cannot be foreseen.
+    /// The first time from now, in seconds, at which the candidate fits because others have ended,
+    /// or will have by the time it has grown. `None` when that cannot be foreseen.
     pub(super) fn earliest(&self, candidate: &Forecast) -> Option<f64> {
-        let mut ends: Vec<f64> = self.active.iter().filter_map(|u| u.left(self.now)).collect();
-        ends.sort_by(f64::total_cmp);
-        ends.into_iter().find(|end| self.fits(candidate, *end, None))
+        let mut times: Vec<f64> = self.active.iter().filter_map(|u| u.left(self.now)).collect();
+        let last = times.iter().copied().fold(0.0, f64::max);
+        times.extend((1..STARTS).map(|start| last * start as f64 / STARTS as f64));
+        times.sort_by(f64::total_cmp);
+        times.into_iter().find(|time| self.fits(candidate, *time, None))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Demand, Moment, UnitId};
+use super::{Basis, Demand, Moment, UnitId, UnitSample};
 use crate::units::Bytes;
 
 /// Where a unit stands.
@@ -65,8 +65,12 @@ pub struct Unit {
     paused: Duration,
     /// The last look at its memory.
     weighed: Option<Moment>,
-    /// The last look at its share of threads, and what it had wanted by then.
-    looked: Option<(Moment, Duration)>,
+    /// The last look at its share of threads, and what it had wanted and waited for by then.
+    looked: Option<(Moment, Duration, Duration)>,
+    /// Processor time used and time that was not lost, in seconds; the latest counts most.
+    seen: (f64, f64),
+    /// Time lost to others that used its processors.
+    lost: Duration,
     grew: Moment,
 }
 
@@ -107,6 +111,8 @@ impl Unit {
             paused: Duration::ZERO,
             weighed: None,
             looked: None,
+            seen: (0.0, 0.0),
+            lost: Duration::ZERO,
             grew: now,
         }
     }
@@ -139,6 +145,7 @@ impl Unit {
         (self.memory, self.peak, self.rate, self.share) = (Bytes::ZERO, Bytes::ZERO, 0.0, None);
         (self.started, self.grew, self.paused) = (now, now, Duration::ZERO);
         (self.weighed, self.looked) = (None, None);
+        (self.seen, self.lost) = ((0.0, 0.0), Duration::ZERO);
     }
 
     /// Running time without pauses.
@@ -148,10 +155,10 @@ impl Unit {
     }
 
     /// Takes in a look.
-    pub(super) fn look(&mut self, memory: Bytes, wanted: Option<Duration>, now: Moment) {
-        self.look_at_memory(memory, now);
-        if let Some(wanted) = wanted {
-            self.look_at_share(wanted, now);
+    pub(super) fn look(&mut self, sample: &UnitSample, now: Moment) {
+        self.look_at_memory(sample.memory, now);
+        if let Some(wanted) = sample.wanted {
+            self.look_at_share(wanted, sample.waited, now);
         }
     }
 
@@ -169,18 +176,29 @@ impl Unit {
         self.peak = self.peak.max(memory);
     }
 
-    fn look_at_share(&mut self, wanted: Duration, now: Moment) {
-        let (then, wanted_then) = self.looked.unwrap_or((self.started, Duration::ZERO));
+    fn look_at_share(&mut self, wanted: Duration, delay: Duration, now: Moment) {
+        let none = (self.started, Duration::ZERO, Duration::ZERO);
+        let (then, wanted_then, delay_then) = self.looked.unwrap_or(none);
         let passed = now.since(then);
         if self.phase != Phase::Running {
-            self.looked = Some((now, wanted));
+            self.looked = Some((now, wanted, delay));
         } else if passed >= SHARE_OVER {
-            let newest = wanted.saturating_sub(wanted_then).as_secs_f64() / passed.as_secs_f64();
-            let before = self.share.unwrap_or(newest);
-            self.share = Some(before.mul_add(1.0 - NEWEST, newest * NEWEST));
-            self.looked = Some((now, wanted));
+            let wanted_since = wanted.saturating_sub(wanted_then);
+            let delay_since = delay.saturating_sub(delay_then).min(wanted_since);
+            let lost = lost(passed, wanted_since, delay_since);
+            // Time that was lost shows nothing, so what it is seen by keeps its weight.
+            let own = passed.saturating_sub(lost).as_secs_f64();
+            let kept = 1.0 - NEWEST * own / passed.as_secs_f64();
+            let (used, over) = &mut self.seen;
+            *used = used.mul_add(kept, wanted_since.saturating_sub(delay_since).as_secs_f64());
+            *over = over.mul_add(kept, own);
+            if *over > 0.0 {
+                self.share = Some(*used / *over);
+            }
+            self.lost += lost;
+            self.looked = Some((now, wanted, delay));
         } else if self.looked.is_none() {
-            self.looked = Some((now, wanted));
+            self.looked = Some((now, wanted, delay));
         }
     }
 
@@ -217,7 +235,9 @@ impl Unit {
     fn extrapolated(&self, now: Moment) -> Bytes {
         let ran = self.ran(now);
         let quiet = now.since(self.grew);
-        if ran > SETTLED && quiet > SETTLED.max(ran / 2) {
+        // A user's word holds: a unit that begins with something small is not settled.
+        let stated = self.demand.forecast.basis == Basis::Stated;
+        if !stated && ran > SETTLED && quiet > SETTLED.max(ran / 2) {
             return self.memory.scaled(1.1);
         }
         let on = ran.max(GROWS_ON).as_secs_f64();
@@ -230,7 +250,8 @@ impl Unit {
     /// that has less memory than it should is slower than it was.
     fn position(&self, now: Moment) -> f64 {
         let Some(shape) = self.demand.forecast.shape else { return 0.0 };
-        let by_time = self.ran(now).as_secs_f64() / shape.duration.as_secs_f64();
+        let ran = self.ran(now).saturating_sub(self.lost);
+        let by_time = ran.as_secs_f64() / shape.duration.as_secs_f64();
         let behind = shape.curve.most(0.0, by_time) > self.memory.scaled(1.25);
         let by_memory = if behind { shape.curve.reaches(self.memory) } else { None };
         by_time.min(by_memory.unwrap_or(by_time)).clamp(0.0, 1.0)
@@ -238,11 +259,17 @@ impl Unit {
 
     /// Most memory between two times from now, in seconds; zero once it is expected to be gone.
     pub(super) fn between(&self, now: Moment, from: f64, to: f64) -> Bytes {
+        if matches!(self.phase, Phase::Running | Phase::Granted) {
+            self.runs_between(now, from, to)
+        } else {
+            self.expected(now)
+        }
+    }
+
+    /// The same, if it runs from now on.
+    pub(super) fn runs_between(&self, now: Moment, from: f64, to: f64) -> Bytes {
         let forecast = &self.demand.forecast;
-        let shape = forecast.shape.filter(|_| self.memory <= forecast.peak);
-        let Some(shape) =
-            shape.filter(|_| self.phase == Phase::Running || self.phase == Phase::Granted)
-        else {
+        let Some(shape) = forecast.shape.filter(|_| self.memory <= forecast.peak) else {
             return self.expected(now);
         };
         let duration = shape.duration.as_secs_f64();
@@ -261,5 +288,47 @@ impl Unit {
         let shape = self.demand.forecast.shape.filter(|_| self.phase != Phase::Paused)?;
         let duration = shape.duration.as_secs_f64();
         Some((duration * LATE * (1.0 - self.position(now))).max(duration * (LATE - 1.0)))
+    }
+}
+
+/// Time by which a unit would have been further with a processor for each of its threads. Delays of
+/// threads that wait at once overlap.
+fn lost(passed: Duration, wanted: Duration, delay: Duration) -> Duration {
+    let threads = wanted.as_secs_f64() / passed.as_secs_f64();
+    delay.div_f64(threads.max(1.0)).min(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::govern::{DomainId, Forecast};
+
+    /// Wakes each 50 ms for 5 ms, and then waits as long as `waits` tells.
+    fn share_of_a_sleeper(waits: u64) -> f64 {
+        let ms = Duration::from_millis;
+        let forecast = Forecast::cold(Bytes::mib(1), 1.0);
+        let demand = Demand { forecast, retryable: true, domain: DomainId(0) };
+        let mut unit = Unit::new(UnitId(1), demand, Moment::default());
+        (unit.phase, unit.started) = (Phase::Running, Moment::default());
+        let (mut now, mut wanted, mut delay) = (0, 0, 0);
+        for _ in 0..40 {
+            // Looks fall into its wait, its work and its sleep.
+            for (want, wait) in [(waits, waits), (5, 0), (0, 0)] {
+                now += if want > 0 { want } else { 45 };
+                (wanted, delay) = (wanted + want, delay + wait);
+                unit.look_at_share(ms(wanted), ms(delay), Moment(ms(now)));
+            }
+        }
+        unit.share.unwrap()
+    }
+
+    #[test]
+    fn contention_changes_no_share() {
+        let (alone, crowded) = (share_of_a_sleeper(0), share_of_a_sleeper(80));
+        assert!(alone < 0.2 && (alone - crowded).abs() < 0.1, "{alone} {crowded}");
+        let ms = Duration::from_millis;
+        assert_eq!(lost(ms(100), ms(100), ms(60)), ms(60));
+        // Four threads on two processors.
+        assert_eq!(lost(ms(100), ms(400), ms(200)), ms(50));
     }
 }

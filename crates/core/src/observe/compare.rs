@@ -191,6 +191,7 @@ mod tests {
             budget: Bytes::gib(1),
             settings: serde_json::from_str(settings).unwrap(),
             started_unix_ns: 0,
+            governed: None,
             steps: Vec::new(),
         }
     }

@@ -46,6 +46,7 @@ mod tests {
             budget: Bytes::ZERO,
             settings: serde_json::from_str(settings).unwrap(),
             started_unix_ns: 0,
+            governed: None,
             steps: Vec::new(),
         })
     }

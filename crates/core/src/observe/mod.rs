@@ -155,6 +155,20 @@ pub struct RunFacts {
     pub started_unix_ns: i64,
     /// The commands, in order; the last may have failed.
     pub steps: Vec<StepFacts>,
+    /// What became of its compilers under the governor; absent when nobody governed.
+    #[serde(default)]
+    pub governed: Option<Governed>,
+}
+
+/// What became of a run's compilers, linkers and other units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Governed {
+    /// Units that ended.
+    pub units: u32,
+    /// Times that one was stopped for a while, for want of memory.
+    pub paused: u32,
+    /// Times that one was killed and run again.
+    pub again: u32,
 }
 
 /// Figures that follow from the facts of a run.
@@ -347,6 +361,7 @@ mod tests {
             settings: serde_json::Map::new(),
             started_unix_ns: 0,
             steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
+            governed: None,
         })
     }
 

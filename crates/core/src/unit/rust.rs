@@ -207,6 +207,11 @@ pub(super) fn recognise(invocation: &Invocation<'_>, tool: &str, arguments: &[&s
         Some((first, rest)) if tool == "clippy-driver" && wrapped(first) => rest,
         _ => arguments,
     };
+    // rustup is told a toolchain in front of all else.
+    let arguments = match arguments.split_first() {
+        Some((first, rest)) if first.starts_with('+') => rest,
+        _ => arguments,
+    };
     let line = Line::read(arguments);
     let Some(root) = line.root.filter(|_| !line.question) else { return Kind::Probe };
     if root == "-" {

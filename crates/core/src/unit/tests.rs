@@ -53,6 +53,7 @@ fn cargo(line: &str) -> UnitFacts {
 fn questions_are_probes() {
     for line in [
         "rustc -vV",
+        "rustc +stable",
         "rustc --version --verbose",
         "rustc - --crate-name ___ --print=file-names --crate-type bin --print=cfg -Wwarnings",
         "rustc --print sysroot",

@@ -48,7 +48,12 @@ impl Daemon {
             if let Some(attempt) = self.units.get_mut(id).and_then(|unit| unit.attempted.as_mut()) {
                 attempt.look(taken);
             }
-            units.push(UnitSample { unit: *id, memory: taken.memory, wanted: taken.wanted });
+            units.push(UnitSample {
+                unit: *id,
+                memory: taken.memory,
+                wanted: taken.wanted,
+                waited: taken.delay,
+            });
         }
         let domains = self.domains.look();
         let distress = self.domains.distress(now);

@@ -14,12 +14,14 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ironwright_core::govern::{DomainId, Event, Machine, Moment, Policy, UnitId};
+use ironwright_core::units::Bytes;
 use ironwright_core::view::{Happening, View};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::domains::Domains;
-use crate::governed::Governed;
+use crate::governed::{Attempt, Governed};
 use crate::predict::Predictor;
 use crate::processes::Processes;
 use crate::recorder::Recorder;
@@ -52,6 +54,12 @@ pub(crate) fn say(message: &str) {
     let _ = writeln!(io::stderr(), "ironwright governor: {message}");
 }
 
+/// Each unit takes up to three descriptors, and the usual limit of 1024 is for who uses `select(2)`.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 struct Daemon {
     seat: Seat,
     signals: Signals,
@@ -70,6 +78,8 @@ struct Daemon {
     predictor: Predictor,
     recorder: Option<Recorder>,
     view: View,
+    /// The domain of this process, and what its profile lets builds take there.
+    base: (DomainId, Bytes),
     /// Threads for builds when no run tells.
     threads: u32,
     look_at: Option<Instant>,
@@ -107,6 +117,7 @@ impl Daemon {
             predictor: Predictor::new(options.history.clone()),
             recorder,
             view: View::default(),
+            base: (DomainId::default(), options.budget),
             threads: options.threads.max(1),
             look_at: None,
             looked: None,
@@ -133,8 +144,9 @@ impl Daemon {
         let own = i32::try_from(std::process::id()).unwrap_or(0);
         self.note(Happening::GovernorBegan { pid: own }, None);
         let (domain, _) = self.domains.of(own);
-        self.domains.set_budget(domain, options.budget);
+        self.base = (domain, options.budget);
         self.set_budgets(&[DomainId::default(), domain]);
+        raise_open_files();
         // A busy machine must not keep compilers waiting for an answer. Only root may raise this.
         let _ = rustix::process::setpriority_process(None, -5);
         let _ = std::fs::write("/proc/self/oom_score_adj", "-900");
@@ -201,6 +213,9 @@ impl Daemon {
     fn set_budgets(&mut self, domains: &[DomainId]) {
         let threads = f64::from(self.runs.threads().unwrap_or(self.threads));
         for domain in domains {
+            let (own, budget) = self.base;
+            let base = (*domain == own).then_some(budget);
+            self.domains.set_budget(*domain, self.runs.budget(*domain, base));
             let memory = self.domains.budget(*domain);
             self.tell(Event::Budget { domain: *domain, memory, threads });
             self.note(Happening::Budget { memory, threads }, None);
@@ -247,7 +262,7 @@ impl Daemon {
         }
         self.seat.close();
         self.accept();
-        if self.peers.is_empty() {
+        if !self.has_company() {
             return true;
         }
         self.idle_since = None;
@@ -259,10 +274,17 @@ impl Daemon {
     /// Lets everything go on before it leaves: nobody else would.
     fn leave(&mut self) {
         self.seat.close();
-        for attempt in self.units.values_mut().filter_map(|unit| unit.attempted.as_mut()) {
-            if attempt.is_paused() {
-                attempt.pause(false);
-            }
+        // Who has ended by now has told of it, and does not wait to be heard.
+        self.accept();
+        let peers: Vec<u64> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.serve(peer);
+        }
+        let is_paused = |unit: &&Governed| unit.attempted.as_ref().is_some_and(Attempt::is_paused);
+        let paused: Vec<UnitId> =
+            self.units.values().filter(is_paused).map(|unit| unit.id).collect();
+        for id in paused {
+            self.pause(id, false);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::os::fd::AsFd;
 
 use ironwright_core::view::{Happening, Note};
-use ironwright_wire::{Channel, FromGovernor, RunBegins, ToGovernor};
+use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
 
 use super::Daemon;
@@ -84,6 +84,7 @@ impl Daemon {
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));
             }
+            (Role::Run(run), ToGovernor::RunEnds) => self.count(Some(run), |_| {}),
             // Who says something else at this point is of another make.
             _ => self.part(number),
         }
@@ -93,9 +94,6 @@ impl Daemon {
         let Some(peer) = self.peers.get(&number) else { return };
         let pid = peer.pid;
         let (domain, _) = self.domains.of(pid);
-        if begins.budget > 0 {
-            self.domains.set_budget(domain, ironwright_core::units::Bytes(begins.budget));
-        }
         let happening = |run| Happening::RunBegan {
             run,
             recorded: begins.run,
@@ -104,7 +102,13 @@ impl Daemon {
             source: begins.source.clone(),
         };
         let pool = begins.tokens.unwrap_or(0);
-        let run = self.runs.begin(Run { begins: begins.clone(), peer: number, domain, pool });
+        let run = self.runs.begin(Run {
+            begins: begins.clone(),
+            peer: number,
+            domain,
+            pool,
+            tally: Tally::default(),
+        });
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::Run(run);
         }

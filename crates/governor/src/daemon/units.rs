@@ -12,7 +12,7 @@ use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Asked, Happening};
 use ironwright_host::limit::Group;
-use ironwright_wire::{Ask, Ended, FromGovernor};
+use ironwright_wire::{Ask, Ended, FromGovernor, Tally};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::peers::Role;
@@ -91,17 +91,22 @@ impl Daemon {
     }
 
     /// Notes what runs. A process that is not its launcher's child is none that may be stopped: the
-    /// launcher lives in another namespace, or is of another make.
+    /// launcher lives in another namespace, or is of another make. One that is not there has ended
+    /// before the governor came to hear of it, and what its launcher tells of it still counts.
     fn begins(&mut self, id: UnitId, pid: i32, ago: Duration) {
         let now = Self::unix_us();
         let Some(unit) = self.units.get_mut(&id) else { return };
-        if !self.processes.is_child_of(pid, unit.launcher) {
+        let parent = self.processes.parent_of(pid);
+        if parent.is_some_and(|parent| parent != unit.launcher) {
             return;
         }
         let group = unit.group.take();
-        unit.attempted = Some(Attempt::new(pid, group, ago, now));
+        let attempt = Attempt::new(pid, group, ago, now);
+        unit.attempted = Some(if parent.is_some() { attempt } else { attempt.without_a_process() });
         let run = unit.run;
-        self.processes.add(id, pid);
+        if parent.is_some() {
+            self.processes.add(id, pid);
+        }
         self.note(Happening::Started { unit: id.0, pid }, run);
         self.plan_look();
     }
@@ -110,14 +115,16 @@ impl Daemon {
         let Some(unit) = self.units.get(&id) else { return };
         let killed =
             libc::WIFSIGNALED(ended.status) && libc::WTERMSIG(ended.status) == libc::SIGKILL;
-        let (evicted, domain) = (unit.evicted, unit.domain);
+        let (evicted, domain, explicit) = (unit.evicted, unit.domain, unit.explicit);
         let suspicious = (killed || ended.killed_inside) && !ended.ended_by_user;
         let counted = unit.attempted.as_ref().and_then(Attempt::kernel_kills);
         let mut killed_by_kernel =
             || counted.map_or_else(|| self.domains.killed(domain), |kills| kills > 0);
         let by_kernel = suspicious && !evicted && killed_by_kernel();
-        // A command may well exit with the code of a kill without there having been one.
-        let was_killed = !ended.ended_by_user && (killed || by_kernel || (suspicious && evicted));
+        // A compiler driver does not tell of a kill without there having been one. Any other command
+        // may, or exit with the code of one.
+        let is_believed = suspicious && (evicted || !explicit);
+        let was_killed = !ended.ended_by_user && (killed || by_kernel || is_believed);
         let outcome = outcome(ended, was_killed.then_some((evicted, by_kernel)));
         let end = if was_killed { End::Killed { by_kernel } } else { End::Finished };
         self.close_attempt(id, outcome, Some(ended), None);
@@ -142,7 +149,7 @@ impl Daemon {
         if let Some(attempt) = &unit.attempted {
             // Nobody waits for its result, and a build that goes on may write the same files.
             attempt.kill();
-            self.kill_strays(id);
+            self.kill_rest(id);
             self.close_attempt(id, UnitOutcome::Lost, None, None);
         } else {
             self.note_end(id, UnitOutcome::Lost, None, None);
@@ -152,8 +159,18 @@ impl Daemon {
         self.resize_pools();
     }
 
+    /// Counts something of a run, and tells it.
+    pub(super) fn count(&mut self, run: Option<u64>, add: impl FnOnce(&mut Tally)) {
+        let counted = run.and_then(|run| self.runs.count(run, add));
+        if let Some((peer, tally)) = counted {
+            self.send(peer, &FromGovernor::Tally(tally));
+        }
+    }
+
     fn forget(&mut self, id: UnitId) {
-        self.units.remove(&id);
+        if let Some(unit) = self.units.remove(&id) {
+            self.count(unit.run, |tally| tally.units += 1);
+        }
         self.processes.remove(id);
         // Its connection stays until the launcher ends it, and says nothing more.
     }
@@ -256,7 +273,7 @@ impl Daemon {
         self.plan_look();
     }
 
-    fn pause(&mut self, id: UnitId, paused: bool) {
+    pub(super) fn pause(&mut self, id: UnitId, paused: bool) {
         let strays = self.strays(id);
         let Some(unit) = self.units.get_mut(&id) else { return };
         let run = unit.run;
@@ -268,6 +285,9 @@ impl Daemon {
         let unit = id.0;
         let what = if paused { Happening::Paused { unit } } else { Happening::Resumed { unit } };
         self.note(what, run);
+        if paused {
+            self.count(run, |tally| tally.paused += 1);
+        }
     }
 
     fn evict(&mut self, id: UnitId) {
@@ -291,6 +311,12 @@ impl Daemon {
         send_each(&self.strays(id), Signal::KILL);
     }
 
+    /// Kills everything of a unit whose launcher is gone. Its leader may have died with the launcher,
+    /// which leaves a group without a leader behind.
+    fn kill_rest(&mut self, id: UnitId) {
+        send_each(&self.processes.all_of(id, Instant::now()), Signal::KILL);
+    }
+
     fn retry(&mut self, id: UnitId) {
         let by_kernel = self.machine.unit(id).is_some_and(|unit| unit.alone);
         let Some(unit) = self.units.get_mut(&id) else { return };
@@ -299,6 +325,7 @@ impl Daemon {
         let (run, attempt) = (unit.run, unit.attempt);
         self.verdict(id, true, None);
         self.note(Happening::Retried { unit: id.0, attempt, by_kernel }, run);
+        self.count(run, |tally| tally.again += 1);
     }
 
     fn give_up(&mut self, id: UnitId, refusal: Refusal) {

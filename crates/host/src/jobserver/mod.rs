@@ -105,6 +105,9 @@ impl Jobserver {
     /// Takes away tokens that are too many, and adds those that are missing.
     pub fn settle(&self) -> io::Result<()> {
         let mut pool = self.pool();
+        // More than were made: somebody returned what had been taken for lost.
+        let left = u32::try_from(self.tokens_left()?).unwrap_or(u32::MAX);
+        pool.made = pool.made.max(left);
         if pool.made < pool.wanted {
             self.fill(pool.wanted - pool.made)?;
             pool.made = pool.wanted;
@@ -185,6 +188,8 @@ fn fifo(directory: &std::path::Path) -> io::Result<Channel> {
     Ok(Channel::Fifo { end, path, _directory: private })
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ pub struct Bounds {
     pub memory: Duration,
     /// The same with the memory that is really held at each time: nobody can beat it.
     pub held_memory: Duration,
-    /// The longest job.
+    /// The longest chain of jobs that wait for each other; the longest job where none does.
     pub longest: Duration,
 }
 
@@ -26,6 +26,19 @@ impl Bounds {
     pub fn largest(&self) -> Duration {
         self.processor.max(self.memory).max(self.longest)
     }
+}
+
+/// The longest chain of jobs.
+fn longest(workload: &Workload) -> Duration {
+    let mut ends = vec![Duration::ZERO; workload.jobs.len()];
+    for index in workload.in_order() {
+        let Some(job) = workload.jobs.get(index) else { continue };
+        let start = job.after.iter().filter_map(|before| ends.get(*before)).max().copied();
+        if let Some(end) = ends.get_mut(index) {
+            *end = start.unwrap_or_default() + job.duration();
+        }
+    }
+    ends.into_iter().max().unwrap_or_default()
 }
 
 /// The bounds of a workload.
@@ -42,6 +55,6 @@ pub fn bounds(workload: &Workload, budget: Bytes, threads: f64) -> Bounds {
         processor: Duration::from_secs_f64(cpu / threads),
         memory: Duration::from_secs_f64(area(|_| 1.0)),
         held_memory: Duration::from_secs_f64(area(|growth| 1.0 - growth / 2.0)),
-        longest: jobs.iter().map(super::Job::duration).max().unwrap_or_default(),
+        longest: longest(workload),
     }
 }

@@ -46,6 +46,19 @@ pub struct Outcome {
     pub killed: u32,
     /// Jobs that never ended well.
     pub lost: u32,
+    /// When each job ran, in the order of the workload; nothing for one that never did.
+    pub spans: Vec<Option<Span>>,
+}
+
+/// When a job ran.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// When it could have started: what it waits for had ended.
+    pub ready: Duration,
+    /// Start of its last attempt.
+    pub start: Duration,
+    /// Its end.
+    pub end: Duration,
 }
 
 #[derive(Debug)]
@@ -66,6 +79,10 @@ struct Engine<'a> {
     live: BTreeMap<usize, Live>,
     /// Jobs that wait, for the rules that are not the governor's; the next one last.
     backlog: Vec<usize>,
+    /// For each job, those that wait for it.
+    successors: Vec<Vec<usize>>,
+    /// For each job, how many others must end before it can start.
+    waits: Vec<usize>,
     left: usize,
     busy: f64,
     outcome: Outcome,
@@ -73,7 +90,7 @@ struct Engine<'a> {
 
 /// Simulates a workload to its end.
 pub fn simulate(workload: &Workload, setup: &Setup, rule: Rule) -> Outcome {
-    let mut engine = Engine::new(&workload.jobs, setup, rule);
+    let mut engine = Engine::new(workload, setup, rule);
     engine.begin();
     while engine.left > 0 && engine.advance() {}
     let time = engine.now.max(1e-9);
@@ -83,11 +100,8 @@ pub fn simulate(workload: &Workload, setup: &Setup, rule: Rule) -> Outcome {
 }
 
 impl<'a> Engine<'a> {
-    fn new(jobs: &'a [Job], setup: &'a Setup, rule: Rule) -> Self {
-        let mut backlog: Vec<usize> = (0..jobs.len()).rev().collect();
-        if rule == Rule::Oracle {
-            backlog.sort_by_key(|index| jobs.get(*index).map(|job| job.memory));
-        }
+    fn new(workload: &'a Workload, setup: &'a Setup, rule: Rule) -> Self {
+        let jobs = &workload.jobs;
         let outcome = Outcome {
             makespan: Duration::ZERO,
             peak: Bytes::ZERO,
@@ -96,6 +110,7 @@ impl<'a> Engine<'a> {
             paused: 0,
             killed: 0,
             lost: 0,
+            spans: vec![None; jobs.len()],
         };
         Self {
             jobs,
@@ -105,7 +120,9 @@ impl<'a> Engine<'a> {
             now: 0.0,
             look_at: 0.0,
             live: BTreeMap::new(),
-            backlog,
+            backlog: Vec::new(),
+            successors: workload.successors(),
+            waits: jobs.iter().map(|job| job.after.len()).collect(),
             left: jobs.len(),
             busy: 0.0,
             outcome,
@@ -124,19 +141,55 @@ impl<'a> Engine<'a> {
     }
 
     fn begin(&mut self) {
+        if self.rule == Rule::Governor {
+            let (memory, threads) = (self.setup.budget, self.setup.threads);
+            self.tell(Event::Budget { domain: DomainId::default(), memory, threads });
+        }
+        let free = |index: &usize| self.waits.get(*index) == Some(&0);
+        let free: Vec<usize> = (0..self.jobs.len()).filter(free).collect();
+        self.ask(&free);
+    }
+
+    /// Jobs that can start from now on.
+    fn ask(&mut self, ready: &[usize]) {
+        let now = self.moment().0;
+        for index in ready {
+            if let Some(span) = self.outcome.spans.get_mut(*index) {
+                *span = Some(Span { ready: now, start: now, end: now });
+            }
+        }
         if self.rule != Rule::Governor {
+            self.backlog.splice(0..0, ready.iter().rev().copied());
+            if self.rule == Rule::Oracle {
+                self.backlog.sort_by_key(|index| self.jobs.get(*index).map(|job| job.memory));
+            }
             return self.start_by_rule();
         }
-        let (memory, threads) = (self.setup.budget, self.setup.threads);
-        self.tell(Event::Budget { domain: DomainId::default(), memory, threads });
-        for (index, job) in self.jobs.iter().enumerate() {
+        for index in ready {
+            let Some(job) = self.jobs.get(*index) else { continue };
             let forecast = if self.setup.seen_before {
                 job.forecast()
             } else {
                 Forecast::cold(self.setup.cold, 1.0)
             };
             let demand = Demand { forecast, retryable: true, domain: DomainId::default() };
-            self.tell(Event::Asked { unit: UnitId(index as u64), demand });
+            self.tell(Event::Asked { unit: UnitId(*index as u64), demand });
+        }
+    }
+
+    /// A job is over: those that only waited for it can start.
+    fn release(&mut self, index: usize) {
+        self.left -= 1;
+        let mut ready = Vec::new();
+        for next in self.successors.get(index).into_iter().flatten() {
+            let Some(waits) = self.waits.get_mut(*next) else { continue };
+            *waits -= 1;
+            if *waits == 0 {
+                ready.push(*next);
+            }
+        }
+        if !ready.is_empty() {
+            self.ask(&ready);
         }
     }
 
@@ -158,9 +211,9 @@ impl<'a> Engine<'a> {
                 self.tell(Event::Ended(*id, End::Killed { by_kernel: false }));
             }
             Action::Retry(_) => {}
-            Action::GiveUp(..) => {
+            Action::GiveUp(id, _) => {
                 self.outcome.lost += 1;
-                self.left -= 1;
+                self.release(index(id));
             }
         }
     }
@@ -173,6 +226,10 @@ impl<'a> Engine<'a> {
 
     fn launch(&mut self, index: usize) {
         let delay = self.setup.start_delay.as_secs_f64();
+        let now = self.moment().0;
+        if let Some(Some(span)) = self.outcome.spans.get_mut(index) {
+            span.start = now;
+        }
         self.live.insert(index, Live { progress: 0.0, wanted: 0.0, delay, paused: false });
     }
 
@@ -319,7 +376,7 @@ impl<'a> Engine<'a> {
                 self.tell(Event::Ended(UnitId(index as u64), End::Killed { by_kernel: true }));
             } else {
                 self.outcome.lost += 1;
-                self.left -= 1;
+                self.release(index);
                 self.start_by_rule();
             }
         }
@@ -331,10 +388,14 @@ impl<'a> Engine<'a> {
             self.live.iter().filter(|(_, live)| is_done(live)).map(|(index, _)| *index).collect();
         for index in done {
             self.live.remove(&index);
-            self.left -= 1;
+            let now = self.moment().0;
+            if let Some(Some(span)) = self.outcome.spans.get_mut(index) {
+                span.end = now;
+            }
             if self.rule == Rule::Governor {
                 self.tell(Event::Ended(UnitId(index as u64), End::Finished));
             }
+            self.release(index);
         }
         self.start_by_rule();
     }
@@ -348,7 +409,7 @@ impl<'a> Engine<'a> {
         let units = self.live.iter().filter_map(|(index, live)| {
             let memory = self.jobs.get(*index)?.memory_at(live.progress);
             let wanted = Some(Duration::from_secs_f64(live.wanted));
-            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted })
+            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted, waited: Duration::ZERO })
         });
         let units = units.collect();
         let held = self.held();

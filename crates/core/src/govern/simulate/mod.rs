@@ -11,6 +11,6 @@ mod tests;
 mod workload;
 
 pub use bounds::{Bounds, bounds};
-pub use engine::{Outcome, Setup, simulate};
+pub use engine::{Outcome, Setup, Span, simulate};
 pub use rules::{Rule, RuleError};
 pub use workload::{Job, Workload, WorkloadError};

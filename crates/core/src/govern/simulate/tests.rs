@@ -14,6 +14,7 @@ fn kind(name: &str, count: usize, mib: u64, seconds: f64, idle: f64) -> Vec<Job>
         sleep: Duration::from_secs_f64(seconds * idle),
         threads: 1.0,
         growth: 0.6,
+        after: Vec::new(),
     };
     vec![job; count]
 }
@@ -95,4 +96,22 @@ fn a_unit_beyond_the_budget_is_given_up_with_the_rest_done() {
     jobs.extend(kind("giant", 1, 4000, 1.0, 0.0));
     let outcome = simulate(&Workload { jobs }, &setup(false), Rule::Governor);
     assert_eq!(outcome.lost, 1, "{outcome:?}");
+}
+
+/// A link waits for its objects, whoever schedules, and the chain is a bound.
+#[test]
+fn what_waits_starts_after_what_it_waits_for() {
+    let text = "[[job]]\nname = \"link\"\nmemory = \"9 MiB\"\ncpu = 1\nafter = [\"object\"]\n\
+                [[job]]\nname = \"object\"\ncount = 5\nmemory = \"5 MiB\"\ncpu = 2";
+    let workload = Workload::parse(text).unwrap();
+    let bound = bounds(&workload, Bytes::gib(3), 2.0);
+    assert_eq!(bound.longest, Duration::from_secs(3));
+    for rule in [Rule::Governor, Rule::Oracle, Rule::Make(3), Rule::Static { jobs: 2, cores: 1 }] {
+        let outcome = simulate(&workload, &setup(true), rule);
+        assert_eq!((outcome.lost, outcome.killed), (0, 0), "{rule}");
+        let spans: Vec<_> = outcome.spans.iter().map(|span| span.unwrap()).collect();
+        let last = spans[1..].iter().map(|span| span.end).max().unwrap();
+        assert!(spans[0].start >= last && spans[0].ready == last, "{rule}: {spans:?}");
+        assert_eq!(outcome.makespan, spans[0].end);
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not know who schedules it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub struct Job {
     pub threads: f64,
     /// Part of its time in which its memory grows; it stays after that.
     pub growth: f64,
+    /// Jobs that must have ended before it can start, by their place in the workload.
+    pub after: Vec<usize>,
 }
 
 /// A workload.
@@ -53,6 +56,9 @@ pub enum WorkloadError {
         /// What would be right.
         message: String,
     },
+    /// Jobs that wait for each other.
+    #[error("the jobs named {0:?} wait for themselves: take one name out of `after`")]
+    Circle(String),
     /// No jobs.
     #[error("the workload has no jobs: write a [[job]] table with memory and cpu")]
     Empty,
@@ -81,6 +87,8 @@ struct Kind {
     threads: f64,
     #[serde(default = "usual_growth")]
     growth: f64,
+    #[serde(default)]
+    after: Vec<String>,
 }
 
 fn unnamed() -> String {
@@ -113,15 +121,75 @@ impl Workload {
             WorkloadError::Text { line, message: error.message().to_owned() }
         })?;
         let mut jobs = Vec::new();
-        for kind in file.job {
+        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for kind in &file.job {
             let job = kind.job()?;
             if jobs.len() + kind.count as usize > MOST {
                 let message = format!("more than {MOST} jobs in all");
-                return Err(WorkloadError::Value { job: kind.name, message });
+                return Err(WorkloadError::Value { job: kind.name.clone(), message });
             }
+            let new = jobs.len()..jobs.len() + kind.count as usize;
+            places.entry(kind.name.clone()).or_default().extend(new);
             jobs.extend(std::iter::repeat_n(job, kind.count as usize));
         }
-        if jobs.is_empty() { Err(WorkloadError::Empty) } else { Ok(Self { jobs }) }
+        for kind in file.job.iter().filter(|kind| !kind.after.is_empty()) {
+            let after = kind.places_of_after(&places)?;
+            for place in places.get(&kind.name).into_iter().flatten() {
+                if let Some(job) = jobs.get_mut(*place) {
+                    job.after.clone_from(&after);
+                }
+            }
+        }
+        let workload = Self { jobs };
+        match workload.circle() {
+            _ if workload.jobs.is_empty() => Err(WorkloadError::Empty),
+            Some(name) => Err(WorkloadError::Circle(name)),
+            None => Ok(workload),
+        }
+    }
+
+    /// For each job, the jobs that wait for it.
+    pub fn successors(&self) -> Vec<Vec<usize>> {
+        let mut out = vec![Vec::new(); self.jobs.len()];
+        for (index, job) in self.jobs.iter().enumerate() {
+            for before in &job.after {
+                if let Some(successors) = out.get_mut(*before) {
+                    successors.push(index);
+                }
+            }
+        }
+        out
+    }
+
+    /// All jobs so that each comes after those it waits for; those that wait in a circle are missing
+    /// (Kahn 1962).
+    pub fn in_order(&self) -> Vec<usize> {
+        let successors = self.successors();
+        let mut waits: Vec<usize> = self.jobs.iter().map(|job| job.after.len()).collect();
+        let free =
+            |waits: &[usize]| (0..waits.len()).filter(|i| waits.get(*i) == Some(&0)).collect();
+        let mut order: Vec<usize> = free(&waits);
+        let mut at = 0;
+        while let Some(index) = order.get(at).copied() {
+            at += 1;
+            for next in successors.get(index).into_iter().flatten() {
+                let Some(left) = waits.get_mut(*next) else { continue };
+                *left -= 1;
+                if *left == 0 {
+                    order.push(*next);
+                }
+            }
+        }
+        order
+    }
+
+    /// The name of a job that waits for itself, through others or not.
+    fn circle(&self) -> Option<String> {
+        let mut left: BTreeSet<usize> = (0..self.jobs.len()).collect();
+        for index in self.in_order() {
+            left.remove(&index);
+        }
+        left.first().and_then(|index| Some(self.jobs.get(*index)?.name.clone()))
     }
 
     /// The same jobs in another order, decided by the seed (Fisher-Yates with a 64-bit linear
@@ -129,12 +197,24 @@ impl Workload {
     #[must_use]
     pub fn shuffled(mut self, seed: u64) -> Self {
         let mut state = seed;
+        // Where each job was.
+        let mut from: Vec<usize> = (0..self.jobs.len()).collect();
         for last in (1..self.jobs.len()).rev() {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
             let other = usize::try_from((state >> 33) % (last as u64 + 1)).unwrap_or(0);
             self.jobs.swap(last, other);
+            from.swap(last, other);
+        }
+        let mut to = vec![0; from.len()];
+        for (now, then) in from.iter().enumerate() {
+            if let Some(place) = to.get_mut(*then) {
+                *place = now;
+            }
+        }
+        for before in self.jobs.iter_mut().flat_map(|job| &mut job.after) {
+            *before = to.get(*before).copied().unwrap_or(*before);
         }
         self
     }
@@ -160,7 +240,22 @@ impl Kind {
             return Err(wrong("growth is a part of its time, from 0 to 1".to_owned()));
         }
         let (threads, growth) = (self.threads, self.growth);
-        Ok(Job { name: self.name.clone(), memory, cpu, sleep, threads, growth })
+        Ok(Job { name: self.name.clone(), memory, cpu, sleep, threads, growth, after: Vec::new() })
+    }
+
+    fn places_of_after(
+        &self,
+        places: &BTreeMap<String, Vec<usize>>,
+    ) -> Result<Vec<usize>, WorkloadError> {
+        let mut out = Vec::new();
+        for name in &self.after {
+            let unknown = || WorkloadError::Value {
+                job: self.name.clone(),
+                message: format!("after: there is no job named {name:?}"),
+            };
+            out.extend(places.get(name).ok_or_else(unknown)?);
+        }
+        Ok(out)
     }
 }
 
@@ -212,6 +307,8 @@ mod tests {
             ("[[job]]\nmemory = \"1500\"\ncpu = 1", "memory"),
             ("[[job]]\nmemory = \"1 GiB\"\ncpu = -1", "cpu"),
             ("[[job]]\nmemory = \"1 GiB\"\ncpu = 1\ngrowth = 2", "growth"),
+            ("[[job]]\nmemory = \"1 GiB\"\ncpu = 1\nafter = [\"b\"]", "no job named \"b\""),
+            ("[[job]]\nname = \"a\"\nmemory = \"1 GiB\"\ncpu = 1\nafter = [\"a\"]", "themselves"),
         ] {
             let error = Workload::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -226,6 +323,19 @@ mod tests {
         assert_ne!(shuffled, workload);
         assert_eq!(shuffled.jobs.iter().filter(|job| job.name == "a").count(), 3);
         assert_eq!(shuffled, workload.shuffled(7));
+    }
+
+    #[test]
+    fn jobs_wait_for_others_wherever_they_are() {
+        let text = "[[job]]\nname = \"link\"\nmemory = \"1 MiB\"\ncpu = 1\nafter = [\"c\"]\n\
+                    [[job]]\nname = \"c\"\ncount = 3\nmemory = \"1 MiB\"\ncpu = 1";
+        let workload = Workload::parse(text).unwrap();
+        assert_eq!(workload.jobs[0].after, [1, 2, 3]);
+        assert_eq!(workload.in_order(), [1, 2, 3, 0]);
+        let shuffled = workload.shuffled(3);
+        let link = shuffled.jobs.iter().find(|job| job.name == "link").unwrap();
+        assert!(link.after.iter().all(|before| shuffled.jobs[*before].name == "c"));
+        assert_eq!(link.after.len(), 3);
     }
 
     proptest! {

@@ -1,0 +1,201 @@
+//! Memory: who may start beside whom, who is run again, and that nobody notices.
+//!
+//! Does not know how memory is predicted.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use ironwright_core::observe::unit::UnitOutcome;
+use ironwright_core::units::Bytes;
+
+use crate::home::{Home, begin, end_of, good, run, stderr, until};
+
+/// Holds memory for some time, and notes how many do so at a time.
+fn holds(mebibytes: u32, seconds: f32) -> String {
+    format!(
+        "exec python3 -c 'import os, time; x = bytearray({mebibytes} << 20); \
+         name = \"holds.%d\" % os.getpid(); open(name, \"w\"); time.sleep({seconds}); \
+         open(\"seen\", \"a\").write(\"%d\\n\" % sum(n.startswith(\"holds\") for n in os.listdir())); \
+         os.remove(name)'"
+    )
+}
+
+fn most_seen(home: &Home) -> u32 {
+    let seen = fs::read_to_string(home.work().join("seen")).unwrap();
+    seen.lines().map(|line| line.parse().unwrap()).max().unwrap()
+}
+
+fn all(children: Vec<Child>) {
+    for child in children {
+        good(&end_of(child));
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_takes_turns() {
+    let home = Home::new();
+    let _governor = home.govern("600MiB");
+    let start = |number: u32| {
+        let unit = home.unit(&format!("u{number}"), &["--memory", "250MiB"], &holds(200, 0.6));
+        begin(unit)
+    };
+    all((0..6).map(start).collect());
+    assert_eq!(most_seen(&home), 2);
+}
+
+/// A user's word holds before the memory is taken.
+#[test]
+fn a_stated_size_is_kept_free_until_it_is_taken() {
+    let home = Home::new();
+    let _governor = home.govern("400MiB");
+    let script = format!("touch first; sleep 2; {}", holds(250, 0.3));
+    let first = begin(home.unit("first", &["--memory", "260MiB"], &script));
+    until("the first runs", || home.work().join("first").exists());
+    let second = begin(home.unit("second", &["--memory", "260MiB"], &holds(250, 0.3)));
+    all(vec![first, second]);
+    assert_eq!(most_seen(&home), 1);
+    home.end_governor();
+    assert_eq!(home.units("first").len() + home.units("second").len(), 2, "none was run again");
+}
+
+#[test]
+fn below_every_unit_they_run_one_at_a_time() {
+    let home = Home::new();
+    let _governor = home.govern("64MiB");
+    let start = |number: u32| {
+        let unit = home.unit(&format!("u{number}"), &["--memory", "250MiB"], &holds(100, 0.2));
+        begin(unit)
+    };
+    all((0..4).map(start).collect());
+    assert_eq!(most_seen(&home), 1);
+}
+
+/// First on a user's word, then by what was measured.
+#[test]
+fn the_second_time_it_is_known_what_they_take() {
+    let home = Home::new();
+    let _governor = home.govern("600MiB");
+    let start = |options: &[&str]| {
+        let names = ["a", "b", "c"];
+        let start = |name: &&str| begin(home.unit(name, options, &holds(100, 0.5)));
+        all(names.iter().map(start).collect());
+    };
+    start(&["--memory", "500MiB"]);
+    assert_eq!(most_seen(&home), 1);
+    fs::remove_file(home.work().join("seen")).unwrap();
+    start(&[]);
+    assert_eq!(most_seen(&home), 3);
+    home.end_governor();
+    let units = home.units("a");
+    assert_eq!(units.len(), 2);
+    assert!(units.iter().all(|unit| unit.outcome == UnitOutcome::Succeeded));
+    let peak = units[0].peak;
+    assert!(peak > Bytes::mib(100) && peak < Bytes::mib(130), "{peak}");
+    assert_eq!(units[1].reserved, Bytes::mib(500));
+    assert!(units[0].reserved < Bytes::mib(160), "{}", units[0].reserved);
+}
+
+#[test]
+fn a_measurement_outlives_its_governor() {
+    let home = Home::new();
+    let _governor = home.govern("600MiB");
+    good(&run(home.unit("a", &["--memory", "500MiB"], &holds(100, 0.5))));
+    home.end_governor();
+    let _governor = home.govern("600MiB");
+    good(&run(home.unit("a", &[], &holds(100, 0.5))));
+    home.end_governor();
+    assert!(home.units("a")[0].reserved < Bytes::mib(160));
+}
+
+/// Two units that grow beyond what anybody expected: the younger is killed, waits, and runs again.
+#[test]
+fn a_second_attempt_is_invisible() {
+    let home = Home::new();
+    let _governor = home.govern("400MiB");
+    let takes = |mebibytes: u32, seconds: u32| {
+        format!("python3 -c 'import time; x = bytearray({mebibytes} << 20); time.sleep({seconds})'")
+    };
+    let older = format!("touch older; echo one; sleep 1.5; {}; echo two", takes(300, 1));
+    let older = begin(home.unit("older", &["--memory", "64MiB"], &older));
+    until("the older one runs", || home.work().join("older").exists());
+    let younger =
+        format!("echo one; echo warned >&2; {}; printf 'two\\nend'; exit 5", takes(250, 3));
+    let younger = begin(home.unit("younger", &["--memory", "64MiB"], &younger));
+    assert_eq!(good(&end_of(older)), "one\ntwo\n");
+    let output = end_of(younger);
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\nend");
+    assert_eq!(stderr(&output), "warned\n");
+    home.end_governor();
+    let attempts: Vec<_> = home.units("younger").iter().map(|unit| unit.outcome).collect();
+    assert_eq!(attempts, [UnitOutcome::Failed, UnitOutcome::Evicted]);
+    assert_eq!(home.units("older").len(), 1);
+}
+
+#[test]
+fn what_must_not_run_twice_does_not() {
+    let home = Home::new();
+    let _governor = home.govern("400MiB");
+    let script = "echo x >> times; kill -9 $$";
+    let output = run(home.unit("a", &["--no-retry"], script));
+    assert_eq!(output.status.signal(), Some(9));
+    assert_eq!(fs::read_to_string(home.work().join("times")).unwrap(), "x\n");
+}
+
+/// A control group of version 1, removed at the end.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(limit: Bytes) -> Self {
+        let path = format!("/sys/fs/cgroup/memory/ironwright-test-{}", std::process::id());
+        let made = Self(path.into());
+        fs::create_dir(&made.0).unwrap();
+        fs::write(made.0.join("memory.limit_in_bytes"), limit.0.to_string()).unwrap();
+        made
+    }
+
+    /// Starts a command inside.
+    fn enter(&self, command: &Command) -> Child {
+        let script = "echo $$ > \"$0\"; exec \"$@\"";
+        let mut inside = Command::new("sh");
+        inside.args(["-c", script]).arg(self.0.join("cgroup.procs"));
+        inside.arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => inside.env(key, value),
+                None => inside.env_remove(key),
+            };
+        }
+        inside.current_dir(command.get_current_dir().unwrap());
+        inside.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        begin(inside)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and a v1 memory controller"]
+fn what_the_kernel_kills_alone_fails_with_its_figures() {
+    let home = Home::new();
+    let _governor = home.govern("4GiB");
+    let group = Group::new(Bytes::mib(200));
+    let script = "echo begun; python3 -c 'x = bytearray(400 << 20)'; exit $?";
+    let output = end_of(group.enter(&home.unit("giant", &[], script)));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(137), "{said}");
+    assert!(said.contains("giant was killed for want of memory although it ran alone"), "{said}");
+    assert!(said.contains("MiB"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "begun\n");
+}

@@ -1,0 +1,123 @@
+//! Benchmarks of the governor: batches in a memory group beside peers, what governing costs, and
+//! how fast the simulator is.
+//!
+//! Every goal is printed with what was measured. Does not know why a figure is what it is.
+
+pub(crate) mod burn;
+mod group;
+mod mixed;
+mod oracle;
+mod overhead;
+mod real;
+mod simulator;
+mod sources;
+mod world;
+
+use std::cell::RefCell;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{print, sh};
+
+/// What is measured, and how often.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Of the governor: measure only this part; all when absent.
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Of the governor: orders in which a batch is shuffled.
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// Of the governor: of the mixed batches only `sleeping` or `cpu-bound`.
+    #[arg(long)]
+    mix: Option<String>,
+    /// Of the governor: leave the peers out, to look again at the governor alone.
+    #[arg(long)]
+    no_peers: bool,
+    /// Of the governor: fail when a goal is missed.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Small jobs of known size, in every order, beside make and an oracle.
+    Mixed,
+    /// Three real builds at once, beside fixed numbers of jobs.
+    Real,
+    /// What the launcher and the governor cost.
+    Overhead,
+    /// A large simulation.
+    Simulator,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    sh(
+        "cargo",
+        &["build", "--release", "--quiet", "-p", "ironwright", "-p", "ironwright-launcher"],
+    )?;
+    let goals = Goals::default();
+    let wanted = |part| options.part.is_empty() || options.part.contains(&part);
+    print(&format!("load before: {}", load()));
+    if wanted(Part::Mixed) {
+        mixed::run(options.seeds, !options.no_peers, options.mix.as_deref(), &goals)?;
+    }
+    if wanted(Part::Real) {
+        real::run(!options.no_peers, &goals)?;
+    }
+    if wanted(Part::Overhead) {
+        overhead::run(&goals)?;
+    }
+    if wanted(Part::Simulator) {
+        simulator::run(&goals)?;
+    }
+    let missed = goals.tell();
+    if options.strict && missed > 0 {
+        bail!("{missed} goals were missed");
+    }
+    Ok(())
+}
+
+/// How busy others keep the machine: a busy one makes every figure worse.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// What was to be reached, and what was.
+#[derive(Debug, Default)]
+struct Goals(RefCell<Vec<(String, bool)>>);
+
+impl Goals {
+    /// Notes a figure that is to be at most so large.
+    fn at_most(&self, what: &str, measured: f64, goal: f64) {
+        let met = measured <= goal;
+        self.note(format!("{what}: {measured:.3} (at most {goal})"), met);
+    }
+
+    /// Notes a figure that is to be at least so large.
+    fn at_least(&self, what: &str, measured: f64, goal: f64) {
+        let met = measured >= goal;
+        self.note(format!("{what}: {measured:.3} (at least {goal})"), met);
+    }
+
+    fn note(&self, line: String, met: bool) {
+        self.0.borrow_mut().push((line, met));
+    }
+
+    /// Prints all; returns how many were missed.
+    fn tell(&self) -> usize {
+        let lines = self.0.borrow();
+        print("\ngoals");
+        for (line, met) in lines.iter() {
+            print(&format!("  {}  {line}", if *met { "met   " } else { "MISSED" }));
+        }
+        lines.iter().filter(|(_, met)| !met).count()
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

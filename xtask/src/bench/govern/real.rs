@@ -1,0 +1,146 @@
+//! Three real builds at once in a memory group, beside fixed numbers of jobs for each tool.
+//!
+//! Does not know what the builds need; it counts which ended well and how long all took.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use ironwright_core::observe::unit::UnitOutcome;
+
+use super::group::Group;
+use super::world::{Ran, World, command, count, run_all};
+use super::{Goals, load, sources};
+use crate::print;
+
+/// Memory of the group, in MiB.
+const LIMIT_MIB: u64 = 1536;
+/// What takes longer hangs.
+const HANGS: Duration = Duration::from_mins(15);
+/// Jobs of cargo, make and go.
+const STATIC: [[u32; 3]; 5] = [[1, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2], [2, 2, 2]];
+/// How much faster than the fastest fixed numbers that never fail.
+const GOAL: f64 = 1.3;
+/// The smallest group, in parts of the largest unit: 20 % more.
+const BEYOND: (u64, u64) = (6, 5);
+
+struct Outcome {
+    ran: Ran,
+    kernel_kills: u64,
+    peak_mib: u64,
+}
+
+pub(crate) fn run(peers: bool, goals: &Goals) -> Result<()> {
+    let world = World::new("real")?;
+    sources::ripgrep(&world)?;
+    sources::templates(&world.fresh("templates")?)?;
+    sources::go(&world.fresh("go")?)?;
+    print(&format!("\nripgrep with fat LTO, C++ templates and Go at once in {LIMIT_MIB} MiB"));
+    print("  who                    seconds  well   oom  evicted  peak MiB  load");
+    let first = governed(&world, "never seen", LIMIT_MIB)?;
+    let seen = governed(&world, "seen", LIMIT_MIB)?;
+    let units = world.units(6)?;
+    let largest = units.iter().map(|unit| unit.peak.0 >> 20).max().unwrap_or(0);
+    let least = largest * BEYOND.0 / BEYOND.1;
+    print(&format!("  largest unit: {largest} MiB"));
+    let narrow = governed(&world, "smallest group", least)?;
+    for (who, outcome) in [("never seen", &first), ("seen", &seen), ("smallest", &narrow)] {
+        let failed = f64::from(u8::from(!outcome.ran.well));
+        goals.at_most(&format!("real, {who}: builds failed"), failed, 0.0);
+        let kills = outcome.kernel_kills as f64;
+        goals.at_most(&format!("real, {who}: kernel kills"), kills, 0.0);
+    }
+    if peers {
+        let fastest = fixed(&world)?;
+        goals.at_least("real: times faster than fixed", fastest / seen.ran.seconds, GOAL);
+    }
+    Ok(())
+}
+
+/// The time of the fastest fixed numbers with which all ended well.
+fn fixed(world: &World) -> Result<f64> {
+    let mut fastest = f64::INFINITY;
+    for jobs in STATIC {
+        let [cargo, make, go] = jobs;
+        let outcome = in_group(world, LIMIT_MIB, |group| {
+            let words = [format!("-j{cargo}"), format!("-j{make}"), format!("-p={go}")];
+            builds(world, group, &words.map(|word| vec![word]), false)
+        })?;
+        tell(&format!("cargo {cargo} make {make} go {go}"), &outcome, 0);
+        if outcome.ran.well {
+            fastest = fastest.min(outcome.ran.seconds);
+        }
+    }
+    Ok(fastest)
+}
+
+fn governed(world: &World, who: &str, limit: u64) -> Result<Outcome> {
+    let outcome =
+        in_group(world, limit, |group| builds(world, group, &[vec![], vec![], vec![]], true))?;
+    let evicted = count(&world.units(3)?, UnitOutcome::Evicted);
+    tell(who, &outcome, evicted);
+    Ok(outcome)
+}
+
+fn tell(who: &str, outcome: &Outcome, evicted: usize) {
+    print(&format!(
+        "  {who:<21}  {:>7.1}  {:<5}  {:>3}  {evicted:>7}  {:>8}  {}",
+        outcome.ran.seconds,
+        outcome.ran.well,
+        outcome.kernel_kills,
+        outcome.peak_mib,
+        load()
+    ));
+}
+
+fn in_group(
+    world: &World,
+    limit: u64,
+    commands: impl FnOnce(&Group) -> Result<Vec<Command>>,
+) -> Result<Outcome> {
+    for name in ["target", "gocache"] {
+        world.fresh(name)?;
+    }
+    for entry in std::fs::read_dir(world.work().join("templates"))?.flatten() {
+        if entry.path().extension().is_some_and(|it| it == "o" || it == "a") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    let group = Group::make("real", limit)?;
+    let ran = run_all(commands(&group)?, HANGS)?;
+    Ok(Outcome { ran, kernel_kills: group.kills(), peak_mib: group.peak_mib() })
+}
+
+/// The three builds, each with more arguments.
+fn builds(
+    world: &World,
+    group: &Group,
+    more: &[Vec<String>; 3],
+    governed: bool,
+) -> Result<Vec<Command>> {
+    let ripgrep = sources::ripgrep(world)?;
+    let (templates, go) = (world.work().join("templates"), world.work().join("go"));
+    let all: [(&str, &[&str], &Path); 3] = [
+        ("cargo", &["build", "--release", "--offline", "--locked"], &ripgrep),
+        ("make", &[], &templates),
+        ("go", &["build", "-o", "/dev/null", "."], &go),
+    ];
+    let mut commands = Vec::new();
+    for ((program, arguments, directory), more) in all.into_iter().zip(more) {
+        let own = world.ironwright();
+        let mut made = command(world, group, if governed { &own } else { Path::new(program) });
+        if governed {
+            made.args(["run", "--progress", "none", "--", program]);
+        }
+        let (verb, rest) = arguments.split_at(arguments.len().min(1));
+        made.args(verb).args(more).args(rest).current_dir(directory);
+        made.env("CARGO_PROFILE_RELEASE_LTO", "fat");
+        made.env("CARGO_TARGET_DIR", world.work().join("target"));
+        made.env("GOCACHE", world.work().join("gocache")).env("GOFLAGS", "-buildvcs=false");
+        made.env("GOPROXY", "off").stdout(world.log(&format!("{program}.out"))?);
+        made.stderr(world.log(&format!("{program}.err"))?);
+        commands.push(made);
+    }
+    Ok(commands)
+}
