@@ -63,10 +63,14 @@ impl UnitFilter {
         values.push(Value::Integer(self.limit.into()));
         let columns = columns!();
         // Few units are sorted sooner than all are gone through in order: the `+` hides the index.
+        // They are sorted by what indexes hold, and only those that come first are read.
         let query = if conditions.is_empty() {
             format!("SELECT {columns} FROM units ORDER BY {column} DESC LIMIT ?")
         } else {
-            format!("SELECT {columns} FROM units WHERE {condition} ORDER BY +{column} DESC LIMIT ?")
+            format!(
+                "SELECT {columns} FROM units WHERE id IN (SELECT id FROM units WHERE {condition} \
+                 ORDER BY +{column} DESC LIMIT ?) ORDER BY +{column} DESC"
+            )
         };
         (query, values)
     }
@@ -104,10 +108,10 @@ mod tests {
         assert_eq!(ordered(Order::Slowest), "SCAN units USING INDEX units_by_wall");
         assert_eq!(ordered(Order::Newest), "SCAN units");
         for (filter, indexes) in [
-            (UnitFilter { run: Some(1), ..filter.clone() }, &["units_by_run"][..]),
+            (UnitFilter { run: Some(1), ..filter.clone() }, &["COVERING INDEX units_by_run"][..]),
             (
                 UnitFilter { package: Some("a".into()), ..filter.clone() },
-                &["units_by_run", "runs_by_package"],
+                &["COVERING INDEX units_by_run", "runs_by_package"],
             ),
             (
                 UnitFilter { key: Some("a".into()), ..filter.clone() },

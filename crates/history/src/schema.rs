@@ -71,7 +71,7 @@ CREATE INDEX runs_by_source ON runs (source);";
 const DELAY: &str = "ALTER TABLE units ADD COLUMN delay_us INTEGER NOT NULL DEFAULT 0";
 
 /// Units that other tools' logs tell of have indexes of their own, so that they never push what was
-/// measured out of "the newest of a key". The largest and the slowest are found by index. Of
+/// measured out of "the newest of a key". The largest and the slowest, of all or of some runs, are found in indexes alone. Of
 /// runs that are older than this the generation of settings is derived when it is asked for.
 const LOGGED_AND_SORTED: &str = "DROP INDEX units_by_key;
 DROP INDEX units_by_family;
@@ -79,6 +79,8 @@ CREATE INDEX units_by_key ON units (key) WHERE outcome <> 'timed';
 CREATE INDEX units_by_family ON units (family) WHERE outcome <> 'timed';
 CREATE INDEX logged_by_key ON units (key) WHERE outcome = 'timed';
 CREATE INDEX logged_by_family ON units (family) WHERE outcome = 'timed';
+DROP INDEX units_by_run;
+CREATE INDEX units_by_run ON units (run, peak, wall_us);
 CREATE INDEX units_by_peak ON units (peak);
 CREATE INDEX units_by_wall ON units (wall_us);
 CREATE INDEX runs_by_start ON runs (started_unix_ns);
