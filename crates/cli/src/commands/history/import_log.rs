@@ -24,8 +24,8 @@ use crate::ui;
 /// Logs tell durations and no memory: what is read orders work and never lowers what is reserved.
 #[derive(Args, Debug)]
 #[command(after_help = "Logs:\n  \
-        ninja-log      .ninja_log; with compile_commands.json beside it, or --commands, units are known again\n                 \
-        when they are governed\n  \
+        ninja-log      .ninja_log; with compile_commands.json beside it, or --commands, its units are\n                 \
+        known again when they are governed\n  \
         cargo-timings  target/cargo-timings/*.html of `cargo build --timings`, or its JSON messages\n  \
         nix-log        lines of `nix build --log-format internal-json`, each with its time, or the folder\n                 \
         /nix/var/log/nix/drvs\n\n\
