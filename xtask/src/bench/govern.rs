@@ -103,6 +103,7 @@ impl Goals {
     }
 
     fn note(&self, line: String, met: bool) {
+        print(&format!("  {line}"));
         self.0.borrow_mut().push((line, met));
     }
 

@@ -45,7 +45,7 @@ impl Governor {
     fn start(world: &World) -> Result<Self> {
         let mut command = Command::new(world.ironwright());
         world.enter(&mut command);
-        command.args(["govern", "--idle", "600"]).stderr(Stdio::null());
+        command.args(["govern", "--idle", "600"]).stdout(Stdio::null()).stderr(Stdio::null());
         let started = Self(command.spawn().context("cannot start a governor")?);
         std::thread::sleep(Duration::from_millis(300));
         Ok(started)
