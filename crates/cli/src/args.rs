@@ -108,7 +108,7 @@ pub(crate) enum Command {
     Emit(emit::EmitArgs),
     /// Say what is missing on this machine and how to get it.
     Doctor(doctor::DoctorArgs),
-    /// List past runs.
+    /// List past runs, show and compare them, and keep the history in order.
     History(history::HistoryArgs),
     /// Watch what the governor does: memory, threads, what runs, what waits and why.
     ///

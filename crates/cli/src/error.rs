@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use ironwright_core::build::{PlanError, SourceError};
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::emit::EmitError;
-use ironwright_history::RunId;
+use ironwright_core::logs::LogError;
+use ironwright_history::{RunId, TransferError};
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -79,6 +80,22 @@ pub(crate) enum CliError {
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] ironwright_history::HistoryError),
+    /// An export of a history cannot be written or taken in.
+    #[error("{what}: {error}")]
+    Transfer {
+        /// The file.
+        what: String,
+        /// Why.
+        error: TransferError,
+    },
+    /// Another tool's log cannot be read.
+    #[error("{what}: {error}")]
+    Log {
+        /// The file.
+        what: String,
+        /// Why.
+        error: LogError,
+    },
     /// There is nothing to watch.
     #[error("no governor runs; one starts with the first `ironwright build`, `run` or `unit`")]
     NoGovernor,
@@ -125,6 +142,8 @@ impl CliError {
             | Self::Nix(_)
             | Self::Govern(_)
             | Self::History(_)
+            | Self::Transfer { .. }
+            | Self::Log { .. }
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
@@ -140,6 +159,9 @@ impl CliError {
             ),
             Self::Plan(PlanError::NotYet(_)) => {
                 Some("build it with Nix, governed: ironwright run -- nix build INSTALLABLE")
+            }
+            Self::Transfer { .. } => {
+                Some("nothing was taken; `ironwright history export` writes what can be read")
             }
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Mistakes { .. }
@@ -157,6 +179,7 @@ impl CliError {
             | Self::Emit { .. }
             | Self::Govern(_)
             | Self::History(_)
+            | Self::Log { .. }
             | Self::Json(_) => None,
         }
     }

@@ -56,7 +56,12 @@ fn start_failure(facts: &RunFacts) -> Option<String> {
     }
 }
 
-fn text(facts: &RunFacts, summary: &Summary, output: Option<&std::path::Path>) -> String {
+/// The summary in words; `output` is where the result is.
+pub(crate) fn text(
+    facts: &RunFacts,
+    summary: &Summary,
+    output: Option<&std::path::Path>,
+) -> String {
     let code = exit_code(facts);
     let interrupted = facts.steps.last().is_some_and(|step| step.observed.interrupted_by.is_some());
     let outcome = match code {

@@ -242,7 +242,7 @@ fn forecast(truth: &Truth, wrong: f64, shaped: bool) -> Forecast {
     let parts: Vec<Bytes> = (0..PARTS).map(at).collect();
     let duration = TICK * u32::try_from(truth.ticks).unwrap_or(u32::MAX);
     let shape = Curve::new(&parts).map(|curve| Shape { duration, curve });
-    Forecast { peak, shape, threads: truth.share, basis: Basis::Measured(2) }
+    Forecast { peak, shape, logged: None, threads: truth.share, basis: Basis::Measured(2) }
 }
 
 fn truths() -> impl Strategy<Value = Vec<Truth>> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ironwright_core::govern::{Basis, Forecast, Past};
-use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
+use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::unit::UnitFacts;
 use ironwright_core::units::Bytes;
 use ironwright_history::History;
@@ -35,6 +35,8 @@ pub(crate) struct Predictor {
     tried: Option<Instant>,
     by_key: BTreeMap<String, Vec<Past>>,
     by_family: BTreeMap<String, Vec<Past>>,
+    /// Units that other tools' logs tell of, by key; only where nothing was measured.
+    logged: BTreeMap<String, Vec<UnitRecord>>,
     /// What units of a tool took, in parts of what was guessed.
     guesses: BTreeMap<String, VecDeque<f64>>,
     /// Threads that units of a tool kept busy.
@@ -50,6 +52,7 @@ impl Predictor {
             tried: None,
             by_key: BTreeMap::new(),
             by_family: BTreeMap::new(),
+            logged: BTreeMap::new(),
             guesses: BTreeMap::new(),
             shares: BTreeMap::new(),
         }
@@ -86,12 +89,16 @@ impl Predictor {
         let factor = upper(self.guesses.get(&facts.tool)).unwrap_or(1.0);
         let peak = cold.peak.scaled(factor.clamp(CORRECTION.0, CORRECTION.1));
         let threads = upper(self.shares.get(&facts.tool)).unwrap_or(cold.threads);
-        Forecast { peak, threads, ..cold }
+        let guess = Forecast { peak, threads, ..cold };
+        match self.logged.get(&facts.key) {
+            Some(records) => guess.with_logged(records),
+            None => guess,
+        }
     }
 
     /// Takes in what a unit took. `explicit` ones, which a user made, have nothing in common.
     pub(crate) fn learn(&mut self, facts: &UnitFacts, record: &UnitRecord, explicit: bool) {
-        let past = past(record);
+        let Some(past) = Past::of(record) else { return };
         if past.complete && !explicit {
             let cold = facts.forecast(record.input_bytes).peak.0 as f64;
             let seen = self.guesses.entry(facts.tool.clone()).or_default();
@@ -114,16 +121,24 @@ impl Predictor {
         if self.by_key.len() > REMEMBERED {
             self.by_key.clear();
             self.by_family.clear();
+            self.logged.clear();
         }
         if self.by_key.contains_key(&facts.key) {
             return;
         }
         let history = self.history();
         let read = |records: Option<Vec<UnitRecord>>| -> Vec<Past> {
-            records.unwrap_or_default().iter().map(past).collect()
+            records.unwrap_or_default().iter().filter_map(Past::of).collect()
         };
         let key = read(history.and_then(|h| h.units_by_key(&facts.key, LOOKED_AT).ok()));
         let family = read(history.and_then(|h| h.units_by_family(&facts.family, LOOKED_AT).ok()));
+        if key.is_empty() && family.is_empty() {
+            let logged =
+                history.and_then(|h| h.logged_units(&facts.key, &facts.family, LOOKED_AT).ok());
+            self.logged.extend(
+                logged.filter(|some| !some.is_empty()).map(|some| (facts.key.clone(), some)),
+            );
+        }
         self.by_key.insert(facts.key.clone(), key);
         self.by_family.entry(facts.family.clone()).or_insert(family);
     }
@@ -146,40 +161,50 @@ fn upper(seen: Option<&VecDeque<f64>>) -> Option<f64> {
     sorted.get(sorted.len() * 3 / 4).copied()
 }
 
-/// A record as the forecast takes it. Time in which it waited for a processor is the machine's, and
-/// tells nothing of the next time.
-fn past(record: &UnitRecord) -> Past {
-    let wall = record.wall_us.saturating_sub(record.paused_us);
-    let used = record.user_us.saturating_add(record.system_us);
-    Past {
-        complete: record.outcome == UnitOutcome::Succeeded,
-        peak: record.peak,
-        duration: Duration::from_micros(undelayed(wall, used, record.delay_us)),
-        wanted: Duration::from_micros(used),
-        curve: record.curve.clone(),
-    }
-}
-
-/// Time that a unit takes with a processor for each of its threads. Delays of threads that waited at
-/// the same time overlap, as far as the threads that it wanted on average tell.
-fn undelayed(wall: u64, used: u64, delay: u64) -> u64 {
-    let wanted = used.saturating_add(delay) as f64 / (wall as f64).max(1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-    let lost = (delay as f64 / wanted.max(1.0)) as u64;
-    wall.saturating_sub(lost)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use ironwright_core::logs;
+    use ironwright_core::observe::unit::UnitOutcome;
+    use ironwright_core::unit::logged;
+
     use super::*;
 
+    fn facts() -> UnitFacts {
+        logged("ninja", "big.o", "big.o")
+    }
+
+    fn forecast(path: &Path) -> Forecast {
+        Predictor::new(Some(path.to_owned())).forecast(&facts(), 0, None)
+    }
+
     #[test]
-    fn contention_does_not_last() {
-        // Alone on its core; asleep three quarters; halved by another; four threads on two cores.
-        assert_eq!(undelayed(5000, 5000, 0), 5000);
-        assert_eq!(undelayed(8000, 1350, 2830), 5170);
-        assert_eq!(undelayed(10_000, 5000, 5000), 5000);
-        assert_eq!(undelayed(10_000, 20_000, 20_000), 5000);
-        assert_eq!(undelayed(0, 0, 900), 0);
+    fn logs_teach_durations_and_never_displace_a_measurement() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.db");
+        let mut history = History::open(&path).unwrap();
+        let logged: Vec<_> = (1..40).map(|s| logs::timed(&facts(), s, 9_000_000)).collect();
+        history.record_logged(&logged).unwrap();
+        let cold = facts().forecast(0);
+        let learned = forecast(&path);
+        assert_eq!(learned.duration(), Some(Duration::from_secs(9)));
+        assert_eq!(Forecast { logged: None, ..learned }, cold);
+        let outcome = UnitOutcome::Succeeded;
+        let peak = cold.peak.scaled(4.0);
+        let measured = UnitRecord { outcome, peak, ..logs::timed(&facts(), 0, 1_000_000) };
+        history.record_units(&[measured]).unwrap();
+        history.record_logged(&[logs::timed(&facts(), 99, 9_000_000)]).unwrap();
+        let learned = forecast(&path);
+        assert!(learned.peak >= peak && matches!(learned.basis, Basis::Measured(1)), "{learned:?}");
+    }
+
+    #[test]
+    fn what_is_learned_from_a_log_now_changes_no_peak() {
+        let mut predictor = Predictor::new(None);
+        for _ in 0..20 {
+            predictor.learn(&facts(), &logs::timed(&facts(), 0, 5), false);
+        }
+        assert_eq!(predictor.forecast(&facts(), 0, None), facts().forecast(0));
     }
 }

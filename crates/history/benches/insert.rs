@@ -9,9 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use ironwright_core::observe::generation::generation;
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
+use ironwright_core::observe::{Exit, MOST_SAMPLES, Observed, RunFacts, Sample, StepFacts};
 use ironwright_core::units::Bytes;
-use ironwright_history::History;
+use ironwright_history::{Filter, History, Order, Owner, UnitFilter};
 
 const MANY: u64 = 100_000;
 
@@ -82,10 +84,103 @@ fn find(c: &mut Criterion, units: &[UnitRecord]) {
     });
 }
 
+/// Runs of the million units, and units of each.
+const RUNS: u64 = 1000;
+
+/// A run with as many samples as one can have.
+fn facts(n: u64) -> RunFacts {
+    let sample = |at: u64| Sample {
+        at_ms: at * 1000,
+        memory: Bytes::kib(at * 777_777 % 9_000_000),
+        processes: 9,
+    };
+    let observed = Observed {
+        exit: Exit::Code(i32::from(n.is_multiple_of(7))),
+        interrupted_by: None,
+        wall_ns: 600_000_000_000,
+        user_ns: 3_000_000_000_000,
+        system_ns: 200_000_000_000,
+        peak_tree: Bytes::mib(5000),
+        peak_process: Bytes::mib(900),
+        peak_process_name: Some("rustc".into()),
+        processes_seen: 1000,
+        left_running: 0,
+        pressure: None,
+        oom_kills: 0,
+        samples: (0..MOST_SAMPLES as u64).map(sample).collect(),
+    };
+    let setting = |k: u64| (format!("SETTING_{k}"), format!("value-{}", n % 20).into());
+    RunFacts {
+        compiler_cache: None,
+        ironwright: "0.1.0".into(),
+        host: Some(format!("host-{}", n % 4)),
+        source: Some(format!("crate:package-{}", n % 50)),
+        package: Some(format!("package-{}", n % 50)),
+        driver: Some("cargo".into()),
+        threads: 6,
+        budget: Bytes::gib(21),
+        settings: (0..30).map(setting).collect(),
+        started_unix_ns: 1_700_000_000_000_000_000 + n.cast_signed() * 600_000_000_000,
+        governed: None,
+        steps: vec![StepFacts { argv: vec!["cargo".into()], cwd: "/".into(), observed }],
+    }
+}
+
+/// What `ironwright history` asks, of a million units of a thousand runs.
+fn ask(c: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut history = opened(directory.path());
+    for n in 0..RUNS {
+        let id = history.begin(&facts(n), Owner { pid: 1, started: 1 }).unwrap();
+        history.finish(id, &facts(n)).unwrap();
+        let of_run = |at: u64| UnitRecord { run: Some(id), ..unit(n * 1000 + at) };
+        history.record_units(&(0..1000).map(of_run).collect::<Vec<_>>()).unwrap();
+    }
+    let path = directory.path().join("history.db");
+    let mut question = |name: &str, ask: &dyn Fn(&History) -> usize| {
+        c.bench_function(&format!("history/{name} among 1,000,000 units"), |b| {
+            // As a command does: opened anew each time.
+            b.iter(|| black_box(ask(&History::open(&path).unwrap())));
+        });
+    };
+    let runs = |filter: Filter| {
+        move |history: &History| {
+            history.list(&Filter { limit: Some(20), ..filter.clone() }, |_| false).unwrap().len()
+        }
+    };
+    question("list 20 runs", &runs(Filter::default()));
+    let package = Some("package-7".to_owned());
+    question(
+        "list 20 of a package",
+        &runs(Filter { package: package.clone(), ..Filter::default() }),
+    );
+    let host = Some("host-1".to_owned());
+    question("list 20 of a host", &runs(Filter { host, ..Filter::default() }));
+    let of = Some(generation(&facts(3)));
+    question("list 20 of a generation", &runs(Filter { generation: of, ..Filter::default() }));
+    question("list 20 that failed", &runs(Filter { failed: true, ..Filter::default() }));
+    question("show a run of 1000 units", &|history| {
+        history.get(500, |_| false).unwrap().unwrap();
+        history.units_of_run(500).unwrap().len()
+    });
+    let units = |filter: UnitFilter| {
+        move |history: &History| {
+            history.find_units(&UnitFilter { limit: 20, ..filter.clone() }).unwrap().len()
+        }
+    };
+    let largest = UnitFilter { order: Order::Largest, ..UnitFilter::default() };
+    question("20 largest", &units(largest.clone()));
+    question("20 slowest", &units(UnitFilter { order: Order::Slowest, ..UnitFilter::default() }));
+    question("20 largest of a run", &units(UnitFilter { run: Some(500), ..largest.clone() }));
+    question("20 largest of a package", &units(UnitFilter { package, ..largest.clone() }));
+    question("20 largest of a key", &units(UnitFilter { key: Some(unit(5).key), ..largest }));
+}
+
 fn all(c: &mut Criterion) {
     let units: Vec<_> = (0..MANY).map(unit).collect();
     insert(c, &units);
     find(c, &units);
+    ask(c);
 }
 
 criterion_group!(benches, all);

@@ -5,12 +5,18 @@
 //! them: the caller tells.
 
 mod events;
+mod find;
+mod import;
+mod retention;
 mod runs;
 mod schema;
+mod transfer;
 mod units;
 
 pub use events::StoredEvent;
+pub use find::{Order, UnitFilter};
 pub use runs::{Filter, Owner, Record, RunId, State};
+pub use transfer::{Counts, Imported, TransferError};
 
 use std::fs;
 use std::io;

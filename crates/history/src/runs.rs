@@ -2,8 +2,10 @@
 //!
 //! Does not know what is concluded from a run, nor whether a process lives: the caller tells.
 
+use ironwright_core::observe::generation::generation;
 use ironwright_core::observe::{Observed, RunFacts};
-use rusqlite::{Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Row, params, params_from_iter};
 use serde::Serialize;
 
 use crate::{History, HistoryError, understood};
@@ -50,6 +52,70 @@ pub struct Filter {
     pub limit: Option<u32>,
     /// Only of this package.
     pub package: Option<String>,
+    /// Only on this host.
+    pub host: Option<String>,
+    /// Only with settings of this generation.
+    pub generation: Option<String>,
+    /// Only those that began at this time or later, nanoseconds since 1970.
+    pub since_unix_ns: Option<i64>,
+    /// Only those that failed or were lost.
+    pub failed: bool,
+}
+
+impl Filter {
+    /// The condition as far as indexes serve it, and its values.
+    fn condition(&self) -> (String, Vec<Value>) {
+        let text = |value: &Option<String>| value.clone().map(Value::Text);
+        let mut conditions = vec!["1".to_owned()];
+        let mut values = Vec::new();
+        for (condition, value) in [
+            ("package = ?", text(&self.package)),
+            ("host = ?", text(&self.host)),
+            ("(generation = ? OR generation IS NULL)", text(&self.generation)),
+            ("started_unix_ns >= ?", self.since_unix_ns.map(Value::Integer)),
+        ] {
+            if let Some(value) = value {
+                conditions.push(condition.to_owned());
+                values.push(value);
+            }
+        }
+        if self.failed {
+            conditions.push("(finished = 0 OR exit_code <> 0)".to_owned());
+        }
+        (conditions.join(" AND "), values)
+    }
+
+    /// What no column says.
+    fn wants(&self, run: &Record) -> bool {
+        let of_generation =
+            self.generation.as_ref().is_none_or(|wanted| generation(&run.facts) == *wanted);
+        of_generation && !(self.failed && run.state == State::Running)
+    }
+}
+
+/// Figures of a run that have columns.
+pub(crate) struct Figures {
+    pub(crate) exit_code: i32,
+    pub(crate) wall_ns: i64,
+    pub(crate) cpu_ns: i64,
+    pub(crate) peak_tree: i64,
+}
+
+impl Figures {
+    pub(crate) fn of(facts: &RunFacts) -> Self {
+        let sum = |of: fn(&Observed) -> u64| {
+            let total =
+                facts.steps.iter().map(|step| of(&step.observed)).fold(0, u64::saturating_add);
+            i64::try_from(total).unwrap_or(i64::MAX)
+        };
+        let peak = facts.steps.iter().map(|step| step.observed.peak_tree.0).max().unwrap_or(0);
+        Self {
+            exit_code: facts.steps.last().map_or(0, |step| step.observed.exit.code()),
+            wall_ns: sum(|o| o.wall_ns),
+            cpu_ns: sum(|o| o.user_ns.saturating_add(o.system_ns)),
+            peak_tree: i64::try_from(peak).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 impl History {
@@ -58,8 +124,17 @@ impl History {
         let started = i64::try_from(owner.started).unwrap_or(i64::MAX);
         self.db
             .execute(
-                "INSERT INTO runs (started_unix_ns, package, source, pid, pid_started, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![facts.started_unix_ns, facts.package, facts.source, owner.pid, started, serde_json::to_string(facts)?],
+                "INSERT INTO runs (started_unix_ns, package, source, pid, pid_started, facts, host, generation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    facts.started_unix_ns,
+                    facts.package,
+                    facts.source,
+                    owner.pid,
+                    started,
+                    serde_json::to_string(facts)?,
+                    facts.host,
+                    generation(facts)
+                ],
             )
             .map_err(self.error())?;
         Ok(self.db.last_insert_rowid())
@@ -67,22 +142,16 @@ impl History {
 
     /// Completes a run.
     pub fn finish(&self, id: RunId, facts: &RunFacts) -> Result<(), HistoryError> {
-        let sum = |of: fn(&Observed) -> u64| {
-            let total =
-                facts.steps.iter().map(|step| of(&step.observed)).fold(0, u64::saturating_add);
-            i64::try_from(total).unwrap_or(i64::MAX)
-        };
-        let peak = facts.steps.iter().map(|step| step.observed.peak_tree.0).max().unwrap_or(0);
-        let exit = facts.steps.last().map_or(0, |step| step.observed.exit.code());
+        let figures = Figures::of(facts);
         self.db
             .execute(
                 "UPDATE runs SET finished = 1, exit_code = ?2, wall_ns = ?3, cpu_ns = ?4, peak_tree = ?5, facts = ?6 WHERE id = ?1",
                 params![
                     id,
-                    exit,
-                    sum(|o| o.wall_ns),
-                    sum(|o| o.user_ns.saturating_add(o.system_ns)),
-                    i64::try_from(peak).unwrap_or(i64::MAX),
+                    figures.exit_code,
+                    figures.wall_ns,
+                    figures.cpu_ns,
+                    figures.peak_tree,
                     serde_json::to_string(facts)?
                 ],
             )
@@ -96,9 +165,29 @@ impl History {
         filter: &Filter,
         is_alive: impl Fn(Owner) -> bool,
     ) -> Result<Vec<Record>, HistoryError> {
-        let query = "SELECT id, finished, pid, pid_started, facts FROM runs WHERE ?1 IS NULL OR package = ?1 ORDER BY id DESC LIMIT ?2";
-        let limit = filter.limit.map_or(-1, i64::from);
-        self.rows(query, params![filter.package, limit], |row| record(row, &is_alive))
+        self.find(filter, &is_alive).map_err(self.error())
+    }
+
+    /// Facts of a run are large, so no more are read than are wanted.
+    fn find(
+        &self,
+        filter: &Filter,
+        is_alive: &impl Fn(Owner) -> bool,
+    ) -> rusqlite::Result<Vec<Record>> {
+        let (condition, values) = filter.condition();
+        let query = format!(
+            "SELECT id, finished, pid, pid_started, facts FROM runs WHERE {condition} ORDER BY id DESC"
+        );
+        let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        let mut statement = self.db.prepare_cached(&query)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let run = understood(record(row, is_alive))?;
+            found.extend(run.filter(|run| filter.wants(run)));
+        }
+        Ok(found)
     }
 
     /// One run.

@@ -7,10 +7,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 /// Step `n` leads from shape `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY];
+const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY, LOGGED_AND_SORTED];
 
 const RUNS: &str = "CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -70,6 +70,26 @@ CREATE INDEX runs_by_source ON runs (source);";
 /// What a unit wanted of the processors is what it got and what it waited for.
 const DELAY: &str = "ALTER TABLE units ADD COLUMN delay_us INTEGER NOT NULL DEFAULT 0";
 
+/// Units that other tools' logs tell of have indexes of their own, so that they never push what was
+/// measured out of "the newest of a key". The largest and the slowest, of all or of some runs, are found in indexes alone. Of
+/// runs that are older than this the generation of settings is derived when it is asked for.
+const LOGGED_AND_SORTED: &str = "DROP INDEX units_by_key;
+DROP INDEX units_by_family;
+CREATE INDEX units_by_key ON units (key) WHERE outcome <> 'timed';
+CREATE INDEX units_by_family ON units (family) WHERE outcome <> 'timed';
+CREATE INDEX logged_by_key ON units (key) WHERE outcome = 'timed';
+CREATE INDEX logged_by_family ON units (family) WHERE outcome = 'timed';
+DROP INDEX units_by_run;
+CREATE INDEX units_by_run ON units (run, peak, wall_us);
+CREATE INDEX units_by_peak ON units (peak);
+CREATE INDEX units_by_wall ON units (wall_us);
+CREATE INDEX runs_by_start ON runs (started_unix_ns);
+ALTER TABLE runs ADD COLUMN host TEXT;
+ALTER TABLE runs ADD COLUMN generation TEXT;
+UPDATE runs SET host = CASE WHEN json_valid(facts) THEN json_extract(facts, '$.host') END;
+CREATE INDEX runs_by_host ON runs (host);
+CREATE INDEX runs_by_generation ON runs (generation);";
+
 /// Brings a database to the newest shape. Two programs may do so at once: the second waits for
 /// the first, then finds nothing left to do.
 pub(crate) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
@@ -101,6 +121,23 @@ mod tests {
     use super::*;
 
     const ADD: &str = "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'";
+
+    #[test]
+    fn a_database_of_the_third_shape_keeps_its_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.db");
+        let mut db = Connection::open(&path).unwrap();
+        migrate_by(&mut db, MIGRATIONS.get(..3).unwrap()).unwrap();
+        let insert = "INSERT INTO units (key, family, tool, label, attempt, outcome, started_unix_us, waited_us,
+            wall_us, paused_us, user_us, system_us, peak, peak_process, reserved, curve, input_bytes, alone)
+            VALUES ('k', 'f', 't', 'l', 1, 'succeeded', 5, 0, 7, 0, 0, 0, 9, 0, 0, x'', 0, 0)";
+        db.execute(insert, []).unwrap();
+        drop(db);
+        let history = crate::History::open(&path).unwrap();
+        let kept = history.units_by_key("k", 5).unwrap();
+        assert_eq!((kept.len(), kept[0].wall_us, kept[0].peak.0), (1, 7, 9));
+        assert_eq!(history.logged_units("k", "f", 5).unwrap(), []);
+    }
 
     fn first_shape() -> Connection {
         let mut db = Connection::open_in_memory().unwrap();

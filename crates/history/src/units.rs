@@ -16,33 +16,52 @@ macro_rules! columns {
          input_bytes, alone, delay_us"
     };
 }
+pub(crate) use columns;
 
-const INSERT: &str = concat!(
+pub(crate) const INSERT: &str = concat!(
     "INSERT INTO units (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
      ?19, ?20, ?21, ?22)"
 );
-const BY_KEY: &str =
-    concat!("SELECT ", columns!(), " FROM units WHERE key = ?1 ORDER BY id DESC LIMIT ?2");
-const BY_FAMILY: &str =
-    concat!("SELECT ", columns!(), " FROM units WHERE family = ?1 ORDER BY id DESC LIMIT ?2");
-const NEWEST: &str = concat!("SELECT ", columns!(), " FROM units ORDER BY id DESC LIMIT ?1");
+const NEWEST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM units WHERE outcome <> 'timed' ORDER BY id DESC LIMIT ?1"
+);
+/// The condition of a query is, word for word, that of the index that serves it.
+macro_rules! newest {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM units WHERE ",
+            $condition,
+            " ORDER BY id DESC LIMIT ?2"
+        )
+    };
+}
+
+const BY_KEY: &str = newest!("outcome <> 'timed' AND key = ?1");
+const BY_FAMILY: &str = newest!("outcome <> 'timed' AND family = ?1");
+const LOGGED_BY_KEY: &str = newest!("outcome = 'timed' AND key = ?1");
+const LOGGED_BY_FAMILY: &str = newest!("outcome = 'timed' AND family = ?1");
 const OF_RUN: &str = concat!("SELECT ", columns!(), " FROM units WHERE run = ?1 ORDER BY id");
 
 impl History {
     /// Adds units: all of them, or none.
     pub fn record_units(&mut self, units: &[UnitRecord]) -> Result<(), HistoryError> {
-        let stored = insert_all(&mut self.db, units);
+        let roomy = units.len() >= MANY;
+        let stored = insert_all(&mut self.db, units, roomy);
         stored.map_err(self.error())
     }
 
-    /// At most `limit` units of that key, newest first.
+    /// At most `limit` units of that key that were measured, newest first.
     pub fn units_by_key(&self, key: &str, limit: u32) -> Result<Vec<UnitRecord>, HistoryError> {
         self.rows(BY_KEY, params![key, limit], unit)
     }
 
-    /// At most `limit` units of that family, newest first.
+    /// At most `limit` units of that family that were measured, newest first.
     pub fn units_by_family(
         &self,
         family: &str,
@@ -56,13 +75,58 @@ impl History {
         self.rows(NEWEST, [limit], unit)
     }
 
+    /// At most `limit` units that other tools' logs tell of, newest first: of that key, else of that
+    /// family.
+    pub fn logged_units(
+        &self,
+        key: &str,
+        family: &str,
+        limit: u32,
+    ) -> Result<Vec<UnitRecord>, HistoryError> {
+        let same: Vec<UnitRecord> = self.rows(LOGGED_BY_KEY, params![key, limit], unit)?;
+        if same.is_empty() {
+            self.rows(LOGGED_BY_FAMILY, params![family, limit], unit)
+        } else {
+            Ok(same)
+        }
+    }
+
+    /// Adds units that another tool's log tells of, except those that are there already: a log may
+    /// be read again after it has grown. All of them or none; tells how many were added.
+    pub fn record_logged(&mut self, units: &[UnitRecord]) -> Result<usize, HistoryError> {
+        let stored = insert_missing(&mut self.db, units);
+        stored.map_err(self.error())
+    }
+
     /// All units of a run, in the order in which they were recorded.
     pub fn units_of_run(&self, run: RunId) -> Result<Vec<UnitRecord>, HistoryError> {
         self.rows(OF_RUN, [run], unit)
     }
 }
 
-fn insert_all(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
+/// Units for which pages are worth being kept in memory until all are stored.
+const MANY: usize = 5000;
+/// Memory for pages: as they usually are, and while very many rows are stored, in KiB. Every index
+/// is written at random places, and pages that do not fit are written again and again.
+const PAGES: [i64; 2] = [-2000, -100_000];
+
+/// Lets pages take more memory, or as little as usual.
+pub(crate) fn make_room(db: &Connection, roomy: bool) -> rusqlite::Result<()> {
+    let [usual, more] = PAGES;
+    db.pragma_update(None, "cache_size", if roomy { more } else { usual })
+}
+
+fn insert_all(db: &mut Connection, units: &[UnitRecord], roomy: bool) -> rusqlite::Result<()> {
+    if !roomy {
+        return insert_each(db, units);
+    }
+    make_room(db, true)?;
+    let stored = insert_each(db, units);
+    make_room(db, false)?;
+    stored
+}
+
+fn insert_each(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
     // A transaction that begins as a writer waits for other writers; one that becomes a writer
     // later may be refused at once.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -75,9 +139,28 @@ fn insert_all(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()>
     transaction.commit()
 }
 
+fn insert_missing(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<usize> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut added = 0;
+    {
+        let known = "SELECT 1 FROM units WHERE outcome = 'timed' AND key = ?1 AND started_unix_us = ?2 AND wall_us = ?3";
+        let mut known = transaction.prepare_cached(known)?;
+        let mut statement = transaction.prepare_cached(INSERT)?;
+        for unit in units {
+            let wall = unit.wall_us.cast_signed();
+            if !known.exists(params![unit.key, unit.started_unix_us, wall])? {
+                insert(&mut statement, unit)?;
+                added += 1;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(added)
+}
+
 /// SQLite's integers are signed. Figures keep their bits, so that even one that makes no sense is
 /// read as it was written.
-fn insert(statement: &mut Statement<'_>, unit: &UnitRecord) -> rusqlite::Result<()> {
+pub(crate) fn insert(statement: &mut Statement<'_>, unit: &UnitRecord) -> rusqlite::Result<()> {
     statement.execute(params![
         unit.run,
         unit.key,
@@ -106,7 +189,7 @@ fn insert(statement: &mut Statement<'_>, unit: &UnitRecord) -> rusqlite::Result<
 }
 
 /// The unit of a row; nothing when its outcome or its curve cannot be understood.
-fn unit(row: &Row<'_>) -> rusqlite::Result<Option<UnitRecord>> {
+pub(crate) fn unit(row: &Row<'_>) -> rusqlite::Result<Option<UnitRecord>> {
     let figure = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let outcome = UnitOutcome::named(row.get_ref(7)?.as_str()?);
     let curve = unpacked(row.get_ref(18)?.as_blob()?);
@@ -169,7 +252,10 @@ mod tests {
     fn the_newest_units_are_found_without_sorting() {
         assert_eq!(plan(BY_KEY), "SEARCH units USING INDEX units_by_key (key=?)");
         assert_eq!(plan(BY_FAMILY), "SEARCH units USING INDEX units_by_family (family=?)");
-        assert_eq!(plan(OF_RUN), "SEARCH units USING INDEX units_by_run (run=?)");
+        assert_eq!(plan(LOGGED_BY_KEY), "SEARCH units USING INDEX logged_by_key (key=?)");
+        assert_eq!(plan(LOGGED_BY_FAMILY), "SEARCH units USING INDEX logged_by_family (family=?)");
+        let of_run = "SEARCH units USING INDEX units_by_run (run=?); USE TEMP B-TREE FOR ORDER BY";
+        assert_eq!(plan(OF_RUN), of_run);
     }
 
     #[test]

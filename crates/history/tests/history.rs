@@ -43,7 +43,7 @@ fn a_run_is_found_again() {
     let id = history.begin(&facts("codex"), OWNER).unwrap();
     history.begin(&facts("bat"), OWNER).unwrap();
     history.finish(id, &facts("codex")).unwrap();
-    let filter = Filter { package: Some("codex".into()), limit: Some(5) };
+    let filter = Filter { package: Some("codex".into()), limit: Some(5), ..Filter::default() };
     let found = history.list(&filter, |_| true).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].state, &found[0].facts), (State::Finished, &facts("codex")));

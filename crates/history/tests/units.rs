@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::observe::{Exit, Observed, RunFacts, StepFacts};
 use ironwright_core::units::Bytes;
-use ironwright_history::{History, HistoryError, Owner, RunId, StoredEvent};
+use ironwright_history::{History, HistoryError, Owner, RunId, StoredEvent, UnitFilter};
 use proptest::option;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -335,8 +335,17 @@ fn any_unit_is_read_as_it_was_written() {
     let history = RefCell::new(place.open());
     proptest!(|(unit in any_unit())| {
         history.borrow_mut().record_units(std::slice::from_ref(&unit)).unwrap();
-        prop_assert_eq!(&history.borrow().units_by_key(&unit.key, 1).unwrap()[0], &unit);
-        prop_assert_eq!(&history.borrow().units_by_family(&unit.family, 1).unwrap()[0], &unit);
+        let newest = UnitFilter { limit: 1, ..UnitFilter::default() };
+        prop_assert_eq!(&history.borrow().find_units(&newest).unwrap()[0], &unit);
+        let (by_key, by_family) = if unit.outcome == UnitOutcome::Timed {
+            let by_key = history.borrow().logged_units(&unit.key, &unit.family, 1);
+            (by_key, history.borrow().logged_units("no such key", &unit.family, 1))
+        } else {
+            let by_key = history.borrow().units_by_key(&unit.key, 1);
+            (by_key, history.borrow().units_by_family(&unit.family, 1))
+        };
+        prop_assert_eq!(&by_key.unwrap()[0], &unit);
+        prop_assert_eq!(&by_family.unwrap()[0], &unit);
         let json = serde_json::to_string(&unit).unwrap();
         prop_assert_eq!(serde_json::from_str::<UnitRecord>(&json).unwrap(), unit);
     });

@@ -3,6 +3,7 @@
 //! Readers take a root, so that recorded machines stand in for this one. Does not decide anything:
 //! `ironwright-core` does.
 
+pub mod build_logs;
 pub mod files;
 pub mod inventory;
 pub mod jobserver;

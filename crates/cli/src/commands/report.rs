@@ -81,7 +81,7 @@ fn read(number: Option<RunId>) -> Result<Report, CliError> {
     let history = open_history(&path)?;
     let record = match number {
         Some(run) => history.get(run, is_alive)?,
-        None => history.list(&Filter { limit: Some(1), package: None }, is_alive)?.pop(),
+        None => history.list(&Filter { limit: Some(1), ..Filter::default() }, is_alive)?.pop(),
     };
     let record = record.ok_or_else(unknown)?;
     let units = history.units_of_run(record.id)?;
@@ -138,7 +138,7 @@ fn earlier_commands(history: &History, record: &Record) -> Result<Vec<Earlier>, 
         steps.map(|step| (step.argv.clone(), step.cwd.clone())).collect::<Vec<_>>()
     };
     let own = command(record);
-    let filter = Filter { limit: Some(LOOKED_THROUGH), package: None };
+    let filter = Filter { limit: Some(LOOKED_THROUGH), ..Filter::default() };
     let all = history.list(&filter, |_| false)?;
     let same = all.iter().filter(|other| {
         other.id < record.id && other.state == State::Finished && is_success(other)

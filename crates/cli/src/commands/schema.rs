@@ -5,13 +5,18 @@
 use clap::{Args, ValueEnum};
 use ironwright_core::doctor::Finding;
 use ironwright_core::facts::HostFacts;
+use ironwright_core::observe::compare::Comparison;
+use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::report::Report;
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
 
-use crate::commands::history::HistoryEntry;
+use crate::commands::history::import_log::ImportedLog;
+use crate::commands::history::list::HistoryEntry;
+use crate::commands::history::prune::Pruning;
+use crate::commands::history::show::RunDetail;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
@@ -45,6 +50,16 @@ enum Shape {
     Run,
     /// `ironwright history --json`.
     History,
+    /// `ironwright history show --json`.
+    HistoryShow,
+    /// `ironwright history compare --json`.
+    HistoryCompare,
+    /// `ironwright history units --json`.
+    HistoryUnits,
+    /// `ironwright history prune --json`.
+    HistoryPrune,
+    /// `ironwright history import-log --json`.
+    HistoryImportLog,
     /// `ironwright doctor --json`.
     Doctor,
     /// `ironwright init --json`.
@@ -69,6 +84,11 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
+        Shape::HistoryShow => ui::print_json(&schemars::schema_for!(RunDetail))?,
+        Shape::HistoryCompare => ui::print_json(&schemars::schema_for!(Comparison))?,
+        Shape::HistoryUnits => ui::print_json(&schemars::schema_for!(Vec<UnitRecord>))?,
+        Shape::HistoryPrune => ui::print_json(&schemars::schema_for!(Pruning))?,
+        Shape::HistoryImportLog => ui::print_json(&schemars::schema_for!(Vec<ImportedLog>))?,
         Shape::Doctor => ui::print_json(&schemars::schema_for!(Vec<Finding>))?,
         Shape::Init => ui::print_json(&schemars::schema_for!(Vec<Discovered>))?,
         Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,

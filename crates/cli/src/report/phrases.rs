@@ -49,7 +49,7 @@ pub(crate) const fn reason(why: Option<Waiting>) -> &'static str {
 /// How a unit ended.
 pub(crate) const fn outcome(outcome: Option<UnitOutcome>) -> &'static str {
     match outcome {
-        Some(UnitOutcome::Succeeded) => "done",
+        Some(UnitOutcome::Succeeded | UnitOutcome::Timed) => "done",
         Some(UnitOutcome::Failed) => "failed",
         Some(UnitOutcome::Evicted) => "evicted",
         Some(UnitOutcome::OomKilled) => "killed by the kernel",

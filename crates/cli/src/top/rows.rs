@@ -338,7 +338,7 @@ pub(crate) fn ended(scene: &Scene<'_>, columns: usize, ended: &EndedUnit) -> Lin
     let palette = scene.palette;
     let (word, style) = match ended.outcome {
         _ if ended.retried => ("again", palette.warn()),
-        UnitOutcome::Succeeded => ("done", palette.good()),
+        UnitOutcome::Succeeded | UnitOutcome::Timed => ("done", palette.good()),
         UnitOutcome::Failed => ("failed", palette.bad()),
         UnitOutcome::Evicted => ("evicted", palette.warn()),
         UnitOutcome::OomKilled => ("too big", palette.bad()),

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::curve::Curve;
+use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
 
 /// What a forecast rests on.
@@ -36,6 +37,9 @@ pub struct Forecast {
     pub peak: Bytes,
     /// How it takes memory over time; absent when nothing like it was measured.
     pub shape: Option<Shape>,
+    /// How long it ran under other tools, where nothing was measured. It decides who is worth
+    /// starting first, never that memory will be free at some time.
+    pub logged: Option<Duration>,
     /// Threads that it keeps busy on average.
     pub threads: f64,
     /// What all this rests on.
@@ -91,6 +95,32 @@ impl std::fmt::Display for Basis {
     }
 }
 
+impl Past {
+    /// What a record tells. Nothing when it comes from a log: without memory it must teach none.
+    /// Time in which it waited for a processor is the machine's, and tells nothing of the next time.
+    pub fn of(record: &UnitRecord) -> Option<Self> {
+        let wall = record.wall_us.saturating_sub(record.paused_us);
+        let used = record.user_us.saturating_add(record.system_us);
+        (record.outcome != UnitOutcome::Timed).then(|| Self {
+            complete: record.outcome == UnitOutcome::Succeeded,
+            peak: record.peak,
+            duration: Duration::from_micros(undelayed(wall, used, record.delay_us)),
+            wanted: Duration::from_micros(used),
+            curve: record.curve.clone(),
+        })
+    }
+}
+
+/// Time that a unit takes with a processor for each of its threads, all in microseconds. Delays of
+/// threads that waited at the same time overlap, as far as the threads that it wanted on average
+/// tell.
+fn undelayed(wall: u64, used: u64, delay: u64) -> u64 {
+    let wanted = used.saturating_add(delay) as f64 / (wall as f64).max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let lost = (delay as f64 / wanted.max(1.0)) as u64;
+    wall.saturating_sub(lost)
+}
+
 impl Forecast {
     /// From past runs, newest first. `None` when none of them was complete.
     pub fn measured(past: &[Past]) -> Option<Self> {
@@ -107,6 +137,7 @@ impl Forecast {
         Some(Self {
             peak,
             shape: shape(shaped, factor, peak),
+            logged: None,
             threads: threads(newest),
             basis: Basis::Measured(count),
         })
@@ -124,13 +155,29 @@ impl Forecast {
 
     /// Without any measurement.
     pub fn cold(peak: Bytes, threads: f64) -> Self {
-        Self { peak, shape: None, threads, basis: Basis::Cold }
+        Self { peak, shape: None, logged: None, threads, basis: Basis::Cold }
+    }
+
+    /// The same, with how long it took according to logs of other tools: the median of records
+    /// that tell nothing else.
+    #[must_use]
+    pub fn with_logged(self, records: &[UnitRecord]) -> Self {
+        let running = |record: &UnitRecord| record.wall_us.saturating_sub(record.paused_us);
+        let mut durations: Vec<Duration> =
+            records.iter().map(running).map(Duration::from_micros).collect();
+        durations.sort_unstable();
+        Self { logged: durations.get(durations.len() / 2).copied(), ..self }
+    }
+
+    /// How long it is expected to run, as far as that is known.
+    pub fn duration(&self) -> Option<Duration> {
+        self.shape.map(|shape| shape.duration).or(self.logged)
     }
 
     /// How much of a machine it takes for how long, in seconds: the larger of its shares of memory
     /// and threads, times its duration. What is not known takes a second.
     pub fn weight(&self, budget: Bytes, machine_threads: f64) -> f64 {
-        let seconds = self.shape.map_or(1.0, |shape| shape.duration.as_secs_f64());
+        let seconds = self.duration().map_or(1.0, |duration| duration.as_secs_f64());
         let mean = self.shape.map_or(self.peak.0 as f64, |shape| shape.curve.mean());
         let memory = mean / (budget.0 as f64).max(1.0);
         let threads = self.threads / machine_threads.max(1.0);
@@ -204,6 +251,28 @@ mod tests {
         assert!(forecast.peak >= Bytes::mib(500));
         let grown = Forecast::measured(&[run(800, false), run(500, true)]).unwrap();
         assert!(grown.peak >= Bytes::mib(1000));
+    }
+
+    #[test]
+    fn contention_does_not_last() {
+        // Alone on its core; asleep three quarters; halved by another; four threads on two cores.
+        assert_eq!(undelayed(5000, 5000, 0), 5000);
+        assert_eq!(undelayed(8000, 1350, 2830), 5170);
+        assert_eq!(undelayed(10_000, 5000, 5000), 5000);
+        assert_eq!(undelayed(10_000, 20_000, 20_000), 5000);
+        assert_eq!(undelayed(0, 0, 900), 0);
+    }
+
+    #[test]
+    fn a_log_teaches_a_duration_and_nothing_else() {
+        let record = crate::logs::timed(&crate::unit::logged("ninja", "a.o", "a.o"), 0, 7_000_000);
+        assert_eq!(Past::of(&record), None);
+        let cold = Forecast::cold(Bytes::mib(300), 1.0);
+        let logged = cold.with_logged(&[record]);
+        assert_eq!(logged.duration(), Some(Duration::from_secs(7)));
+        assert_eq!(Forecast { logged: None, ..logged }, cold);
+        assert!(logged.weight(Bytes::gib(1), 4.0) > 6.0 * cold.weight(Bytes::gib(1), 4.0));
+        assert_eq!(cold.with_logged(&[]), cold);
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! run is observed or where its facts are kept.
 
 pub mod cache;
+pub mod compare;
+pub mod generation;
+pub mod totals;
 pub mod unit;
 
 use std::time::Duration;

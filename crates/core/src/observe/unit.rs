@@ -23,12 +23,22 @@ pub enum UnitOutcome {
     Killed,
     /// Its launcher vanished; how it ended is not known.
     Lost,
+    /// It ended well under another tool, whose log tells how long it took and nothing else: memory,
+    /// processor time and curve are 0 and mean nothing.
+    Timed,
 }
 
 impl UnitOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 6] =
-        [Self::Succeeded, Self::Failed, Self::Evicted, Self::OomKilled, Self::Killed, Self::Lost];
+    pub const ALL: [Self; 7] = [
+        Self::Succeeded,
+        Self::Failed,
+        Self::Evicted,
+        Self::OomKilled,
+        Self::Killed,
+        Self::Lost,
+        Self::Timed,
+    ];
 
     /// The name under which it is stored, the same as in JSON.
     pub const fn name(self) -> &'static str {
@@ -39,6 +49,7 @@ impl UnitOutcome {
             Self::OomKilled => "oom-killed",
             Self::Killed => "killed",
             Self::Lost => "lost",
+            Self::Timed => "timed",
         }
     }
 
@@ -70,7 +81,7 @@ pub struct UnitRecord {
     pub outcome: UnitOutcome,
     /// Its exit code; absent when a signal ended it or its end is not known.
     pub exit: Option<i32>,
-    /// Start of the process, microseconds since 1970.
+    /// Start of the process, microseconds since 1970; 0 when a log does not tell.
     pub started_unix_us: i64,
     /// Microseconds from asking for admission to the start.
     pub waited_us: u64,

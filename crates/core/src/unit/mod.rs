@@ -141,6 +141,26 @@ pub fn recognise(invocation: &Invocation<'_>) -> Kind {
     }
 }
 
+/// Names of something that another tool's log tells of, without the command that made it. A
+/// command's own key has its settings in it, so the two never meet.
+pub fn logged(tool: &str, subject: &str, label: &str) -> UnitFacts {
+    UnitFacts {
+        tool: key::clean(tool),
+        label: key::clean(label),
+        key: key::joined(&[tool, "logged", subject]),
+        family: key::joined(&[tool, "logged", &key::without_versions(subject)]),
+        package: None,
+        inputs: Vec::new(),
+        model: UNKNOWN,
+    }
+}
+
+/// What a path is called in a key: its last components, after the innermost folder above them that
+/// carries a version.
+pub fn place(folder: &Path, path: &str) -> String {
+    key::place(folder, path)
+}
+
 /// Memory of a command that nothing is known of.
 const UNKNOWN: Model = Model::object(256, 0.0);
 

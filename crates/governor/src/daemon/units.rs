@@ -427,7 +427,7 @@ fn told(unit: &Governed) -> Asked {
         tool: unit.facts.tool.clone(),
         package: unit.facts.package.clone(),
         memory: unit.forecast.peak,
-        seconds: unit.forecast.shape.map(|shape| shape.duration.as_secs_f64()),
+        seconds: unit.forecast.duration().map(|duration| duration.as_secs_f64()),
         threads: unit.forecast.threads,
         basis: unit.forecast.basis.to_string(),
     }

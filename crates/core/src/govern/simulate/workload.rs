@@ -329,7 +329,7 @@ impl Job {
         let parts: Vec<Bytes> = (0..PARTS).map(part).collect();
         let shape = Curve::new(&parts).map(|curve| Shape { duration: self.duration(), curve });
         let threads = self.share().max(0.02);
-        Forecast { peak: self.memory, shape, threads, basis: Basis::Measured(3) }
+        Forecast { peak: self.memory, shape, logged: None, threads, basis: Basis::Measured(3) }
     }
 }
 
