@@ -98,7 +98,8 @@ impl Daemon {
 
     /// Threads that units keep busy.
     fn busy(&self) -> f64 {
-        self.machine.active().map(Unit::threads).sum()
+        // An empty sum is -0.
+        self.machine.active().map(Unit::threads).sum::<f64>() + 0.0
     }
 
     /// Tells runs what their jobservers are to be made of.
