@@ -32,7 +32,6 @@ const PACKAGES: &[&str] = &[
     "qemu-system-x86",
     "busybox-static",
     "cpio",
-    "ccache",
 ];
 
 /// Cargo's own helpers.

@@ -196,7 +196,8 @@ fn an_interrupted_build_of_a_crate_leaves_nothing_behind() {
     let left = std::fs::read_dir(home.path()).unwrap().flatten();
     let names: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
     assert!(
-        names.iter().all(|name| ["cache", "state", "data"].contains(&name.as_str())),
+        names.iter().all(|name| ["cache", "state", "data", "xdg"].contains(&name.as_str())),
         "{names:?}"
     );
+    assert!(!home.path().join("data/ironwright/packages").exists());
 }

@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -60,7 +61,8 @@ impl Governor {
     }
 
     /// A shell script below the launcher that waits until it is told something. The signals have
-    /// their default actions: what starts tests in the background often ignores some.
+    /// their default actions: what starts tests in the background often ignores some. It has a process
+    /// group of its own, which is no orphan as long as the test lives: orphans are not suspended.
     pub(crate) fn dialogue(&self, script: &str) -> Child {
         let launcher = self.launcher(&["sh", "-c", script]);
         let mut command = Command::new("env");
@@ -71,6 +73,7 @@ impl Governor {
                 None => command.env_remove(key),
             };
         }
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
