@@ -49,7 +49,6 @@ struct Known {
     budget: Option<Bytes>,
     /// Kills by the kernel that are accounted for.
     kills: u64,
-    room: Option<DomainSample>,
 }
 
 impl Known {
@@ -90,7 +89,7 @@ impl Domains {
         let id = DomainId(self.next);
         self.next += 1;
         let kills = domain.read().map_or(0, |reading| reading.oom_kills);
-        self.known.insert(id, Known { domain, budget: None, kills, room: None });
+        self.known.insert(id, Known { domain, budget: None, kills });
         id
     }
 
@@ -141,18 +140,14 @@ impl Domains {
     }
 
     /// How all domains stand. One that cannot be read, since its group is gone, is left out.
-    pub(crate) fn look(&mut self) -> Vec<DomainSample> {
-        for (id, known) in &mut self.known {
-            let room = known.domain.read_fast().ok();
+    pub(crate) fn look(&self) -> Vec<DomainSample> {
+        let sample = |(id, known): (&DomainId, &Known)| {
+            let room = known.domain.read_fast().ok()?;
             // A budget above the machine's memory counts on swap, which then counts as room.
             let worth = known.budget.unwrap_or_default();
-            known.room = room.map(|room| DomainSample {
-                domain: *id,
-                limit: room.limit.max(worth),
-                held: room.held,
-            });
-        }
-        self.known.values().filter_map(|known| known.room).collect()
+            Some(DomainSample { domain: *id, limit: room.limit.max(worth), held: room.held })
+        };
+        self.known.iter().filter_map(sample).collect()
     }
 
     /// Forgets the domains that nothing is in and whose groups are gone.

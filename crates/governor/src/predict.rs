@@ -66,11 +66,9 @@ impl Predictor {
         stated: Option<Bytes>,
     ) -> Forecast {
         self.load(facts);
-        let past = |of: &BTreeMap<String, Vec<Past>>, key: &str| of.get(key).cloned();
-        let measured = past(&self.by_key, &facts.key).and_then(|past| Forecast::measured(&past));
-        let known = measured.or_else(|| {
-            past(&self.by_family, &facts.family).and_then(|past| Forecast::similar(&past))
-        });
+        let measured = self.by_key.get(&facts.key).and_then(|past| Forecast::measured(past));
+        let known = measured
+            .or_else(|| self.by_family.get(&facts.family).and_then(|past| Forecast::similar(past)));
         match (known, stated) {
             (Some(known), Some(stated)) if stated >= known.peak => {
                 Forecast { peak: stated, basis: Basis::Stated, ..known }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ironwright_core::govern::UnitId;
 use ironwright_core::units::Bytes;
+use ironwright_host::procfs::{Stat, pids, read_stat, read_statm};
 
 use crate::forked::Forked;
 
@@ -64,15 +65,6 @@ pub(crate) struct Processes {
     searched: Option<Instant>,
 }
 
-/// The fields of `/proc/<pid>/stat` that are of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
-    parent: i32,
-    group: i32,
-    ticks: u64,
-    threads: u32,
-}
-
 impl Processes {
     /// Looks at the processes that a directory such as `/proc` lists.
     pub(crate) fn new(proc: impl Into<PathBuf>) -> Self {
@@ -105,7 +97,7 @@ impl Processes {
 
     /// Processes of a unit that are not in the group of its leader now.
     pub(crate) fn strays(&self, unit: UnitId, leader: i32) -> Vec<i32> {
-        let left = |pid: i32| stat(&self.proc, pid).is_some_and(|stat| stat.group != leader);
+        let left = |pid: i32| read_stat(&self.proc, pid).is_some_and(|stat| stat.group != leader);
         let members = self.members.iter().filter(|(_, member)| member.unit == unit);
         members.map(|(pid, _)| *pid).filter(|pid| left(*pid)).collect()
     }
@@ -122,7 +114,7 @@ impl Processes {
     pub(crate) fn is_inside_a_unit(&self, pid: i32) -> bool {
         let mut at = pid;
         for _ in 0..DEEPEST {
-            let Some(stat) = stat(&self.proc, at) else { return false };
+            let Some(stat) = read_stat(&self.proc, at) else { return false };
             let parent = stat.parent;
             if self.leaders.contains_key(&parent) || self.members.contains_key(&parent) {
                 return true;
@@ -137,7 +129,7 @@ impl Processes {
 
     /// The parent of a process; nothing when it is gone.
     pub(crate) fn parent_of(&self, pid: i32) -> Option<i32> {
-        stat(&self.proc, pid).map(|stat| stat.parent)
+        read_stat(&self.proc, pid).map(|stat| stat.parent)
     }
 
     /// Looks at all units. Their memory is read each time, the rest only now and then.
@@ -151,7 +143,7 @@ impl Processes {
             self.totals.keys().map(|unit| (*unit, Taken::default())).collect();
         let mut gone = Vec::new();
         for (pid, member) in &mut self.members {
-            let Some((resident, files)) = statm(&self.proc, *pid) else {
+            let Some((resident, files)) = read_statm(&self.proc, *pid) else {
                 gone.push(*pid);
                 continue;
             };
@@ -188,7 +180,7 @@ impl Processes {
 
     /// Finds new processes and the units that they belong to.
     fn search(&mut self, now: Instant) {
-        let all: BTreeSet<i32> = pids(&self.proc).collect();
+        let all: BTreeSet<i32> = pids(&self.proc).into_iter().collect();
         self.members.retain(|pid, _| all.contains(pid));
         self.others.retain(|pid, since| {
             all.contains(pid) && (*since == now || now.duration_since(*since) > UNSURE_FOR)
@@ -197,7 +189,7 @@ impl Processes {
             .iter()
             .filter(|pid| !self.members.contains_key(pid) && !self.others.contains_key(pid));
         let fresh: BTreeMap<i32, Stat> =
-            fresh.filter_map(|pid| Some((*pid, stat(&self.proc, *pid)?))).collect();
+            fresh.filter_map(|pid| Some((*pid, read_stat(&self.proc, *pid)?))).collect();
         let mut found = Vec::new();
         for (pid, stat) in &fresh {
             match self.unit_of(*pid, stat, &fresh) {
@@ -209,7 +201,7 @@ impl Processes {
     }
 
     fn unit_of(&self, pid: i32, stat: &Stat, fresh: &BTreeMap<i32, Stat>) -> Option<UnitId> {
-        let (mut pid, mut stat) = (pid, *stat);
+        let (mut pid, mut stat) = (pid, stat);
         for _ in 0..DEEPEST {
             let own = self.leaders.get(&pid).or_else(|| self.leaders.get(&stat.group));
             if let Some(unit) = own {
@@ -218,7 +210,7 @@ impl Processes {
             if let Some(parent) = self.members.get(&stat.parent) {
                 return Some(parent.unit);
             }
-            (pid, stat) = (stat.parent, *fresh.get(&stat.parent)?);
+            (pid, stat) = (stat.parent, fresh.get(&stat.parent)?);
         }
         None
     }
@@ -240,7 +232,7 @@ fn member(unit: UnitId, stat: &Stat) -> Member {
 
 /// Adds what a process wanted since the last look to its unit.
 fn account(proc: &Path, pid: i32, member: &mut Member, total: &mut Totals) {
-    let Some(stat) = stat(proc, pid) else { return };
+    let Some(stat) = read_stat(proc, pid) else { return };
     let used = if stat.threads <= 1 {
         let Some((used, delay)) = schedstat(&proc.join(format!("{pid}/schedstat"))) else { return };
         total.delay += waited(&mut member.delays, pid, delay);
@@ -254,7 +246,7 @@ fn account(proc: &Path, pid: i32, member: &mut Member, total: &mut Totals) {
                 total.delay += waited(&mut member.delays, thread, delay);
             }
         }
-        Duration::from_millis(stat.ticks.saturating_mul(1000 / TICKS))
+        Duration::from_millis(stat.used.saturating_mul(1000 / TICKS))
     };
     total.used += used.saturating_sub(member.used);
     member.used = member.used.max(used);
@@ -266,38 +258,6 @@ const TICKS: u64 = 100;
 fn waited(delays: &mut BTreeMap<i32, u64>, thread: i32, delay: u64) -> Duration {
     let before = delays.insert(thread, delay).unwrap_or(0);
     Duration::from_nanos(delay.saturating_sub(before))
-}
-
-fn pids(directory: &Path) -> impl Iterator<Item = i32> + use<> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-fn stat(proc: &Path, pid: i32) -> Option<Stat> {
-    let bytes = fs::read(proc.join(format!("{pid}/stat"))).ok()?;
-    parse_stat(&String::from_utf8_lossy(&bytes))
-}
-
-/// Fields 4, 5, 14, 15 and 20 of `proc_pid_stat(5)`. The name may hold anything, a parenthesis too.
-fn parse_stat(line: &str) -> Option<Stat> {
-    let (_, rest) = line.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(1);
-    let parent = fields.next()?.parse().ok()?;
-    let group = fields.next()?.parse().ok()?;
-    let user: u64 = fields.nth(8)?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    let threads = fields.nth(4)?.parse().ok()?;
-    Some(Stat { parent, group, ticks: user.saturating_add(system), threads })
-}
-
-/// Resident pages and those that files back.
-fn statm(proc: &Path, pid: i32) -> Option<(u64, u64)> {
-    parse_statm(&fs::read_to_string(proc.join(format!("{pid}/statm"))).ok()?)
-}
-
-fn parse_statm(line: &str) -> Option<(u64, u64)> {
-    let mut fields = line.split_ascii_whitespace().skip(1);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// Time on a processor, and nanoseconds spent waiting for one.
@@ -389,17 +349,13 @@ mod tests {
 
     #[test]
     fn the_kernel_s_lines_are_read() {
-        let line = "42 (a) b) R 7 42 42 0 -1 4194304 1 2 3 4 150 25 7 8 20 0 3 0 99 1 2";
-        let stat = Stat { parent: 7, group: 42, ticks: 175, threads: 3 };
-        assert_eq!(parse_stat(line), Some(stat));
-        assert_eq!(parse_statm("1000 300 100 1 0 1 0\n"), Some((300, 100)));
         assert_eq!(parse_schedstat("5 6 7\n"), Some((Duration::from_nanos(5), 6)));
     }
 
     proptest! {
         #[test]
         fn any_line_is_read_without_a_panic(line in "(\\PC{0,9}\\) R )?([0-9]{1,20} ){0,22}\\PC{0,9}") {
-            let _ = (parse_stat(&line), parse_statm(&line), parse_schedstat(&line));
+            let _ = parse_schedstat(&line);
         }
     }
 }

@@ -132,9 +132,7 @@ impl TreeReader {
     }
 
     fn process(&self, pid: i32, stat: &Stat) -> Process {
-        let statm =
-            fs::read_to_string(self.proc.join(pid.to_string()).join("statm")).unwrap_or_default();
-        let (resident, shared) = parse_statm(&statm).unwrap_or_default();
+        let (resident, shared) = read_statm(&self.proc, pid).unwrap_or_default();
         Process {
             pid,
             parent: stat.parent,
@@ -148,21 +146,33 @@ impl TreeReader {
     }
 }
 
-fn pids(proc: &Path) -> Vec<i32> {
+/// Numbers that name an entry of a directory: processes of `/proc`, threads of `/proc/<pid>/task`.
+pub fn pids(proc: &Path) -> Vec<i32> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// What `/proc/<pid>/stat` tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stat {
-    name: String,
-    zombie: bool,
-    parent: i32,
-    used: u64,
-    started: u64,
+pub struct Stat {
+    /// Command name, at most 15 bytes.
+    pub name: String,
+    /// Ended, but not yet waited for.
+    pub zombie: bool,
+    /// Its parent's process id.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Processor time of all its threads, in clock ticks.
+    pub used: u64,
+    /// Number of threads.
+    pub threads: u32,
+    /// Start, in clock ticks since boot.
+    pub started: u64,
 }
 
-fn read_stat(proc: &Path, pid: i32) -> Option<Stat> {
+/// Reads the state of a process; `None` when there is no such process.
+pub fn read_stat(proc: &Path, pid: i32) -> Option<Stat> {
     let bytes = fs::read(proc.join(pid.to_string()).join("stat")).ok()?;
     parse_stat(&String::from_utf8_lossy(&bytes))
 }
@@ -176,12 +186,20 @@ fn parse_stat(line: &str) -> Option<Stat> {
     let mut fields = line.get(close + 1..)?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // state is field 3, ppid 4, utime 14, stime 15 and starttime 22.
-    let in_user: u64 = fields.nth(9)?.parse().ok()?;
+    // state is field 3, ppid 4, pgrp 5, utime 14, stime 15, num_threads 20 and starttime 22.
+    let group = fields.next()?.parse().ok()?;
+    let in_user: u64 = fields.nth(8)?.parse().ok()?;
     let in_kernel: u64 = fields.next()?.parse().ok()?;
-    let started = fields.nth(6)?.parse().ok()?;
+    let threads = fields.nth(4)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
     let used = in_user.saturating_add(in_kernel);
-    Some(Stat { name, zombie: matches!(state, "Z" | "X"), parent, used, started })
+    let zombie = matches!(state, "Z" | "X");
+    Some(Stat { name, zombie, parent, group, used, threads, started })
+}
+
+/// Resident and file-backed pages of a process; `None` when there is no such process.
+pub fn read_statm(proc: &Path, pid: i32) -> Option<(u64, u64)> {
+    parse_statm(&fs::read_to_string(proc.join(pid.to_string()).join("statm")).ok()?)
 }
 
 /// Resident and file-backed pages of `/proc/<pid>/statm`.
@@ -286,7 +304,22 @@ mod tests {
         assert!(found, "{tree:?}");
     }
 
+    #[test]
+    fn the_kernel_s_lines_are_read() {
+        let line = "42 (a) b) R 7 42 42 0 -1 4194304 1 2 3 4 150 25 7 8 20 0 3 0 99 1 2";
+        let name = "a) b".to_owned();
+        let (zombie, parent, group, used, threads) = (false, 7, 42, 175, 3);
+        let stat = Stat { name, zombie, parent, group, used, threads, started: 99 };
+        assert_eq!(parse_stat(line), Some(stat));
+        assert_eq!(parse_statm("1000 300 100 1 0 1 0\n"), Some((300, 100)));
+    }
+
     proptest! {
+        #[test]
+        fn any_fields_are_read_without_a_panic(line in "(\\PC{0,9}\\) R )?([0-9]{1,20} ){0,22}\\PC{0,9}") {
+            let _ = (parse_stat(&line), parse_statm(&line));
+        }
+
         #[test]
         fn any_line_is_read_without_a_panic(line in "\\PC{0,60}") {
             let _ = (parse_stat(&line), parse_statm(&line));

@@ -31,8 +31,8 @@ impl Machine {
     pub(super) fn admit(&mut self, actions: &mut Vec<Action>) {
         let mut seen = Timelines::new();
         loop {
-            let (found, refused) = self.next_admitted(&mut seen);
-            let Some(id) = found else {
+            let mut refused = Vec::new();
+            let Some(id) = self.next_admitted(&mut seen, &mut refused) else {
                 self.full = Some(Full { at: self.now, refused });
                 return;
             };
@@ -84,16 +84,9 @@ impl Machine {
         heavy.chain(light).filter_map(|(_, id)| self.units.get(id))
     }
 
-    /// The next unit that may start.
-    fn next_admitted(&self, seen: &mut Timelines) -> (Option<UnitId>, Vec<UnitId>) {
-        let mut refused = Vec::new();
-        let found = self.search(seen, &mut refused);
-        (found, refused)
-    }
-
-    /// The same; units that were looked at in vain are added to `refused`, of those that are alike
-    /// one.
-    fn search(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
+    /// The next unit that may start. Units that were looked at in vain are added to `refused`, of those
+    /// that are alike one.
+    fn next_admitted(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
         if self.order.is_empty() {
             return self.queue.first().map(|(_, id)| *id);
         }

@@ -62,7 +62,7 @@ pub struct Past {
 }
 
 /// Weight of a run against the next newer one: what was built a dozen runs ago says little.
-const DECAY: f64 = 0.85;
+pub(crate) const DECAY: f64 = 0.85;
 /// Part of the weight that may lie above the reserved peak.
 const ABOVE: f64 = 0.05;
 /// Margin over a single measurement, and the largest. Peaks of compilers repeat within 2 %.
@@ -81,7 +81,7 @@ const SHORTEST: Duration = Duration::from_millis(500);
 /// No process takes less: times are divided by it.
 const BRIEFEST: Duration = Duration::from_millis(1);
 /// What an incomplete run wanted beyond what was seen.
-const BEYOND_SEEN: f64 = 1.25;
+pub(crate) const BEYOND_SEEN: f64 = 1.25;
 
 impl std::fmt::Display for Basis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

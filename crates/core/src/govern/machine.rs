@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use super::admit::Full;
+use super::forecast::BEYOND_SEEN;
 use super::{
     Action, Alarm, Demand, DomainId, DomainSample, End, Event, Forecast, Moment, Phase, Refusal,
 };
@@ -290,7 +291,7 @@ impl Machine {
         unit.kills += u32::from(!evicted && !by_kernel);
         unit.alone |= by_kernel || unit.attempt > ALONE_AFTER && evicted;
         if evicted || by_kernel {
-            let wanted = unit.peak.scaled(MORE_THAN_SEEN);
+            let wanted = unit.peak.scaled(BEYOND_SEEN);
             let forecast = &mut unit.demand.forecast;
             if wanted > forecast.peak {
                 forecast.peak = wanted;
@@ -347,8 +348,6 @@ fn millis(seconds: f64) -> u64 {
 
 /// Evictions after which a unit waits until it can run alone.
 const ALONE_AFTER: u32 = 3;
-/// What a killed unit wanted beyond what was seen of it.
-const MORE_THAN_SEEN: f64 = 1.25;
 
 /// All memory of a domain counts on the machine too.
 pub(super) fn counts_in(unit: &Unit, domain: DomainId) -> bool {

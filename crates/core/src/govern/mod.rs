@@ -15,6 +15,7 @@ mod timeline;
 mod unit;
 
 pub use curve::{Curve, PARTS};
+pub(crate) use forecast::{BEYOND_SEEN, DECAY};
 pub use forecast::{Basis, Forecast, Past, Shape};
 pub use machine::{Machine, Policy};
 pub use unit::{Phase, Unit};

@@ -11,6 +11,7 @@ use super::tier::{Tier, TierLimits};
 use super::unit::{Basis, UnitEstimate};
 use super::work::Work;
 use crate::govern::simulate::Rule;
+use crate::govern::{BEYOND_SEEN, DECAY};
 use crate::inventory::Language;
 use crate::observe::{RunFacts, summarise};
 use crate::units::Bytes;
@@ -109,14 +110,10 @@ const UNLIKE: f64 = 0.25;
 const OTHER_THREADS: f64 = 0.3;
 /// Weight of a run of another version.
 const OTHER_VERSION: f64 = 0.25;
-/// Weight of a run against the next newer one.
-const DECAY: f64 = 0.85;
 /// What the build tool and the shells around its compilers hold.
 const TOOL: Bytes = Bytes::mib(48);
 /// Deviation of a peak that a schedule made of units, beside that of the units: which of them meet.
 const MEETING: f64 = 0.2;
-/// What an incomplete run wanted beyond what was seen.
-const BEYOND_SEEN: f64 = 1.25;
 /// Deviation of disk space by the size of sources.
 const DISK: f64 = 0.5;
 /// MiB and seconds of a package of which only the language is known: round numbers, with a deviation

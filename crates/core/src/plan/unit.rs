@@ -14,6 +14,7 @@ use super::class::Class;
 use super::cold::{self, Cold};
 use super::fit::Fit;
 use super::noise::Noise;
+use crate::govern::{BEYOND_SEEN, DECAY};
 use crate::inventory::{Language, Node};
 use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
@@ -91,10 +92,6 @@ pub struct Knowledge {
 const LOOKED_AT: usize = 12;
 /// Fewest units of a kind that say more than the cold model alone.
 const TELLING: u32 = 5;
-/// What a killed unit wanted beyond what was seen of it.
-const BEYOND_SEEN: f64 = 1.25;
-/// Weight of a run against the next newer one.
-const DECAY: f64 = 0.85;
 /// Deviation that another version or other settings add.
 const UNLIKE: f64 = 0.10;
 /// Deviation of the times of one unit between runs; machines are busy with other things too.
