@@ -18,7 +18,7 @@ use ironwright_host::inventory::{Options, crate_directory, read_directory};
 
 use crate::commands::build::package_name;
 use crate::error::CliError;
-use crate::execute::history_path;
+use crate::recording::history_path;
 use crate::ui;
 use crate::workspace::Target;
 

@@ -13,6 +13,7 @@ mod governance;
 mod link;
 mod patience;
 mod progress;
+mod recording;
 mod report;
 mod summary;
 mod table;

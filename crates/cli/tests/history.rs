@@ -22,6 +22,7 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(exit),
         interrupted_by: None,
+        overran: None,
         wall_ns: seconds * 1_000_000_000,
         user_ns: seconds * 1_900_000_000,
         system_ns: 0,
@@ -47,6 +48,7 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
         settings: [("JOBS".to_owned(), jobs.into())].into_iter().collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds).unwrap(),
         governed: None,
+        disk: None,
         steps: vec![StepFacts {
             argv: vec!["cargo".into(), "build".into()],
             cwd: "/".into(),

@@ -23,6 +23,7 @@ fn facts(run: i64, seconds: u64) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(0),
         interrupted_by: None,
+        overran: None,
         wall_ns: seconds * 1_000_000_000,
         user_ns: seconds * 1_500_000_000,
         system_ns: 0,
@@ -48,6 +49,7 @@ fn facts(run: i64, seconds: u64) -> RunFacts {
         started_unix_ns: (ZERO_US + run * 1_000_000_000) * 1000,
         compiler_cache: None,
         governed: None,
+        disk: None,
         steps: vec![StepFacts { argv, cwd: "/".to_owned(), observed }],
     }
 }

@@ -4,6 +4,7 @@
 //! `ironwright-core` does.
 
 pub mod build_logs;
+pub mod disk;
 pub mod files;
 pub mod inventory;
 pub mod jobserver;

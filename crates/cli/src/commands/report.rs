@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ironwright_core::report::{Earlier, Given, Report, Standing, derive};
 use ironwright_core::view::Note;
-use ironwright_history::{Filter, History, Owner, Record, RunId, State};
+use ironwright_history::{Filter, History, Record, RunId, State};
 use ironwright_host::files::replace;
-use ironwright_host::procfs;
 
 use crate::error::{CliError, count};
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, is_alive, open_history};
 use crate::report::{html, text, trace};
 use crate::ui;
 
@@ -99,10 +98,6 @@ fn read(number: Option<RunId>) -> Result<Report, CliError> {
         notes: &notes,
         earlier: &earlier,
     }))
-}
-
-fn is_alive(owner: Owner) -> bool {
-    procfs::started(Path::new("/proc"), owner.pid) == Some(owner.started)
 }
 
 /// The notes that can be read.

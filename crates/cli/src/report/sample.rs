@@ -79,6 +79,7 @@ fn facts() -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(0),
         interrupted_by: None,
+        overran: None,
         wall_ns: 7_200_000_000,
         user_ns: 6_000_000_000,
         system_ns: 0,
@@ -103,6 +104,7 @@ fn facts() -> RunFacts {
         started_unix_ns: ZERO_US * 1000,
         compiler_cache: None,
         governed: None,
+        disk: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }

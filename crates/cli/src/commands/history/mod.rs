@@ -10,17 +10,15 @@ pub(crate) mod show;
 mod transfer;
 pub(crate) mod units;
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use ironwright_history::{History, Owner, Record, RunId, State};
-use ironwright_host::procfs;
+use ironwright_history::{History, Record, RunId, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::error::CliError;
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, is_alive, open_history};
 use crate::summary;
 
 /// List past runs, show and compare them, and keep the history in order.
@@ -87,10 +85,6 @@ fn with_run(run: RunId) -> Result<(History, Record), CliError> {
     Ok((history, record))
 }
 
-fn is_alive(owner: Owner) -> bool {
-    procfs::started(Path::new("/proc"), owner.pid) == Some(owner.started)
-}
-
 const fn state(state: State) -> &'static str {
     match state {
         State::Running => "running",
@@ -105,7 +99,10 @@ fn outcome(record: &Record) -> String {
         State::Lost => "lost: its process died".to_owned(),
         State::Finished => match summary::exit_code(&record.facts) {
             0 => "done".to_owned(),
-            code => format!("exit code {code}"),
+            code => match record.facts.overran() {
+                Some(overrun) => overrun.to_string(),
+                None => format!("exit code {code}"),
+            },
         },
     }
 }
