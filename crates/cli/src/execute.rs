@@ -71,6 +71,9 @@ pub(crate) struct Execution {
     pub(crate) niceness: Option<i32>,
     /// How long to wait for each step; for ever when absent.
     pub(crate) patience: Option<PatiencePlan>,
+    /// Start of the command that builds this and others, nanoseconds since 1970.
+    #[serde(skip)]
+    pub(crate) batch: Option<i64>,
 }
 
 /// A jobserver to serve.
@@ -158,6 +161,7 @@ impl Execution {
             address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
             niceness: niceness(&settings),
             patience: None,
+            batch: None,
         }
     }
 
@@ -175,7 +179,6 @@ impl Execution {
 
     /// What the history keeps of it at the start.
     fn facts(&self, host: Option<String>) -> RunFacts {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let settings = self.environment.iter().map(|a| (a.key.clone(), a.value().into())).collect();
         RunFacts {
             ironwright: env!("CARGO_PKG_VERSION").to_owned(),
@@ -186,13 +189,20 @@ impl Execution {
             threads: self.threads,
             budget: self.budget,
             settings,
-            started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
+            started_unix_ns: now_unix_ns(),
             compiler_cache: None,
             steps: Vec::new(),
             governed: None,
+            batch: self.batch,
             disk: None,
         }
     }
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_unix_ns() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn niceness(settings: &Settings) -> Option<i32> {

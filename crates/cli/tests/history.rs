@@ -48,6 +48,7 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
         settings: [("JOBS".to_owned(), jobs.into())].into_iter().collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds).unwrap(),
         governed: None,
+        batch: None,
         disk: None,
         steps: vec![StepFacts {
             argv: vec!["cargo".into(), "build".into()],

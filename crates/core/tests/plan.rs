@@ -39,6 +39,7 @@ impl Run {
             peak: self.peak,
             threads: self.threads,
             disk: None,
+            overran: false,
         }
     }
 }

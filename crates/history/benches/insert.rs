@@ -123,6 +123,7 @@ fn facts(n: u64) -> RunFacts {
         settings: (0..30).map(setting).collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + n.cast_signed() * 600_000_000_000,
         governed: None,
+        batch: None,
         disk: None,
         steps: vec![StepFacts { argv: vec!["cargo".into()], cwd: "/".into(), observed }],
     }

@@ -193,6 +193,7 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
     };
     RunFacts {
         governed: None,
+        batch: None,
         disk: None,
         ironwright: "0.1.0".into(),
         host: None,

@@ -19,6 +19,7 @@ use crate::error::{CliError, count};
 use crate::table::table;
 use crate::ui;
 use crate::ui::{HEADING, paint};
+use crate::workspace::is_installable;
 
 /// List what is compiled and what comes prebuilt, by language.
 ///
@@ -31,7 +32,8 @@ use crate::ui::{HEADING, paint};
     after_help = "Examples:\n  ironwright inventory\n  ironwright inventory path:../zstd --list 20\n  ironwright inventory crate:ripgrep@14.1.1\n  ironwright inventory /nix/store/…-hello-2.12.1.drv --check\n  ironwright inventory --json | jq .summary"
 )]
 pub(crate) struct InventoryArgs {
-    /// A directory, a .drv file, or a source: path:DIR, crate:NAME@VERSION, nix:INSTALLABLE.
+    /// A directory, a .drv file, or a source: path:DIR, crate:NAME@VERSION, nix:INSTALLABLE or
+    /// FLAKE#ATTRIBUTE.
     #[arg(default_value = ".", value_name = "DIR|SOURCE")]
     what: String,
     /// How many of the largest things of each language are named.
@@ -139,7 +141,7 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
 /// A directory or a derivation may be named without a scheme.
 fn source(what: &str) -> Result<Source, CliError> {
     let path = Path::new(what);
-    if path.extension().is_some_and(|ending| ending == "drv") {
+    if is_installable(what) && !path.is_dir() {
         return Ok(Source::Nix(what.to_owned()));
     }
     if path.exists() {

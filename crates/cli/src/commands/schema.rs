@@ -8,7 +8,7 @@ use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::profile::schema::profile_schema;
-use ironwright_core::report::Report;
+use ironwright_core::report::{Batch, Report};
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
@@ -72,6 +72,8 @@ enum Shape {
     Simulation,
     /// `ironwright report --json`.
     Report,
+    /// The same after a `build` of several packages.
+    ReportBatch,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -95,6 +97,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
+        Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)

@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::html::page;
 use super::sample::{bare, report};
 use super::text::text;
-use super::trace::trace;
+
+fn trace(report: &ironwright_core::report::Report) -> Value {
+    super::trace::trace(std::slice::from_ref(report))
+}
 
 const HOSTILE: &str = "</script><b onload=\"x\">&amp;'\u{1}";
 

@@ -219,6 +219,10 @@ pub struct RunFacts {
     /// What became of its compilers under the governor; absent when nobody governed.
     #[serde(default)]
     pub governed: Option<Governed>,
+    /// Start of the command that built this and others one after the other, nanoseconds since 1970;
+    /// absent when it built nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<i64>,
     /// Disk space; absent for `run`, and where nobody could tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskUse>,
@@ -435,6 +439,7 @@ mod tests {
             compiler_cache: None,
             steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
             governed: None,
+            batch: None,
             disk: None,
         })
     }

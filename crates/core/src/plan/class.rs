@@ -32,7 +32,7 @@ pub enum Class {
     GoLink,
     /// A script of a package manager, or an extension that it builds.
     Script,
-    /// A whole program in one: an interpreter, a derivation.
+    /// A whole package in one: a derivation.
     Whole,
     /// Nothing that compiles.
     Nothing,
@@ -79,14 +79,15 @@ impl Class {
             return Self::Nothing;
         }
         match (node.language, node.kind) {
-            (_, Kind::Derivation | Kind::Interpreter) => Self::Whole,
+            (_, Kind::Derivation) => Self::Whole,
             (_, Kind::InstallScript | Kind::Extension | Kind::Build) => Self::Script,
             (Language::Go, Kind::Link | Kind::Program) => Self::GoLink,
             (Language::Go, _) => Self::GoPackage,
             (Language::Rust, Kind::Program) => Self::RustProgram,
             (Language::Rust, Kind::BuildScript) => Self::RustBuildScript,
             (Language::Rust, _) => Self::RustLibrary,
-            (_, Kind::Link | Kind::Archive) => Self::Link,
+            // Its objects are nodes of their own.
+            (_, Kind::Link | Kind::Archive | Kind::Interpreter) => Self::Link,
             (_, Kind::TranslationUnit) => Self::of_source(&node.label),
             _ => Self::Nothing,
         }

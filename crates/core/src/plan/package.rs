@@ -31,8 +31,10 @@ pub struct PackagePast {
     pub peak: Bytes,
     /// Threads that it could use.
     pub threads: u32,
-    /// Size of what it left on disk, where somebody measured it.
+    /// Size of what it wrote to disk, where somebody measured it.
     pub disk: Option<Bytes>,
+    /// Whether it was ended because it took too long.
+    pub overran: bool,
 }
 
 impl PackagePast {
@@ -46,7 +48,8 @@ impl PackagePast {
             cpu_seconds: summary.cpu.as_secs_f64(),
             peak: summary.peak_tree,
             threads: facts.threads,
-            disk: None,
+            disk: facts.disk.map(|disk| disk.written),
+            overran: facts.overran().is_some(),
         }
     }
 }
@@ -90,7 +93,8 @@ pub struct PackageEstimate {
     pub cpu_seconds: Band<f64>,
     /// Seconds from start to end.
     pub wall_seconds: Band<f64>,
-    /// What it leaves on disk; absent when neither history nor sources tell.
+    /// What it writes to disk, intermediate files included; absent when neither history nor sources
+    /// tell.
     pub disk: Option<Band<Bytes>>,
     /// Units, where they are known.
     pub units: usize,
@@ -100,8 +104,24 @@ pub struct PackageEstimate {
     pub confidence: f64,
 }
 
-/// Deviation of peaks and of times between two runs of the same, before any was compared.
-const NOISE: (f64, f64) = (0.08, 0.15);
+/// Deviation of peaks and of times between two runs of the same, before any was compared. Node.js
+/// collects its garbage by the clock, and a package that lies in npm's cache is unpacked faster than
+/// it is collected: installations that took 94, 193 and 263 MiB at first took 154, 444 and 319 MiB
+/// later. Python stands between: a wheel is built by whatever its sources are made for.
+const fn noise(language: Option<Language>) -> (f64, f64) {
+    match language {
+        Some(Language::Npm) => (0.35, 0.35),
+        Some(Language::Python) => (0.15, 0.2),
+        _ => (0.08, 0.15),
+    }
+}
+
+/// Deviation of the part of a run's time in which no processor is used: networks and disks.
+const IDLE_NOISE: f64 = 0.7;
+/// Seconds and bytes on either side of a band: what starting and looking add by chance.
+const SLACK: (f64, f64) = (1.0, 16.0 * 1024.0 * 1024.0);
+/// Deviation of disk space between two runs of the same.
+const DISK_NOISE: f64 = 0.08;
 /// Runs that this counts for.
 const PRIOR: f64 = 2.0;
 /// Deviation that another version adds.
@@ -207,7 +227,7 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
             .map(|unit| unit.wall_seconds.max)
             .fold(0.0, f64::max),
         cpu_seconds: Band::around(cpu, time),
-        wall_seconds: Band::around(wall.max(0.1), time.hypot(NOISE.1)),
+        wall_seconds: Band::around(wall.max(0.1), time.hypot(noise(None).1)),
         disk: None,
         units: work.estimates.len(),
         basis: rests_on(work),
@@ -261,6 +281,7 @@ fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
     if good.is_empty() {
         estimate.peak.expected = estimate.peak.expected.max(grown);
         estimate.peak.max = estimate.peak.max.max(grown);
+        overrun(query, &mut estimate.wall_seconds);
         return;
     }
     let same = good.iter().filter(|run| run.same).count();
@@ -278,17 +299,39 @@ fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
         let values: Vec<f64> = good.iter().map(|run| of(run)).collect();
         weighted(&values, &weights, noise, extra)
     };
-    let mut peak = band(|run| run.peak.0 as f64, NOISE.0).bytes();
+    let (peak_noise, time_noise) = noise(query.language);
+    let idle = idle_part(&good, &weights);
+    let mut peak = slack(band(|run| run.peak.0 as f64, peak_noise), SLACK.1).bytes();
     peak.expected = peak.expected.max(grown);
     peak.max = peak.max.max(grown);
     scale(&mut estimate.peak_by_threads, peak.expected);
     estimate.peak = peak;
-    estimate.cpu_seconds = band(|run| run.cpu_seconds, NOISE.1);
-    estimate.wall_seconds = band(|run| run.wall_seconds, NOISE.1);
+    estimate.cpu_seconds = slack(band(|run| run.cpu_seconds, time_noise), SLACK.0 / 2.0);
+    let wall = band(|run| run.wall_seconds, time_noise.hypot(idle * IDLE_NOISE));
+    estimate.wall_seconds = slack(wall, SLACK.0);
+    overrun(query, &mut estimate.wall_seconds);
     if estimate.units == 0 {
         estimate.largest_unit = peak;
         estimate.longest_unit_seconds = estimate.wall_seconds.max;
     }
+}
+
+/// Part of the time in which no processor was used at all, at least.
+fn idle_part(runs: &[&PackagePast], weights: &[f64]) -> f64 {
+    let total: f64 = weights.iter().sum::<f64>().max(1e-9);
+    let idle = |run: &PackagePast| 1.0 - (run.cpu_seconds / run.wall_seconds.max(1e-3)).min(1.0);
+    runs.iter().zip(weights).map(|(run, weight)| idle(run) * weight).sum::<f64>() / total
+}
+
+fn slack(band: Band<f64>, by: f64) -> Band<f64> {
+    Band { min: (band.min - by).max(0.0), max: band.max + by, ..band }
+}
+
+/// A newer run that was ended for its time wants more than it had: else it would be ended again.
+fn overrun(query: &PackageQuery<'_>, wall: &mut Band<f64>) {
+    let newer = query.past.iter().take_while(|run| !run.complete).filter(|run| run.overran);
+    let wanted = newer.map(|run| run.wall_seconds * BEYOND_SEEN).fold(0.0, f64::max);
+    wall.max = wall.max.max(wanted);
 }
 
 /// Newer runs of the same version count most.
@@ -342,7 +385,7 @@ fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
         .collect();
     if !known.is_empty() {
         let weights = vec![1.0; known.len()];
-        return Some(weighted(&known, &weights, NOISE.0, 0.0).bytes());
+        return Some(weighted(&known, &weights, DISK_NOISE, 0.0).bytes());
     }
     let source = query.source_bytes?.0 as f64;
     Some(Band::around(source * disk_factor(query.language), DISK).bytes())
@@ -361,6 +404,7 @@ mod tests {
             peak: Bytes::mib(mib),
             threads: 4,
             disk: None,
+            overran: false,
         }
     }
 
@@ -409,6 +453,37 @@ mod tests {
         run.disk = Some(Bytes::mib(300));
         let disk = of(&[run]).disk.unwrap();
         assert!(disk.min > Bytes::mib(200) && disk.max < Bytes::mib(400));
+    }
+
+    #[test]
+    fn waiting_and_node_make_bands_wider() {
+        let width = |language, cpu_seconds| {
+            let run = PackagePast { cpu_seconds, ..past(true, true, 500, 60.0) };
+            let query = PackageQuery {
+                past: &[run],
+                work: None,
+                threads: 4.0,
+                source_bytes: None,
+                language: Some(language),
+            };
+            let estimate = estimate_package(&query);
+            (estimate.wall_seconds.deviation(), estimate.peak.numbers().deviation())
+        };
+        let (busy, idle) = (width(Language::Rust, 200.0), width(Language::Rust, 20.0));
+        assert!(idle.0 > busy.0 * 1.5 && (idle.1 - busy.1).abs() < 1e-9, "{busy:?} {idle:?}");
+        let npm = width(Language::Npm, 200.0);
+        assert!(npm.0 > busy.0 && npm.1 > busy.1 * 2.0, "{npm:?}");
+    }
+
+    #[test]
+    fn what_ran_out_of_time_gets_more_of_it() {
+        let short = past(true, true, 500, 60.0);
+        let ended = PackagePast { overran: true, ..past(true, false, 100, 600.0) };
+        let before = of(&[short]).wall_seconds;
+        let after = of(&[ended, short]).wall_seconds;
+        assert!(after.max > 600.0 && before.max < 600.0, "{before:?} {after:?}");
+        assert!((after.expected - before.expected).abs() < 1e-9);
+        assert!(of(&[short, ended]).wall_seconds.max < 600.0);
     }
 
     #[test]
