@@ -216,11 +216,14 @@ fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     }
     let told = Told::by(derivation);
     let is_local = told.is_one_command || (told.prefers_local && told.from_no_cache);
-    if derivation.builder.raw().starts_with(BUILTIN) || is_local || told.has_nothing_to_compile() {
+    if derivation.builder.raw().starts_with(BUILTIN) || is_local {
         return (Kind::Generated, Language::Nix);
     }
     if is_repackaged(derivation, &told) {
         return (Kind::Repackaged, Language::Nix);
+    }
+    if told.has_nothing_to_compile() {
+        return (Kind::Generated, Language::Nix);
     }
     (Kind::Derivation, language(derivation, &told))
 }
@@ -325,7 +328,10 @@ mod tests {
     #[test]
     fn what_is_there_needs_nothing_more() {
         let text = |inputs: &str, hash: &str| {
-            format!(r#"Derive([("out","/o","{hash}","00")],[{inputs}],[],"s","b",[],[])"#)
+            let digest = if hash.is_empty() { "" } else { "00" };
+            format!(
+                r#"Derive([("out","/o","{hash}","{digest}")],[{inputs}],[],"s","b",[],[("src","x")])"#
+            )
         };
         let mut closure = Closure::default();
         let mut add = |path: &str, inputs: &str, hash: &str, built, source_bytes| {
