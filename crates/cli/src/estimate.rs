@@ -14,13 +14,12 @@ use ironwright_core::plan::{
 };
 use ironwright_core::units::Bytes;
 use ironwright_history::{History, HistoryError, Record, RunId};
-use ironwright_host::inventory::{
-    Options, crate_directory, derivation_of, read_closure, read_directory,
-};
+use ironwright_host::inventory::Options;
 
 use crate::commands::build::package_name;
 use crate::error::{CliError, count};
 use crate::recording::history_path;
+use crate::sources::{fetched, inventory_of, is_out_of_reach};
 use crate::ui;
 use crate::workspace::Target;
 
@@ -150,8 +149,9 @@ fn candidate(
     };
     let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
     let work = recorded.unwrap_or_else(of_graph);
-    // A store that has all of it is no lack of knowledge.
-    let nothing_to_do = matches!(target.source, Source::Nix(_)) && graph.is_some();
+    // A store that has all of it is no lack of knowledge, nor is a package without scripts.
+    let nothing_to_do =
+        matches!(target.source, Source::Nix(_) | Source::Npm { .. }) && graph.is_some();
     let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
     let language = language.or_else(|| language_of(&target.source));
     let estimate = estimate_package(&PackageQuery {
@@ -160,6 +160,7 @@ fn candidate(
         threads,
         source_bytes,
         language,
+        fetched: graph.as_ref().map_or(0, fetched),
     });
     if estimate.units == 0 && !nothing_to_do {
         notes.push("its units are not known: it counts as one".to_owned());
@@ -167,52 +168,41 @@ fn candidate(
     Ok(Candidate { name, source: target.source.to_string(), work, estimate, notes })
 }
 
-/// What is compiled of a source, where that can be told without building it.
+/// What is still to be done for a source, where that can be told without building it.
 fn graph(
     source: &Source,
     options: Options,
     notes: &mut Vec<String>,
 ) -> Result<Option<Graph>, CliError> {
-    let inventory = match source {
-        Source::Path(path) => read_directory(path, options)?,
-        Source::Crate { name, version } => {
-            match crate_directory(name, version.as_deref(), options.online) {
-                Ok(directory) => read_directory(&directory, options)?,
-                Err(error) => {
-                    notes.push(error.to_string());
-                    return Ok(None);
-                }
-            }
+    let inventory = match inventory_of(source, options) {
+        Ok(inventory) => inventory,
+        Err(error) if is_out_of_reach(&error) => {
+            notes.push(error.to_string());
+            return Ok(None);
         }
-        Source::Nix(installable) => {
-            let graph = closure(installable, notes)?;
-            return Ok(Some(graph));
-        }
-        _ => return Ok(None),
+        Err(error) => return Err(error),
     };
     notes.extend(inventory.notes);
-    Ok(Some(inventory.graph))
+    match source {
+        Source::Nix(_) => Ok(Some(still_needed(inventory.graph, notes))),
+        _ => Ok(Some(inventory.graph)),
+    }
 }
 
 /// What is still to be built and fetched for something of Nix.
-fn closure(installable: &str, notes: &mut Vec<String>) -> Result<Graph, CliError> {
-    let closure = read_closure(&derivation_of(installable)?, true)?;
-    let all = closure.graph.nodes.len();
-    let graph = closure.graph.still_needed(0);
+fn still_needed(all: Graph, notes: &mut Vec<String>) -> Graph {
+    let known = all.nodes.len();
+    let graph = all.still_needed(0);
     let is_download = |node: &&Node| node.kind == Kind::FixedOutput;
     let downloads = graph.nodes.iter().filter(is_download).count();
     let compiled = graph.nodes.iter().filter(|node| node.is_compiled()).count();
     let arranged = graph.nodes.len() - compiled - downloads;
     notes.push(format!(
         "of {}, {compiled} to be compiled, {downloads} to be downloaded, {arranged} that only arrange files, {} there already or not needed; as if no cache had any of them",
-        count(all, "derivation"),
-        all - graph.nodes.len(),
+        count(known, "derivation"),
+        known - graph.nodes.len(),
     ));
-    if closure.missing > 0 {
-        let missing = count(closure.missing, "derivation");
-        notes.push(format!("{missing} needed and not in the store: their inputs are not known"));
-    }
-    Ok(graph)
+    graph
 }
 
 /// What most packages of a registry are written in.

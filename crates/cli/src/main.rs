@@ -15,6 +15,7 @@ mod patience;
 mod progress;
 mod recording;
 mod report;
+mod sources;
 mod summary;
 mod table;
 mod top;

@@ -79,6 +79,7 @@ impl PatiencePlan {
             work: None,
             threads: f64::from(execution.threads),
             source_bytes: None,
+            fetched: 0,
             language: execution.driver.map(Language::of_driver),
         });
         let limit = timeout(estimate.wall_seconds, estimate.basis);

@@ -169,6 +169,7 @@ fn packages_never_seen_are_within_a_factor_of_two() {
             work: Some(&work),
             threads: f64::from(builds[0].threads),
             source_bytes: None,
+            fetched: 0,
             language: None,
         });
         let measured = builds[0].peak.0 as f64;
@@ -201,6 +202,7 @@ fn the_first_build_gives_bands_for_the_second() {
                 work: Some(&work),
                 threads: f64::from(pair[1].threads),
                 source_bytes: None,
+                fetched: 0,
                 language: None,
             });
             let next = pair[1].peak;

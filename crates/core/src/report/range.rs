@@ -79,6 +79,7 @@ pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
         work: None,
         threads: f64::from(given.facts.threads),
         source_bytes: None,
+        fetched: 0,
         language: language_of(given.facts),
     });
     let of = |value: f64, band: Band<f64>, figure: fn(&PackagePast) -> f64| {

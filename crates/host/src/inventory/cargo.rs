@@ -32,7 +32,7 @@ pub(super) fn read(
             let graph = cargo::metadata("cargo metadata", &answer, &release, size)?;
             let note = lock.is_none().then(|| {
                 format!(
-                    "{}: without Cargo.lock only the project's own crates are known",
+                    "{}: without Cargo.lock only the project's own crates are known; `cargo generate-lockfile` writes one",
                     shown(project)
                 )
             });
@@ -66,23 +66,23 @@ fn metadata(project: &Path, is_locked: bool, online: bool) -> Result<String, Str
     ask("cargo", &arguments, project, &[])
 }
 
-/// Why the sources of a crate cannot be had.
+/// Why the sources of a package cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Files of the question to Cargo could not be written.
+    /// Files of the question to the tool could not be written.
     #[error("cannot prepare to fetch {name}: {error}")]
     Scratch {
-        /// The crate.
+        /// The package.
         name: String,
         /// Why.
         error: std::io::Error,
     },
-    /// Cargo could not fetch it.
+    /// The tool that should could not fetch it.
     #[error("cannot fetch {name}: {message}")]
-    Cargo {
-        /// The crate.
+    Tool {
+        /// The package.
         name: String,
-        /// What Cargo says.
+        /// What the tool says.
         message: String,
     },
 }
@@ -109,7 +109,7 @@ pub fn crate_directory(
         arguments.push("--offline");
     }
     let failed =
-        |message: &str| FetchError::Cargo { name: name.to_owned(), message: message.to_owned() };
+        |message: &str| FetchError::Tool { name: name.to_owned(), message: message.to_owned() };
     let answer = ask("cargo", &arguments, directory.path(), &[]).map_err(|why| failed(&why))?;
     if let Some(manifest) = cargo::manifest_of(&answer, name) {
         return Ok(manifest.parent().unwrap_or(&manifest).to_owned());
