@@ -432,7 +432,8 @@ mod tests {
     #[test]
     fn a_failure_never_teaches_a_low_peak() {
         let good = || record(KEY, 500, UnitOutcome::Succeeded);
-        for outcome in UnitOutcome::ALL.into_iter().filter(|o| *o != UnitOutcome::Succeeded) {
+        let failed = |o: &UnitOutcome| !matches!(o, UnitOutcome::Succeeded | UnitOutcome::Timed);
+        for outcome in UnitOutcome::ALL.into_iter().filter(failed) {
             let low = Knowledge::new(&[record(KEY, 5, outcome), good()]);
             assert!(low.node(&node(KEY)).peak.max >= Bytes::mib(500), "{outcome:?}");
             let alone = Knowledge::new(&[record(KEY, 5, outcome)]);

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::inventory::Graph;
 use ironwright_core::inventory::cargo::{self, Release};
+use ironwright_core::inventory::make;
 
 use super::sizes::Sizes;
 use super::tool::ask;
-use super::{Found, Options, ReadError, shown, text};
+use super::{Found, Options, ReadError, shown, text, walk};
 
 pub(super) fn read(
     project: &Path,
@@ -29,7 +30,7 @@ pub(super) fn read(
     let why_not = match answer {
         Ok(answer) => {
             let size = &mut |path: &Path| sizes.of(path);
-            let graph = cargo::metadata("cargo metadata", &answer, &release, size)?;
+            let graph = cargo::metadata("cargo metadata", &answer, &release, size, &mut natives)?;
             let note = lock.is_none().then(|| {
                 format!(
                     "{}: without Cargo.lock only the project's own crates are known; `cargo generate-lockfile` writes one",
@@ -52,6 +53,12 @@ pub(super) fn read(
         None => Ok(Found::new(Graph::default(), "nothing")
             .noted(Some(format!("{}: nothing is known: {why_not}", shown(project))))),
     }
+}
+
+/// C and C++ sources below a folder.
+fn natives(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let files = walk::every_file(folder, make::is_source);
+    files.into_iter().filter_map(|(path, bytes)| Some((folder.join(path), bytes?))).collect()
 }
 
 /// Cargo writes a missing `Cargo.lock` unless it may not look at dependencies at all.

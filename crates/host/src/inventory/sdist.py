@@ -54,6 +54,7 @@ data = io.BytesIO(fetch(address))
 if zipfile.is_zipfile(data):
     zipfile.ZipFile(data).extractall(folder)
 else:
+    data.seek(0)
     with tarfile.open(fileobj=data) as archive:
         try:
             archive.extractall(folder, filter="data")
