@@ -132,6 +132,7 @@ fn two_builds_predict_the_next_one() {
                 }
             }
         }
+        assert!(own.coverage() >= 0.95 && own.ratio() <= 1.3, "{package}: {own:?}");
         println!(
             "{package}: {:.3} of {} covered, sum x {:.3}",
             own.coverage(),

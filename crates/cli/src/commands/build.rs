@@ -59,7 +59,8 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     no_govern: bool,
     /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
-    /// where there are none), never, or a number of seconds for each step.
+    /// where there are none), never, or a number of seconds for each step. A step that was ended gives exit
+    /// code 124.
     #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
     timeout: TimeoutChoice,
     /// How progress is shown.

@@ -22,6 +22,10 @@ use crate::recording::{history_path, is_alive, open_history};
 use crate::summary;
 
 /// List past runs, show and compare them, and keep the history in order.
+///
+/// Once a day, at the end of a run, what `history prune` lets go without options is forgotten: runs older
+/// than 180 days but for the newest ten of each package, and units but for the newest twelve of each key. It
+/// is told when something goes; `IRONWRIGHT_KEEP_HISTORY=1` keeps everything.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,

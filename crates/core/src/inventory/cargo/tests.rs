@@ -165,7 +165,9 @@ fn mistakes_tell_their_line() {
     let error = lock("Cargo.lock", "version = 4\n[[package]]\nname = 3\n").unwrap_err().to_string();
     assert!(error.starts_with("Cargo.lock:3: not a Cargo.lock"), "{error}");
     let mut none = |_: &Path| None;
-    let error = metadata("m", "{\n]", &Release::default(), &mut none, &mut |_| Vec::new()).unwrap_err().to_string();
+    let error = metadata("m", "{\n]", &Release::default(), &mut none, &mut |_| Vec::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("m:2:1: not the JSON that `cargo metadata` prints"), "{error}");
 }
 
