@@ -338,3 +338,26 @@ fn nothing_is_asked_of_a_history_that_is_not_there() {
     assert_eq!(ironwright(home.path(), &["history", "export"]).status.code(), Some(2));
     assert!(!path(home.path()).exists());
 }
+
+#[test]
+fn an_old_history_is_tidied_once_a_day_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let mut history = History::open(&path(home.path())).unwrap();
+        for _ in 0..13 {
+            let facts = facts("bat", 0, 1);
+            let id = history.begin(&facts, OWNER).unwrap();
+            history.finish(id, &facts).unwrap();
+        }
+    }
+    let run = || text(&ironwright(home.path(), &["run", "--", "true"]));
+    let first = run();
+    assert!(first.contains("forgotten, as older than 180 days: 3 runs"), "{first}");
+    assert!(first.contains("IRONWRIGHT_KEEP_HISTORY"), "{first}");
+    let second = run();
+    assert!(!second.contains("forgotten"), "{second}");
+    assert_eq!(
+        json(&ironwright(home.path(), &["history", "--json"])).as_array().unwrap().len(),
+        12
+    );
+}

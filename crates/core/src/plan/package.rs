@@ -229,13 +229,13 @@ fn managed(fetched: usize, estimate: &mut PackageEstimate) {
     let memory = Band::around((mib + mib_each * count) * MIB, NPM_DEVIATION.0);
     let time = Band::around(seconds + seconds_each * count, NPM_DEVIATION.1);
     let scripts = estimate.units > 0;
-    let sum = |own: Band<f64>, more: Band<f64>| match scripts {
-        true => Band {
+    let sum = |own: Band<f64>, more: Band<f64>| {
+        let more = if scripts { more } else { Band::default() };
+        Band {
             min: own.min + more.min,
             expected: own.expected + more.expected,
             max: own.max + more.max,
-        },
-        false => own,
+        }
     };
     estimate.peak = sum(memory, estimate.peak.numbers()).bytes();
     estimate.wall_seconds = sum(time, estimate.wall_seconds);

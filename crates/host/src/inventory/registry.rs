@@ -74,14 +74,13 @@ pub fn npm_package(
     let kept = cache.filter(|_| package.version.is_some());
     let kept = kept.map(|cache| cache.join("npm").join(format!("{}.json", package.file_name())));
     let known = kept.as_deref().and_then(|path| std::fs::read_to_string(path).ok());
-    let text = match known {
-        Some(text) => text,
-        None => {
-            let text = resolved_by_npm(package, online)?;
-            // Without a cache it is resolved again.
-            kept.and_then(|path| crate::files::replace(&path, text.as_bytes()).ok());
-            text
-        }
+    let text = if let Some(text) = known {
+        text
+    } else {
+        let text = resolved_by_npm(package, online)?;
+        // Without a cache it is resolved again.
+        kept.and_then(|path| crate::files::replace(&path, text.as_bytes()).ok());
+        text
     };
     let graph = npm::lock("package-lock.json", &text).map_err(|e| package.failed(e.to_string()))?;
     Ok(package.inventory(Found::new(graph, "npm's registry")))
@@ -111,12 +110,11 @@ pub fn pypi_package(
     cache: Option<&Path>,
 ) -> Result<Inventory, FetchError> {
     let scratch;
-    let folder = match cache.filter(|_| package.version.is_some()) {
-        Some(cache) => cache.join("pypi").join(package.file_name()),
-        None => {
-            scratch = tempfile::tempdir().map_err(|error| package.scratch(error))?;
-            scratch.path().join("sdist")
-        }
+    let folder = if let Some(cache) = cache.filter(|_| package.version.is_some()) {
+        cache.join("pypi").join(package.file_name())
+    } else {
+        scratch = tempfile::tempdir().map_err(|error| package.scratch(error))?;
+        scratch.path().join("sdist")
     };
     if !folder.is_dir() {
         if !options.online {
