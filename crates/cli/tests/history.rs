@@ -343,7 +343,7 @@ fn nothing_is_asked_of_a_history_that_is_not_there() {
 fn an_old_history_is_tidied_once_a_day_and_told() {
     let home = tempfile::tempdir().unwrap();
     {
-        let mut history = History::open(&path(home.path())).unwrap();
+        let history = History::open(&path(home.path())).unwrap();
         for _ in 0..13 {
             let facts = facts("bat", 0, 1);
             let id = history.begin(&facts, OWNER).unwrap();

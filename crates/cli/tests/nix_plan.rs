@@ -36,7 +36,7 @@ impl Nix {
         let mut nix = Self { bin: bin.into(), home, derivation: String::new() };
         let made = nix.run(Path::new("nix-instantiate"), &[&file.to_string_lossy()]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        nix.derivation = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        String::from_utf8(made.stdout).unwrap().trim().clone_into(&mut nix.derivation);
         nix
     }
 

@@ -95,7 +95,9 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     context.tell_fallbacks();
     if executions.len() > 1 {
         let batch = Some(now_unix_ns());
-        executions.iter_mut().for_each(|execution| execution.batch = batch);
+        for execution in &mut executions {
+            execution.batch = batch;
+        }
     }
     let mut reports = Vec::new();
     let mut code = 0;
