@@ -7,6 +7,7 @@ pub mod build_logs;
 pub mod files;
 pub mod inventory;
 pub mod jobserver;
+pub mod kernel;
 pub mod limit;
 pub mod probe;
 pub mod procfs;

@@ -105,7 +105,7 @@ impl Daemon {
         unit.attempted = Some(if parent.is_some() { attempt } else { attempt.without_a_process() });
         let run = unit.run;
         if parent.is_some() {
-            self.processes.add(id, pid);
+            self.processes.add(id, pid, ago);
         }
         self.note(Happening::Started { unit: id.0, pid }, run);
         self.plan_look();
