@@ -16,8 +16,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::forked::Forked;
 
-/// Time after which new processes are looked for.
-const SEARCH_EVERY: Duration = Duration::from_millis(50);
+/// Time after which processor time is read again, and at the soonest new processes are looked for.
+const ACCOUNT_EVERY: Duration = Duration::from_millis(50);
+/// A search costs at most this part of the time until the next.
+const SEARCH_COST: u32 = 200;
+/// New processes are looked for at least so often.
+const SEARCH_AFTER: Duration = Duration::from_millis(200);
 /// A process that is in no unit may still become one's: it is forked before it is in its group.
 const UNSURE_FOR: Duration = Duration::from_secs(1);
 /// Time after which all are read again: what ended may have left its number to another.
@@ -68,7 +72,10 @@ pub(crate) struct Processes {
     others: BTreeSet<i32>,
     /// When those were last forgotten.
     forgot: Option<Instant>,
+    accounted: Option<Instant>,
     searched: Option<Instant>,
+    /// Time that the last search took.
+    took: Duration,
 }
 
 impl Processes {
@@ -82,7 +89,9 @@ impl Processes {
             members: BTreeMap::new(),
             others: BTreeSet::new(),
             forgot: None,
+            accounted: None,
             searched: None,
+            took: Duration::ZERO,
         }
     }
 
@@ -94,7 +103,7 @@ impl Processes {
             // What it has forked by now was taken for somebody else's.
             self.others.clear();
         }
-        self.searched = None;
+        (self.accounted, self.searched) = (None, None);
     }
 
     /// Forgets a unit.
@@ -142,10 +151,17 @@ impl Processes {
 
     /// Looks at all units. Their memory is read each time, the rest only now and then.
     pub(crate) fn look(&mut self, now: Instant) -> BTreeMap<UnitId, Taken> {
-        let full = self.searched.is_none_or(|then| now.duration_since(then) >= SEARCH_EVERY);
-        if full {
+        let is_over = |then: Option<Instant>, pause: Duration| {
+            then.is_none_or(|then| now.duration_since(then) >= pause)
+        };
+        if is_over(self.searched, (self.took * SEARCH_COST).clamp(ACCOUNT_EVERY, SEARCH_AFTER)) {
             self.searched = Some(now);
             self.search(now);
+            self.took = now.elapsed();
+        }
+        let full = is_over(self.accounted, ACCOUNT_EVERY);
+        if full {
+            self.accounted = Some(now);
         }
         let mut taken: BTreeMap<UnitId, Taken> =
             self.totals.keys().map(|unit| (*unit, Taken::default())).collect();

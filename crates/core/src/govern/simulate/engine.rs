@@ -175,7 +175,8 @@ impl<'a> Engine<'a> {
             } else {
                 Forecast::cold(self.setup.cold, 1.0)
             };
-            let demand = Demand { forecast, retryable: true, domain: DomainId::default() };
+            let domain = DomainId::default();
+            let demand = Demand { forecast, retryable: true, domain, token: false };
             self.tell(Event::Asked { unit: UnitId(*index as u64), demand });
         }
     }
