@@ -3,6 +3,7 @@
 //! Does not know the product's insides beyond the knob catalogue, which it documents.
 
 mod bench;
+mod install;
 mod knobs;
 mod test;
 mod tidy;
@@ -45,6 +46,12 @@ enum Chore {
         #[command(flatten)]
         options: bench::govern::Options,
     },
+    /// Build for use and install, with manual pages and shell completions.
+    Install {
+        /// Where to: programs go to PREFIX/bin [default: ~/.local].
+        #[arg(long)]
+        prefix: Option<PathBuf>,
+    },
     /// Run the tests that want control groups of version 2 in a nested machine.
     Vm,
 }
@@ -71,6 +78,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => tidy::run(),
         Chore::Docs { check } => knobs::run(check),
         Chore::Bench { what, options } => bench::run(what, &options),
+        Chore::Install { prefix } => install::run(prefix),
         Chore::Vm => vm::run(),
     }
 }

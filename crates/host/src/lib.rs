@@ -8,6 +8,7 @@ pub mod disk;
 pub mod files;
 pub mod inventory;
 pub mod jobserver;
+pub mod kernel;
 pub mod limit;
 pub mod probe;
 pub mod procfs;
