@@ -4,6 +4,7 @@
 
 mod bench;
 mod knobs;
+mod nix;
 mod test;
 mod tidy;
 mod vm;
@@ -45,6 +46,11 @@ enum Chore {
         #[command(flatten)]
         options: bench::govern::Options,
     },
+    /// Bring the Nix that the tests run.
+    Nix {
+        #[command(subcommand)]
+        chore: nix::Chore,
+    },
     /// Run the tests that want control groups of version 2 in a nested machine.
     Vm,
 }
@@ -71,6 +77,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => tidy::run(),
         Chore::Docs { check } => knobs::run(check),
         Chore::Bench { what, options } => bench::run(what, &options),
+        Chore::Nix { chore } => nix::run(chore),
         Chore::Vm => vm::run(),
     }
 }

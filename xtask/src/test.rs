@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::{knobs, root, say, sh, tidy, vm};
+use crate::{knobs, nix, root, say, sh, tidy, vm};
 
 /// Debian packages that the tests build with.
 const PACKAGES: &[&str] = &[
@@ -61,6 +61,10 @@ fn tests(complete: bool) -> Result<()> {
     if ninja.is_dir() {
         cargo.env("IRONWRIGHT_TEST_NINJA", ninja.join("ninja"));
     }
+    let nix = nix::default_directory().join("bin");
+    if nix.is_dir() {
+        cargo.env(nix::VARIABLE, nix);
+    }
     if complete {
         // Everything that an ignored test waits for is there now.
         // What is ignored outside of the nested machine follows there.
@@ -101,6 +105,7 @@ fn bring() -> Result<()> {
             sh("cargo", &["install", "--locked", helper])?;
         }
     }
+    nix::install(&nix::default_directory())?;
     // Debian's ninja does not speak the jobserver protocol; PyPI's does.
     let directory = ninja_directory();
     if !directory.join("bin/ninja").is_file() {
