@@ -18,4 +18,9 @@ pub use features::from_cpuinfo;
 pub use golang::{goamd64, goarm64};
 pub use identify::{CpuId, Identity, identify, microarchitecture};
 pub use march::{Compiler, March, march};
+/// Whether compilers know an x86 processor of that name.
+pub fn is_x86_name(name: &str) -> bool {
+    processors::Processor::named(name).is_some()
+}
+
 pub use psabi::{PsabiLevel, level};
