@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::{knobs, nix, root, say, sh, tidy, vm};
+use crate::{knobs, nix, nix_library, root, say, sh, tidy, vm};
 
 /// Debian packages that the tests build with.
 const PACKAGES: &[&str] = &[
@@ -46,6 +46,8 @@ pub(crate) fn run(install: bool) -> Result<()> {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     knobs::run(true)?;
+    nix_library::format(true)?;
+    nix_library::run(true)?;
     sh("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     // The advisory database lives on a server of its own; the other checks need none.
     sh("cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;

@@ -4,6 +4,7 @@
 //! For modules that read such an attribute set; the names that the shape has are the same that an
 //! import understands ([`crate::profile::import`]). Does not know those modules.
 
+use super::compilers::accepted;
 use serde_json::{Map, Value as Json, json};
 
 use crate::plan::TierLimits;
@@ -43,7 +44,7 @@ pub fn legacy(host: &Profile, packages: &[(String, Profile)]) -> Json {
         "build": {
             "parallelism": parallelism,
             "compiler": {
-                "march": knob(&settings, "c-march"),
+                "march": march(host, &settings),
                 "optimizationLevel": knob(&settings, "c-opt-level"),
                 "linker": knob(&settings, "linker"),
                 "lto": knob(&settings, "c-lto"),
@@ -60,6 +61,17 @@ fn fact(profile: &Profile, key: &str) -> Json {
 
 fn knob(settings: &Settings, id: &str) -> Json {
     settings.get(id).map_or(Json::Null, |setting| json!(setting.value))
+}
+
+/// Without a compiler on the host, the name that the newest one would take.
+fn march(host: &Profile, settings: &Settings) -> Json {
+    match knob(settings, "c-march") {
+        Json::Null => accepted(host)
+            .get("gcc")
+            .and_then(|names| names.first())
+            .map_or(Json::Null, |newest| json!(newest.name)),
+        name => name,
+    }
 }
 
 /// Whole binary gigabytes, rounded: the old shape has no smaller unit.

@@ -10,7 +10,7 @@ use crate::profile::parse::parse;
 use crate::profile::{Inputs, Profile};
 
 const SHOSHIN: &str = "schema = 1\n[host]\nname = \"shoshin\"\n[cpu]\narchitecture = \"x86_64\"\n\
-    microarchitecture = \"skylake\"\npsabi = \"x86-64-v3\"\nfeatures = [\"avx2\", \"bmi\", \"bmi2\", \"fma\", \"f16c\", \"movbe\", \"lzcnt\", \"sse4.2\", \"sse4.1\", \"ssse3\", \"sse3\", \"sse2\", \"popcnt\", \"cx16\", \"aes\", \"pclmul\", \"adx\", \"rdseed\", \"clflushopt\", \"fxsr\", \"avx\", \"xsave\", \"rdrnd\", \"fsgsbase\", \"prfchw\", \"sahf\"]\n\
+    microarchitecture = \"skylake\"\npsabi = \"x86-64-v3\"\nfeatures = [\"adx\", \"aes\", \"avx\", \"avx2\", \"bmi1\", \"bmi2\", \"cmpxchg16b\", \"f16c\", \"fma\", \"lahfsahf\", \"lzcnt\", \"movbe\", \"pclmulqdq\", \"popcnt\", \"sse\", \"sse2\", \"sse3\", \"sse4.1\", \"sse4.2\", \"ssse3\"]\n\
     cores = 4\nthreads = 8\n[memory]\nram = \"16GiB\"\nzram = \"12GiB\"\nzram-ratio = 3.0\n\
     [settings]\nnix-overlays = [\"system-libs\", \"rust\"]\nc-opt-level = \"3\"\n\
     [packages.codex]\ncargo-build-jobs = 3\nrust-lto = \"thin\"\naddress-space-limit = \"4GiB\"\n\

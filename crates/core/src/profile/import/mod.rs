@@ -44,6 +44,8 @@ pub struct Account {
 /// A new profile, and how it came about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Imported {
+    /// Name of the host.
+    pub host: String,
     /// The text of the profile file.
     pub text: String,
     /// Attributes whose value is the same.
@@ -63,10 +65,16 @@ pub fn import(profile: &Data, name: &str, source: &str) -> Imported {
         other => importer.unknown("", None, other, "a profile is an attribute set"),
     }
     importer.host_name(name);
-    importer.architecture();
+    importer.processor();
     importer.fit();
     let text = importer.text(source);
+    let host = importer.taken.get(&("host".to_owned(), "name".to_owned()));
+    let host = host.map(|taken| taken.value.display()).unwrap_or_default();
     let mut out = importer.out;
+    for accounts in [&mut out.kept, &mut out.changed, &mut out.not_understood] {
+        accounts.sort_by_key(|account| account.line);
+    }
+    out.host = host;
     out.text = text;
     out
 }
@@ -222,8 +230,9 @@ impl Importer {
         });
     }
 
-    /// The architecture follows from a processor's name, and the library wants it.
-    fn architecture(&mut self) {
+    /// What follows from the processor's name, where the file does not say it: settings for other
+    /// languages than C are derived from it.
+    fn processor(&mut self) {
         let text = |slot: (&str, &str)| match &self
             .taken
             .get(&(slot.0.to_owned(), slot.1.to_owned()))?
@@ -234,14 +243,12 @@ impl Importer {
         };
         let named = text(("cpu", "microarchitecture")).or_else(|| text(("settings", "c-march")));
         let Some(named) = named else { return };
-        let Some(architecture) = target::architecture(&named) else { return };
-        let slot = ("cpu".to_owned(), "architecture".to_owned());
-        let why = Some(format!("follows from {named}"));
-        self.taken.entry(slot).or_insert_with(|| Taken {
-            value: Value::text(architecture),
-            account: Account { why, ..account("cpu.architecture", None, &Data::Null) },
-            changed: true,
-        });
+        for (key, value) in target::implied(&named) {
+            let why = Some(format!("follows from {named}"));
+            let account = account(&format!("cpu.{key}"), None, &Data::Null);
+            let taken = Taken { value, account: Account { why, ..account }, changed: true };
+            self.taken.entry(("cpu".to_owned(), key.to_owned())).or_insert(taken);
+        }
     }
 
     /// Brings values into the range of the host that the file itself describes, and makes the

@@ -4,6 +4,8 @@
 
 use super::data::Data;
 use super::keys::Form;
+use crate::cpu::{features_of_x86, level};
+use crate::facts::Architecture;
 use crate::units::Bytes;
 use crate::value::{Kind, Value};
 
@@ -42,14 +44,25 @@ pub(super) fn same(data: &Data, value: &Value) -> bool {
     }
 }
 
-/// The architecture that a processor or a level is of.
-pub(super) fn architecture(name: &str) -> Option<&'static str> {
+/// What follows from a processor's name: keys of `[cpu]` with their values.
+pub(super) fn implied(name: &str) -> Vec<(&'static str, Value)> {
     let arm = ["armv", "cortex", "neoverse", "apple", "ampere"];
     if arm.iter().any(|prefix| name.starts_with(prefix)) {
-        return Some("aarch64");
+        return vec![("architecture", Value::text("aarch64"))];
     }
-    let known = name.starts_with("x86-64") || name.starts_with("x86_64");
-    (known || crate::cpu::is_x86_name(name)).then_some("x86_64")
+    let Some(features) = features_of_x86(name) else { return Vec::new() };
+    let set = features.iter().map(|feature| (*feature).to_owned()).collect();
+    let mut found = vec![
+        ("architecture", Value::text("x86_64")),
+        ("features", Value::List(features.iter().map(|f| (*f).to_owned()).collect())),
+    ];
+    if let Some(level) = level(Architecture::X86_64, &set) {
+        found.push(("psabi", Value::text(level.to_string())));
+    }
+    if !name.starts_with("x86-64") {
+        found.push(("microarchitecture", Value::text(name)));
+    }
+    found
 }
 
 fn bytes(n: i64, shift: u32) -> Result<Value, String> {
