@@ -204,7 +204,8 @@ let
     else if builtins.isAttrs settings && settings ? ironwrightLoaded then
       settings // { inherit level; }
     else
-      {
+      # A mistake in a knob that nobody asks for is a mistake as well.
+      builtins.deepSeq [ set chosen packages ] {
         ironwrightLoaded = true;
         inherit level chosen packages;
         inherit (read) from;

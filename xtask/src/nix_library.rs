@@ -18,7 +18,7 @@ const KNOBS: &str = "nix/data/knobs.json";
 /// The reference page.
 const OPTIONS: &str = "docs/nix-options.md";
 /// Folders of hand-written Nix files.
-const WRITTEN: &[&str] = &["nix", "fixtures/nixpkgs", "fixtures/nix"];
+const WRITTEN: &[&str] = &["nix", "fixtures/nixpkgs"];
 
 /// Writes, or checks, the generated parts.
 pub(crate) fn run(check: bool) -> Result<()> {

@@ -67,6 +67,11 @@ fn tests(complete: bool) -> Result<()> {
     if nix.is_dir() {
         cargo.env(nix::VARIABLE, nix);
     }
+    if std::env::var_os("IRONWRIGHT_NIXPKGS").is_none() {
+        say(
+            "ignored: the Nix library on a real package set, because IRONWRIGHT_NIXPKGS names none",
+        );
+    }
     if complete {
         // Everything that an ignored test waits for is there now.
         // What is ignored outside of the nested machine follows there.
