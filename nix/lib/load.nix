@@ -9,6 +9,22 @@ let
   fail = text: throw "ironwright: ${text}";
   refresh = "`ironwright emit nix --write` makes one";
 
+  # With its article.
+  typeOf =
+    value:
+    {
+      int = "an integer";
+      bool = "true or false";
+      string = "a text";
+      list = "a list";
+      lambda = "a function";
+      float = "a number";
+      null = "null";
+      path = "a path";
+      set = "an attribute set";
+    }
+    .${builtins.typeOf value};
+
   isEmptyText = text: builtins.match "[[:space:]]*" text != null;
 
   # A value's kind as knobs.json names it; null is always allowed and means unset.
@@ -57,12 +73,12 @@ let
     if builtins.isAttrs set then
       builtins.mapAttrs (checkKnob place) set
     else
-      fail "${place} must be an attribute set, found a ${builtins.typeOf set}";
+      fail "${place} must be an attribute set, found ${typeOf set}";
 
   checkNames =
     place: list:
     if !(builtins.isList list) then
-      fail "${place} must be a list of knobs, found a ${builtins.typeOf list}"
+      fail "${place} must be a list of knobs, found ${typeOf list}"
     else
       map (
         id: if knobs ? ${toString id} then id else fail "${place} has no knob ${builtins.toJSON id}"
@@ -75,7 +91,7 @@ let
     else if builtins.isAttrs value then
       value
     else
-      fail "${place} must be an attribute set, found a ${builtins.typeOf value}";
+      fail "${place} must be an attribute set, found ${typeOf value}";
 
   # Reads whatever was given into an attribute set, and says where it came from.
   raw =
@@ -88,7 +104,7 @@ let
     else if builtins.isPath given || builtins.isString given || given ? outPath then
       file (if builtins.isAttrs given then given.outPath else given) host
     else
-      fail "settings must be a file, a directory or an attribute set, found a ${builtins.typeOf given}";
+      fail "settings must be a file, a directory or an attribute set, found ${typeOf given}";
 
   file =
     path: host:
@@ -150,7 +166,7 @@ let
       ];
     in
     if !(builtins.isAttrs value) then
-      fail "${from} must hold an attribute set, found a ${builtins.typeOf value}"
+      fail "${from} must hold an attribute set, found ${typeOf value}"
     else if value.kind or data.kind != data.kind || looksLikeProfile then
       fail "${from} is not what `ironwright emit nix` writes; ${refresh}"
     else if !(builtins.isInt schema) || schema > data.schema then
@@ -172,10 +188,7 @@ let
     let
       place = "packages.${name}";
       checkedOwn =
-        if builtins.isAttrs own then
-          own
-        else
-          fail "${place} must be an attribute set, found a ${builtins.typeOf own}";
+        if builtins.isAttrs own then own else fail "${place} must be an attribute set, found ${typeOf own}";
       set = checkSet place (checkedOwn.settings or { });
     in
     {
