@@ -23,13 +23,11 @@ const WRITTEN: &[&str] = &["nix", "fixtures/nixpkgs"];
 /// Writes, or checks, the generated parts.
 pub(crate) fn run(check: bool) -> Result<()> {
     settle(KNOBS, &text(&knob_data())?, check)?;
-    match command() {
-        Some(nix) => settle(OPTIONS, &reference(&nix)?, check),
-        None => {
-            say(&format!("ignored: {OPTIONS}, because Nix is missing (cargo xtask nix install)"));
-            Ok(())
-        }
-    }
+    let Some(nix) = command() else {
+        say(&format!("ignored: {OPTIONS}, because Nix is missing (cargo xtask nix install)"));
+        return Ok(());
+    };
+    settle(OPTIONS, &reference(&nix)?, check)
 }
 
 fn settle(name: &str, wanted: &str, check: bool) -> Result<()> {

@@ -161,7 +161,7 @@ impl Reader<'_> {
                 let scope = self.extended(binding, scope, depth);
                 binding.body().map_or_else(opaque, |e| self.value(&e, &scope, depth + 1))
             }
-            ast::Expr::Ident(ident) => self.named(ident, scope).unwrap_or_else(opaque),
+            ast::Expr::Ident(ident) => Self::named(ident, scope).unwrap_or_else(opaque),
             ast::Expr::UnaryOp(op) => negated(inner(op.expr()), op).unwrap_or_else(opaque),
             ast::Expr::BinOp(op) => {
                 combined(op, &inner(op.lhs()), &inner(op.rhs())).unwrap_or_else(opaque)
@@ -170,7 +170,7 @@ impl Reader<'_> {
         }
     }
 
-    fn named(&self, ident: &ast::Ident, scope: &Scope) -> Option<Data> {
+    fn named(ident: &ast::Ident, scope: &Scope) -> Option<Data> {
         let name = ident.ident_token()?.text().to_owned();
         match name.as_str() {
             _ if scope.get(&name).is_some() => scope.get(&name).cloned(),
@@ -211,13 +211,12 @@ impl Reader<'_> {
                 ast::Entry::AttrpathValue(pair) => {
                     let Some(value) = pair.value() else { continue };
                     let value = self.value(&value, scope, depth + 1);
-                    match names(pair.attrpath()) {
-                        Some(path) => insert(&mut found, &path, line, value),
-                        None => {
-                            let name = pair.attrpath().map(|p| p.syntax().text().to_string());
-                            let name = name.unwrap_or_default();
-                            insert(&mut found, &[name], line, Data::Opaque(String::new()));
-                        }
+                    if let Some(path) = names(pair.attrpath()) {
+                        insert(&mut found, &path, line, value);
+                    } else {
+                        let name = pair.attrpath().map(|p| p.syntax().text().to_string());
+                        let name = [name.unwrap_or_default()];
+                        insert(&mut found, &name, line, Data::Opaque(String::new()));
                     }
                 }
                 ast::Entry::Inherit(inherit) => {

@@ -181,17 +181,14 @@ impl Importer {
         let entry = Attribute { name: name.to_owned(), line, value: value.clone() };
         let known = FACT_KEYS.iter().find(|(g, n, _, _)| *g == group && *n == name);
         let direct = host_kind(&path).map(|_| (path.as_str(), Form::Same));
-        match known.map(|(_, _, key, form)| (*key, *form)).or(direct) {
-            Some((key, form)) => {
-                let (table, name) = key.split_once('.').unwrap_or(("", key));
-                self.take(&path, &entry, table, name, form);
-            }
-            None => {
-                let names = FACT_KEYS.iter().filter(|(g, ..)| *g == group).map(|(_, n, ..)| *n);
-                let names =
-                    names.chain(if group.is_empty() { TABLES } else { &[] }.iter().copied());
-                self.unknown(&path, line, value, &hint(name, names));
-            }
+        if let Some((key, form)) = known.map(|(_, _, key, form)| (*key, *form)).or(direct) {
+            let (table, name) = key.split_once('.').unwrap_or(("", key));
+            self.take(&path, &entry, table, name, form);
+        } else {
+            let names = FACT_KEYS.iter().filter(|(g, ..)| *g == group).map(|(_, n, ..)| *n);
+            let tables = if group.is_empty() { TABLES } else { &[] };
+            let why = hint(name, names.chain(tables.iter().copied()));
+            self.unknown(&path, line, value, &why);
         }
     }
 

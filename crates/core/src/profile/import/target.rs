@@ -12,7 +12,7 @@ use crate::value::{Kind, Value};
 /// Converts; `None` when the value says only what is so without it, an error when it cannot be meant.
 pub(super) fn value(kind: Kind, form: Form, data: &Data) -> Result<Option<Value>, String> {
     match (form, data) {
-        (_, Data::Null) => Ok(None),
+        (_, Data::Null) | (Form::When(_) | Form::Unless(_), Data::Flag(false)) => Ok(None),
         (Form::Kilobytes, Data::Integer(n)) => bytes(*n, 10).map(Some),
         (Form::Megabytes, Data::Integer(n)) => bytes(*n, 20).map(Some),
         (Form::Gigabytes, Data::Integer(n)) => bytes(*n, 30).map(Some),
@@ -23,7 +23,6 @@ pub(super) fn value(kind: Kind, form: Form, data: &Data) -> Result<Option<Value>
             u64::try_from(*n).map(|n| Some(Value::Seconds(n))).map_err(|_| negative(*n))
         }
         (Form::When(word) | Form::Unless(word), Data::Flag(true)) => Ok(Some(Value::text(word))),
-        (Form::When(_) | Form::Unless(_), Data::Flag(false)) => Ok(None),
         (Form::OptLevel, data) => same_kind(kind, &opt_level(data)).map(Some),
         (Form::OneOfList, data) => architectures(data).map(Some),
         (_, data) => same_kind(kind, data).map(Some),

@@ -106,7 +106,7 @@ fn plain_data_is_computed_and_the_rest_is_told() {
     assert_eq!(value("\"a\" + \"b\""), Data::Text("ab".to_owned()));
     assert_eq!(value("{ a = 1; } // { a = 2; }").display(), "{ … }");
     assert_eq!(value("let y = 4; in y"), Data::Integer(4));
-    assert_eq!(value("rec { a = 1; b = a; }").has_opaque(), false);
+    assert!(!value("rec { a = 1; b = a; }").has_opaque());
     assert!(value("builtins.getEnv \"HOME\"").has_opaque());
     assert!(value("\"${x}\"").has_opaque());
     assert!(value("1 / 0").has_opaque());
