@@ -4,9 +4,11 @@
 
 use clap::{Args, ValueEnum};
 use ironwright_core::doctor::Finding;
+use ironwright_core::emit::nix::NixSettings;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
+use ironwright_core::profile::import::Imported;
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::report::{Batch, Report};
 use ironwright_core::settings::report::SettingsReport;
@@ -74,6 +76,10 @@ enum Shape {
     Report,
     /// The same after a `build` of several packages.
     ReportBatch,
+    /// `settings.json`, what `ironwright emit nix` writes.
+    NixSettings,
+    /// `ironwright profile import --json`.
+    ProfileImport,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -98,6 +104,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
+        Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,
+        Shape::ProfileImport => ui::print_json(&schemars::schema_for!(Imported))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)
