@@ -184,7 +184,7 @@ fn package(derivation: &Derivation<'_>) -> Option<String> {
 /// and to be taken from no cache (nixpkgs' `runCommandLocal` and its kin), or that is one command in
 /// a file (`runCommand`, `writeText`): generated. A packed program as source, or `autoPatchelf`
 /// without a build phase: repackaged. Everything else is compiled.
-fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
+pub(crate) fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     if derivation.is_fixed_output() {
         return (Kind::FixedOutput, Language::Nix);
     }
