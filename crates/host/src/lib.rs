@@ -8,6 +8,7 @@ pub mod files;
 pub mod inventory;
 pub mod jobserver;
 pub mod limit;
+pub mod nix;
 pub mod probe;
 pub mod procfs;
 pub mod psi;

@@ -162,10 +162,7 @@ mod tests {
         };
         assert_eq!(fields[0].text(), Some("/nix/store/x.drv"));
         assert_eq!(fields[2].number(), Some(1));
-        assert_eq!(
-            parse_line(r#"@nix {"action":"stop","id":7}"#),
-            Some(Event::Stopped { id: 7 })
-        );
+        assert_eq!(parse_line(r#"@nix {"action":"stop","id":7}"#), Some(Event::Stopped { id: 7 }));
         let line = r#"@nix {"action":"result","fields":["checking for gcc"],"id":7,"type":101}"#;
         let fields = vec![Field::Text("checking for gcc".to_owned())];
         assert_eq!(parse_line(line), Some(Event::Result { id: 7, kind: LOG_LINE, fields }));

@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use crate::inventory::{Kind, Language, Node};
-use crate::plan::{
-    Band, Basis, Knowledge, Tier, TierLimits, UnitEstimate, silence_limit, timeout,
-};
+use crate::plan::{Band, Basis, Knowledge, Tier, TierLimits, UnitEstimate, silence_limit, timeout};
 use crate::unit::DerivationUnit;
 use crate::units::Bytes;
 
@@ -95,7 +93,13 @@ const fn cores_of(tier: Tier, all: u32) -> u32 {
 
 /// Cores for this attempt: those that were allotted, all where nothing else wants any, and half as
 /// many each time that it was killed for want of memory.
-pub fn cores_now(facts: &Facts, allotment: &Allotment, threads: u32, alone: bool, attempt: u32) -> u32 {
+pub fn cores_now(
+    facts: &Facts,
+    allotment: &Allotment,
+    threads: u32,
+    alone: bool,
+    attempt: u32,
+) -> u32 {
     let fits = alone && facts.parallel && allotment.tier != Tier::Heavy;
     let wanted = if fits { threads.max(1) } else { allotment.cores };
     (wanted >> attempt.saturating_sub(1).min(31)).max(1)
@@ -130,8 +134,7 @@ fn by_sources(sources: &[SourceFile], at_a_time: u32, known: &Knowledge) -> Opti
     let peak = meeting.fold(AROUND, |sum, file| sum.saturating_add(file.peak.expected));
     let cpu: f64 = files.iter().map(|file| file.cpu_seconds.expected).sum();
     let threads = f64::from(at_a_time).min(files.len() as f64).max(1.0);
-    let (memory, time) =
-        (largest.peak.numbers().deviation(), largest.cpu_seconds.deviation());
+    let (memory, time) = (largest.peak.numbers().deviation(), largest.cpu_seconds.deviation());
     Some(cold(peak.0 as f64, cpu, threads, (memory, time)))
 }
 

@@ -47,9 +47,8 @@ impl Facts {
     pub fn of(path: &str, derivation: &Derivation<'_>) -> Self {
         let (kind, language) = classify(derivation);
         let text = |text: &Text<'_>| text.decoded().into_owned();
-        let pair = |output: &crate::inventory::aterm::Output<'_>| {
-            (text(&output.name), text(&output.path))
-        };
+        let pair =
+            |output: &crate::inventory::aterm::Output<'_>| (text(&output.name), text(&output.path));
         let features = derivation.variable("requiredSystemFeatures");
         Self {
             path: path.to_owned(),

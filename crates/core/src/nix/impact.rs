@@ -34,9 +34,8 @@ impl Closure {
 
     /// The derivation of a path, of a file's name, or of a name if only one has it.
     pub fn find(&self, wanted: &str) -> Option<usize> {
-        let is = |facts: &Facts| {
-            facts.path == wanted || facts.path.rsplit('/').next() == Some(wanted)
-        };
+        let is =
+            |facts: &Facts| facts.path == wanted || facts.path.rsplit('/').next() == Some(wanted);
         if let Some(place) = self.derivations.iter().position(is) {
             return Some(place);
         }

@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn what_nix_says_is_read() {
-        let text = r#"[{"drvPath":"/s/a.drv","outputs":{"dev":null,"out":"/s/a"}},{"path":"/s/b"}]"#;
+        let text =
+            r#"[{"drvPath":"/s/a.drv","outputs":{"dev":null,"out":"/s/a"}},{"path":"/s/b"}]"#;
         let wanted = parse_wanted(text).unwrap();
         assert_eq!(wanted[0].request(), "/s/a.drv!dev,out");
         assert_eq!(wanted[1].request(), "/s/b");

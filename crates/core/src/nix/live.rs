@@ -83,9 +83,8 @@ impl Live {
 
     /// Bytes that were downloaded, and that are to be.
     pub fn downloaded(&self) -> (u64, u64) {
-        let add = |(a, b): (u64, u64), (c, d): &(u64, u64)| {
-            (a.saturating_add(*c), b.saturating_add(*d))
-        };
+        let add =
+            |(a, b): (u64, u64), (c, d): &(u64, u64)| (a.saturating_add(*c), b.saturating_add(*d));
         self.downloads.values().fold((0, 0), add)
     }
 
@@ -117,9 +116,7 @@ const KILLED: &[&str] = &[
 /// make and shells put it.
 pub fn says_killed(line: &str) -> bool {
     KILLED.iter().any(|sentence| match *sentence {
-        "Killed" => {
-            line == "Killed" || line.ends_with(" Killed") || line.ends_with("Error 137")
-        }
+        "Killed" => line == "Killed" || line.ends_with(" Killed") || line.ends_with("Error 137"),
         sentence => line.contains(sentence),
     })
 }

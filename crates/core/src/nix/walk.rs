@@ -37,7 +37,8 @@ impl Walk {
         let mut needed_by = vec![Vec::new(); needs.len()];
         let mut states = Vec::with_capacity(needs.len());
         for (place, needs) in needs.iter().enumerate() {
-            let mut own: Vec<usize> = needs.iter().copied().filter(|at| *at < seconds.len()).collect();
+            let mut own: Vec<usize> =
+                needs.iter().copied().filter(|at| *at < seconds.len()).collect();
             own.sort_unstable();
             own.dedup();
             for at in &own {
@@ -117,8 +118,7 @@ fn chains(needed_by: &[Vec<usize>], seconds: &[f64], states: &[State]) -> Vec<f6
         .iter()
         .map(|state| if let State::Waiting(count) = state { *count } else { 0 })
         .collect();
-    let mut order: Vec<usize> =
-        (0..states.len()).filter(|at| left.get(*at) == Some(&0)).collect();
+    let mut order: Vec<usize> = (0..states.len()).filter(|at| left.get(*at) == Some(&0)).collect();
     let mut at = 0;
     while let Some(place) = order.get(at).copied() {
         at += 1;

@@ -7,7 +7,7 @@ use super::{Invocation, Kind, Model, UnitFacts, key};
 use crate::units::Bytes;
 
 /// Name of the program that nobody starts.
-pub const PROGRAM: &str = "ironwright-derivation";
+pub(super) const PROGRAM: &str = "ironwright-derivation";
 
 /// What is known of a derivation before it is built.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +48,7 @@ impl DerivationUnit<'_> {
             family: key::joined(&["nix build", &general]),
             package: Some(key::clean(self.name)),
             inputs: Vec::new(),
-            model: Model {
-                base: self.memory,
-                factor: 0.0,
-                knee: None,
-                threads: self.threads,
-            },
+            model: Model { base: self.memory, factor: 0.0, knee: None, threads: self.threads },
         }
     }
 }
@@ -90,8 +85,7 @@ mod tests {
     fn a_derivation_is_found_again_by_what_is_sent() {
         let argv = unit("zlib-1.3.1").argv();
         let cwd = Path::new("/");
-        let invocation =
-            Invocation { argv: &argv, cwd, environment: &[], stdin_is_source: false };
+        let invocation = Invocation { argv: &argv, cwd, environment: &[], stdin_is_source: false };
         let facts = unit("zlib-1.3.1").facts();
         assert_eq!(super::super::recognise(&invocation), Kind::Unit(facts.clone()));
         assert_eq!(facts.key, "nix build zlib-1.3.1 00ff c2");

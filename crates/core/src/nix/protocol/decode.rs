@@ -126,7 +126,9 @@ pub enum ProtocolError {
     #[error("the other side is no Nix store")]
     NoStore,
     /// It is too old.
-    #[error("this Nix speaks version 1.{0} of the protocol of stores; 1.35 (Nix 2.9) is the oldest that will do")]
+    #[error(
+        "this Nix speaks version 1.{0} of the protocol of stores; 1.35 (Nix 2.9) is the oldest that will do"
+    )]
     TooOld(u64),
     /// It breaks the protocol.
     #[error("the Nix store answers something unexpected: {0}")]
@@ -182,11 +184,8 @@ impl Decoder {
         loop {
             let rest = self.bytes.get(self.used..).unwrap_or_default();
             let mut reader = Reader { bytes: rest, at: 0 };
-            let read = if self.replying {
-                reader.reply(self.expect).map(Some)
-            } else {
-                reader.message()
-            };
+            let read =
+                if self.replying { reader.reply(self.expect).map(Some) } else { reader.message() };
             match read {
                 Ok(found) => {
                     self.used += reader.at;
