@@ -9,7 +9,7 @@ use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
     build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
-    replay, report, run, schema, settings, simulate, top, unit,
+    realise, replay, report, run, schema, settings, simulate, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -135,6 +135,9 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
     /// Print or write the manual pages.
     Man(man::ManArgs),
+    /// Carry out a plan of `build`; started by it.
+    #[command(hide = true)]
+    Realise(realise::RealiseArgs),
 }
 
 /// Reads a language's name.

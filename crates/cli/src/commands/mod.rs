@@ -14,6 +14,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod profile;
+pub(crate) mod realise;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -50,5 +51,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Realise(args) => realise::run(&args),
     }
 }

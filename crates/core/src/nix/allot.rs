@@ -47,18 +47,6 @@ pub struct Allotment {
     pub estimate: UnitEstimate,
 }
 
-/// The unit that a build of a derivation is to the governor.
-pub fn unit<'a>(facts: &'a Facts, allotment: &Allotment, cores: u32) -> DerivationUnit<'a> {
-    let estimate = &allotment.estimate;
-    DerivationUnit {
-        name: &facts.name,
-        digest: &facts.digest,
-        cores,
-        memory: estimate.peak.expected,
-        threads: estimate.threads.min(f64::from(cores.max(1))),
-    }
-}
-
 /// What a derivation is given on a machine.
 pub fn allot(facts: &Facts, sources: &[SourceFile], room: Room, known: &Knowledge) -> Allotment {
     let limits = TierLimits::of(room.budget);
@@ -91,18 +79,20 @@ const fn cores_of(tier: Tier, all: u32) -> u32 {
     }
 }
 
-/// Cores for this attempt: those that were allotted, all where nothing else wants any, and half as
-/// many each time that it was killed for want of memory.
-pub fn cores_now(
-    facts: &Facts,
-    allotment: &Allotment,
+/// Cores for an attempt: those that were allotted, all where nothing else wants any, and half as many
+/// each time that it was killed for want of memory.
+pub const fn cores_now(
+    tier: Tier,
+    parallel: bool,
+    allotted: u32,
     threads: u32,
     alone: bool,
-    attempt: u32,
+    killed: u32,
 ) -> u32 {
-    let fits = alone && facts.parallel && allotment.tier != Tier::Heavy;
-    let wanted = if fits { threads.max(1) } else { allotment.cores };
-    (wanted >> attempt.saturating_sub(1).min(31)).max(1)
+    let more = alone && parallel && !matches!(tier, Tier::Heavy) && threads > 1;
+    let wanted = if more { threads } else { allotted };
+    let cores = if killed < 31 { wanted >> killed } else { 1 };
+    if cores == 0 { 1 } else { cores }
 }
 
 /// What a derivation is expected to take with so many cores: from its past, else from its sources,
@@ -263,12 +253,11 @@ mod tests {
 
     #[test]
     fn who_is_alone_gets_all_and_who_was_killed_fewer() {
-        let known = Knowledge::new(&[measured("zlib-1", 8, 90)]);
-        let facts = facts("zlib-1", true);
-        let given = allot(&facts, &[], ROOM, &known);
-        assert_eq!(cores_now(&facts, &given, 8, false, 1), 2);
-        assert_eq!(cores_now(&facts, &given, 8, true, 1), 8);
-        assert_eq!(cores_now(&facts, &given, 8, true, 3), 2);
-        assert_eq!(cores_now(&facts, &given, 8, true, 99), 1);
+        let of = |tier, parallel, alone, killed| cores_now(tier, parallel, 2, 8, alone, killed);
+        assert_eq!(of(Tier::Light, true, false, 0), 2);
+        assert_eq!(of(Tier::Light, true, true, 0), 8);
+        assert_eq!(of(Tier::Light, false, true, 0), 2);
+        assert_eq!(of(Tier::Light, true, true, 2), 2);
+        assert_eq!(of(Tier::Heavy, true, true, 99), 1);
     }
 }

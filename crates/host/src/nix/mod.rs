@@ -2,11 +2,13 @@
 //!
 //! Does not decide what is built, nor when; the core and the governor do.
 
+mod builder;
 mod closure;
 mod evaluate;
 mod place;
 mod store;
 
+pub use builder::{builder_tree, processor_time};
 pub use closure::{read_all, read_closures, source_files};
 pub use evaluate::{EvaluateError, evaluate, instantiate};
 pub use place::{Command, find, store_prefix};
