@@ -22,6 +22,7 @@ use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::error::CliError;
 use crate::execute::Execution;
+use crate::nix::plan::NixForecast;
 use crate::summary::RunReport;
 use crate::ui;
 
@@ -46,6 +47,8 @@ enum Shape {
     Settings,
     /// `ironwright build --dry-run --json` and `ironwright run --dry-run --json`.
     Plan,
+    /// What Nix builds, in `ironwright build --dry-run --json`.
+    NixPlan,
     /// `ironwright run --json`, and each entry of `ironwright build --json`.
     Run,
     /// `ironwright history --json`.
@@ -82,6 +85,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Profile => ui::print_json(&profile_schema())?,
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
+        Shape::NixPlan => ui::print_json(&schemars::schema_for!(NixForecast))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::HistoryShow => ui::print_json(&schemars::schema_for!(RunDetail))?,

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) print_logs: bool,
     pub(crate) govern: bool,
     pub(crate) threads: u32,
+    /// Cores that every builder is told of, if a user said so.
+    pub(crate) cores: Option<u32>,
     /// Folder for the folders of builds.
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) run: Option<i64>,
@@ -136,7 +138,10 @@ impl Work<'_> {
     }
 
     fn cores(&self) -> u32 {
-        self.planned.cores_now(self.shared.threads, self.alone, self.killed)
+        match self.shared.cores {
+            Some(cores) => (cores >> self.killed.min(31)).max(1),
+            None => self.planned.cores_now(self.shared.threads, self.alone, self.killed),
+        }
     }
 
     fn ask(&self, attempt: u32) -> Ask {

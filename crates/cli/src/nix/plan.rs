@@ -41,6 +41,8 @@ pub(crate) struct NixPlan {
     pub(crate) budget: Bytes,
     /// Most derivations that are built at a time, whatever the governor grants.
     pub(crate) max_jobs: u32,
+    /// Cores that every builder is told of, instead of what is allotted.
+    pub(crate) cores: Option<u32>,
     /// Go on with what does not need it when something failed.
     pub(crate) keep_going: bool,
     /// Keep the folders of failed builds.

@@ -10,12 +10,14 @@ use ironwright_core::nix::activity::{self, Event, plain};
 use ironwright_core::nix::allot::{Room, allot};
 use ironwright_core::nix::facts::Facts;
 use ironwright_core::nix::installable::{Evaluation, Wanted};
-use ironwright_core::nix::protocol::{Incoming, Request};
+use ironwright_core::nix::protocol::{Incoming, Options, Request};
 use ironwright_core::plan::{Knowledge, Schedule, Tier, Work, schedule};
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::system;
 use ironwright_core::units::Bytes;
-use ironwright_host::nix::{Command, Store, evaluate, read_all, source_files, store_prefix};
+use ironwright_host::nix::{
+    Command, Store, StoreError, evaluate, read_all, source_files, store_prefix,
+};
 
 use super::plan::{Fetch, NixPlan, Planned, SCHEMA, WantedResult};
 use crate::context::Context;
@@ -50,10 +52,15 @@ pub(crate) fn prepare(
     wishes: &Wishes,
     context: &Context,
 ) -> Result<Prepared, CliError> {
-    // It starts while Nix evaluates.
-    let mut store = Store::start(&wishes.nix, None)?;
+    let early = start_early(&wishes.nix);
     let wanted = evaluate(&wishes.nix, installables, &wishes.evaluation, tell)?;
-    store.settle()?;
+    let mut store = settled(early, &wishes.nix)?;
+    let options = Options {
+        substitute: true,
+        settings: wishes.evaluation.settings.clone(),
+        ..Options::default()
+    };
+    store.ask(&Request::SetOptions(options), tell)?;
     let missing = missing(&mut store, &wanted)?;
     let room = room(context);
     let prefix = prefix(wishes, missing.build.first().map(String::as_str));
@@ -62,8 +69,7 @@ pub(crate) fn prepare(
     let mut build = planned(&facts, &missing.fetch, prefix.as_deref())?;
     for (planned, facts) in build.iter_mut().zip(&facts) {
         let sources = source_files(prefix.as_deref(), facts);
-        let mut allotment = allot(facts, &sources, room, &known);
-        allotment.cores = wishes.cores.unwrap_or(allotment.cores);
+        let allotment = allot(facts, &sources, room, &known);
         *planned = planned.clone().with(&allotment);
     }
     let work = work(&facts, &build, &known, room, prefix.as_deref());
@@ -84,12 +90,26 @@ pub(crate) fn prepare(
         threads: room.threads,
         budget: room.budget,
         max_jobs: wishes.max_jobs.unwrap_or(u32::MAX),
+        cores: wishes.cores,
         keep_going: wishes.keep_going,
         keep_failed: wishes.keep_failed,
         print_logs: wishes.print_logs,
         govern: wishes.govern,
     };
     Ok(Prepared { plan, work, store })
+}
+
+/// A connection that is made while Nix evaluates. Two that make a new store at a time would be in each
+/// other's way.
+fn start_early(nix: &Command) -> Option<Store> {
+    let state = std::env::var_os("NIX_STATE_DIR").map_or("/nix/var/nix".into(), PathBuf::from);
+    let there = state.join("db/db.sqlite").exists() || state.join("daemon-socket/socket").exists();
+    (there && nix.store.is_none()).then(|| Store::start(nix, None).ok()).flatten()
+}
+
+fn settled(early: Option<Store>, nix: &Command) -> Result<Store, StoreError> {
+    let settled = early.and_then(|mut store| store.settle().ok().map(|()| store));
+    settled.map_or_else(|| Store::open(nix, None), Ok)
 }
 
 impl Prepared {

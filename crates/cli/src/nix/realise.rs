@@ -89,6 +89,7 @@ fn shared(plan: &NixPlan, scratch: &Path) -> Shared {
         print_logs: plan.print_logs,
         govern: plan.govern,
         threads: plan.threads,
+        cores: plan.cores,
         scratch: (!plan.keep_failed).then(|| scratch.to_owned()),
         run: text(variable::RUN).and_then(|run| run.parse().ok()),
         job: text(variable::JOB),
