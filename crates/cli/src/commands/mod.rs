@@ -2,12 +2,14 @@
 //!
 //! Does not know how errors become exit codes.
 
+pub(crate) mod at_once;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod govern;
 pub(crate) mod history;
+pub(crate) mod impact;
 pub(crate) mod init;
 pub(crate) mod inventory;
 pub(crate) mod man;
@@ -39,6 +41,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),
+        Command::Impact(args) => impact::run(&args, host),
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),
@@ -52,5 +55,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Realise(args) => realise::run(&args),
+        Command::AtOnce(args) => at_once::run(&args),
     }
 }

@@ -17,6 +17,7 @@ use crate::commands::history::import_log::ImportedLog;
 use crate::commands::history::list::HistoryEntry;
 use crate::commands::history::prune::Pruning;
 use crate::commands::history::show::RunDetail;
+use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
@@ -47,6 +48,8 @@ enum Shape {
     Settings,
     /// `ironwright build --dry-run --json` and `ironwright run --dry-run --json`.
     Plan,
+    /// `ironwright impact --json`.
+    Impact,
     /// What Nix builds, in `ironwright build --dry-run --json`.
     NixPlan,
     /// `ironwright run --json`, and each entry of `ironwright build --json`.
@@ -85,6 +88,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Profile => ui::print_json(&profile_schema())?,
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
+        Shape::Impact => ui::print_json(&schemars::schema_for!(ImpactReport))?,
         Shape::NixPlan => ui::print_json(&schemars::schema_for!(NixForecast))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,

@@ -10,6 +10,12 @@ use ironwright_host::nix::{Command, find};
 
 use crate::error::CliError;
 
+/// A text as an expression of Nix.
+pub(crate) fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
+    format!("\"{escaped}\"")
+}
+
 /// Options of Nix, by Nix's names.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Nix")]

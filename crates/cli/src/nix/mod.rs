@@ -8,6 +8,7 @@ pub(crate) mod build;
 pub(crate) mod carry;
 pub(crate) mod evaluation;
 pub(crate) mod forecast;
+pub(crate) mod impact;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod realise;

@@ -32,19 +32,26 @@ impl Closure {
         self.derivations.iter().enumerate().map(|(at, facts)| (facts.path.as_str(), at)).collect()
     }
 
-    /// The derivation of a path, of a file's name, or of a name if only one has it.
-    pub fn find(&self, wanted: &str) -> Option<usize> {
-        let is =
-            |facts: &Facts| facts.path == wanted || facts.path.rsplit('/').next() == Some(wanted);
-        if let Some(place) = self.derivations.iter().position(is) {
-            return Some(place);
-        }
-        let versionless = |facts: &Facts| {
-            let rest = facts.name.strip_prefix(wanted);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    /// The derivations of a path, of a file's name, or of a name with or without version.
+    pub fn find_all(&self, wanted: &str) -> Vec<usize> {
+        let all = |is: &dyn Fn(&Facts) -> bool| -> Vec<usize> {
+            let found = self.derivations.iter().enumerate().filter(|(_, facts)| is(facts));
+            found.map(|(place, _)| place).collect()
         };
-        let exact = self.derivations.iter().position(|facts| facts.name == wanted);
-        exact.or_else(|| self.derivations.iter().position(versionless))
+        let by_path =
+            all(&|facts| facts.path == wanted || facts.path.rsplit('/').next() == Some(wanted));
+        if !by_path.is_empty() {
+            return by_path;
+        }
+        let by_name = all(&|facts| facts.name == wanted);
+        if !by_name.is_empty() {
+            return by_name;
+        }
+        let version = |rest: &str| {
+            rest.strip_prefix('-')
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        all(&|facts| facts.name.strip_prefix(wanted).is_some_and(version))
     }
 }
 
@@ -161,19 +168,19 @@ mod tests {
     fn a_chain_leads_from_the_cause() {
         let (before, after) = closures();
         let changes = changes(&before, &after);
-        let chain = why(&after, &changes, after.find("git").unwrap()).unwrap();
+        let chain = why(&after, &changes, after.find_all("git")[0]).unwrap();
         let names: Vec<_> = chain.iter().map(|at| after.derivations[*at].name.as_str()).collect();
         assert_eq!(names, ["zlib", "curl", "git"]);
-        assert_eq!(why(&after, &changes, after.find("bash").unwrap()), None);
+        assert_eq!(why(&after, &changes, after.find_all("bash")[0]), None);
     }
 
     #[test]
     fn derivations_are_found_by_path_file_and_name() {
         let closure = Closure { derivations: vec![facts("/s/1-zlib-1.3", "a", &[])] };
         for wanted in ["/s/1-zlib-1.3", "1-zlib-1.3", "zlib-1.3", "zlib"] {
-            assert_eq!(closure.find(wanted), Some(0), "{wanted}");
+            assert_eq!(closure.find_all(wanted), [0], "{wanted}");
         }
-        assert_eq!(closure.find("zl"), None);
+        assert!(closure.find_all("zl").is_empty());
     }
 
     proptest! {
