@@ -9,7 +9,7 @@ use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
     at_once, build, completions, doctor, emit, govern, history, impact, init, inventory, man, plan,
-    probe, profile, realise, replay, report, run, schema, settings, simulate, top, unit,
+    probe, profile, realise, replay, report, run, schema, settings, simulate, switch, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     /// Say what overlays would cost: what they change, what is built anew, how long that takes.
     Impact(impact::ImpactArgs),
+    /// Build a configuration of home-manager or NixOS under the governor, and activate it.
+    Switch(switch::SwitchArgs),
     /// Run a command as one unit: it starts when there is memory for it.
     Unit(unit::UnitArgs),
     /// Govern this user's builds; the other commands start it when it is needed.

@@ -70,6 +70,9 @@ pub(crate) enum CliError {
     /// Something of Nix cannot be evaluated.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// A configuration cannot be activated.
+    #[error("not activated: {0}")]
+    Activation(String),
     /// The Nix store does not answer.
     #[error(transparent)]
     Store(#[from] ironwright_host::nix::StoreError),
@@ -154,6 +157,7 @@ impl CliError {
             | Self::NoNix
             | Self::Evaluate(_)
             | Self::Store(_)
+            | Self::Activation(_)
             | Self::Govern(_)
             | Self::History(_)
             | Self::Transfer { .. }
@@ -176,6 +180,9 @@ impl CliError {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
             }
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
+            Self::Activation(_) => Some(
+                "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
+            ),
             Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)

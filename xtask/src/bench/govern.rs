@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Of the governor: fail when a goal is missed.
     #[arg(long)]
     strict: bool,
-    /// Of Nix: measure only `builds`, `own` (builds without the peers) or `overhead`.
+    /// Of Nix: measure only `builds`, `overhead`, or the builds whose name begins so (`own`, `nix-j1`).
     #[arg(long)]
     of_nix: Option<String>,
 }

@@ -23,6 +23,7 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod simulate;
+pub(crate) mod switch;
 pub(crate) mod top;
 pub(crate) mod unit;
 
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),
         Command::Impact(args) => impact::run(&args, host),
+        Command::Switch(args) => switch::run(&args, host),
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),

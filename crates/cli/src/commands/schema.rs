@@ -21,6 +21,7 @@ use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
+use crate::commands::switch::SwitchReport;
 use crate::error::CliError;
 use crate::execute::Execution;
 use crate::nix::plan::NixForecast;
@@ -50,6 +51,8 @@ enum Shape {
     Plan,
     /// `ironwright impact --json`.
     Impact,
+    /// `ironwright switch --json`.
+    Switch,
     /// What Nix builds, in `ironwright build --dry-run --json`.
     NixPlan,
     /// `ironwright run --json`, and each entry of `ironwright build --json`.
@@ -89,6 +92,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
         Shape::Impact => ui::print_json(&schemars::schema_for!(ImpactReport))?,
+        Shape::Switch => ui::print_json(&schemars::schema_for!(SwitchReport))?,
         Shape::NixPlan => ui::print_json(&schemars::schema_for!(NixForecast))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,

@@ -15,3 +15,4 @@ pub(crate) mod realise;
 mod report;
 pub(crate) mod results;
 mod roots;
+pub(crate) mod switch;

@@ -131,6 +131,13 @@ impl Home {
         text
     }
 
+    /// What a command that succeeds prints.
+    pub(crate) fn builds_text(&self, words: &[&str]) -> String {
+        let output = self.ironwright(words).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    }
+
     /// Standard output as JSON.
     pub(crate) fn json(&self, words: &[&str]) -> Value {
         let output = self.ironwright(words).output().unwrap();

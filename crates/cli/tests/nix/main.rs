@@ -9,4 +9,6 @@ mod builds;
 mod daemon;
 mod endings;
 mod home;
+mod impact;
 mod substitutes;
+mod switch;
