@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::error::{CliError, count};
-use crate::nix::evaluation::{EvaluationArgs, quoted};
+use crate::nix::evaluation::{EvaluationArgs, absolute_flake, quoted};
 use crate::nix::forecast::time;
 use crate::nix::impact::{
     Asked, Base, Figures, Override, Sources, Variant, evaluate, figures, names,
@@ -239,7 +239,7 @@ fn base(args: &ImpactArgs) -> Result<(Base, Vec<Vec<String>>), CliError> {
     for installable in &args.installables {
         let (reference, name) = installable.split_once('#').unwrap_or(("", installable));
         let reference = if reference.is_empty() { default_flake() } else { reference.to_owned() };
-        let reference = absolute(&reference);
+        let reference = absolute_flake(&reference);
         if place.as_ref().is_some_and(|place| *place != reference) {
             return Err(CliError::usage(
                 "the installables are of different flakes",
@@ -257,15 +257,6 @@ fn default_flake() -> String {
     if Path::new("flake.nix").is_file() { ".".to_owned() } else { "nixpkgs".to_owned() }
 }
 
-/// Flakes of this machine by whole paths: the expression lies elsewhere.
-fn absolute(reference: &str) -> String {
-    if !reference.starts_with('.') && !reference.starts_with('/') {
-        return reference.to_owned();
-    }
-    let path = std::fs::canonicalize(reference).unwrap_or_else(|_| reference.into());
-    path.to_string_lossy().into_owned()
-}
-
 /// Arguments of functions as one expression.
 fn arguments(evaluation: &Evaluation) -> String {
     let one = |(name, value, is_text): &(String, String, bool)| {
@@ -280,7 +271,7 @@ fn arguments(evaluation: &Evaluation) -> String {
 fn overlays(args: &ImpactArgs, base: &Base, asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
     let mut all = args.overlay.iter().map(|text| of_file(text)).collect::<Result<Vec<_>, _>>()?;
     for flake in &args.overlays {
-        all.extend(of_flake(&absolute(flake), asked)?);
+        all.extend(of_flake(&absolute_flake(flake), asked)?);
     }
     let default = PathBuf::from("nix");
     let own =

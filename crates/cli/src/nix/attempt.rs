@@ -190,7 +190,7 @@ impl Work<'_> {
         store.ask(&Request::SetOptions(self.options(cores)), |_| {})?;
         store.send(&Request::Build(self.request.to_vec()))?;
         loop {
-            while let Some(incoming) = store.next()? {
+            while let Some(incoming) = store.take()? {
                 match incoming {
                     Incoming::Event(event) => {
                         if matches!(event, Event::Started { kind: activity::BUILD, .. }) {

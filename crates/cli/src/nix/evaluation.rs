@@ -16,6 +16,19 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
+/// A flake of this machine by its whole path, because expressions may not name a relative one.
+pub(crate) fn absolute_flake(reference: &str) -> String {
+    let (scheme, path) = match reference.strip_prefix("path:") {
+        Some(path) => ("path:", path),
+        None => ("", reference),
+    };
+    let is_path = !scheme.is_empty() || path.starts_with('.') || path.starts_with('/');
+    match std::fs::canonicalize(path) {
+        Ok(whole) if is_path => format!("{scheme}{}", whole.display()),
+        _ => reference.to_owned(),
+    }
+}
+
 /// Options of Nix, by Nix's names.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Nix")]
@@ -76,5 +89,24 @@ impl EvaluationArgs {
         let path = std::env::var_os("PATH");
         let program: PathBuf = find(path.as_deref()).ok_or(CliError::NoNix)?;
         Ok(Command { program, store: self.store.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_become_expressions() {
+        assert_eq!(quoted(r#"a"b${c}\"#), r#""a\"b\${c}\\""#);
+    }
+
+    #[test]
+    fn flakes_of_this_machine_have_whole_paths() {
+        let here = std::fs::canonicalize(".").unwrap();
+        assert_eq!(absolute_flake("."), here.display().to_string());
+        assert_eq!(absolute_flake("path:."), format!("path:{}", here.display()));
+        assert_eq!(absolute_flake("nixpkgs"), "nixpkgs");
+        assert_eq!(absolute_flake("github:a/b"), "github:a/b");
     }
 }

@@ -79,9 +79,9 @@ pub fn changes(before: &Closure, after: &Closure) -> Vec<Change> {
 /// cause first. Nothing when the target did not change.
 pub fn why(after: &Closure, changes: &[Change], target: usize) -> Option<Vec<usize>> {
     let places = after.places();
-    let changed: HashMap<usize, bool> =
+    let causes: HashMap<usize, bool> =
         changes.iter().map(|change| (change.place, change.own)).collect();
-    if !changed.contains_key(&target) {
+    if !causes.contains_key(&target) {
         return None;
     }
     let mut above: HashMap<usize, usize> = HashMap::new();
@@ -90,13 +90,13 @@ pub fn why(after: &Closure, changes: &[Change], target: usize) -> Option<Vec<usi
     let mut cause = target;
     while let Some(place) = queue.pop_front() {
         cause = place;
-        if changed.get(&place) == Some(&true) {
+        if causes.get(&place) == Some(&true) {
             break;
         }
         let inputs = after.derivations.get(place).map(|facts| facts.inputs.as_slice());
         for input in inputs.unwrap_or_default() {
             let Some(next) = places.get(input.as_str()).copied() else { continue };
-            if changed.contains_key(&next) && seen.insert(next) {
+            if causes.contains_key(&next) && seen.insert(next) {
                 above.insert(next, place);
                 queue.push_back(next);
             }

@@ -79,9 +79,8 @@ impl Store {
             command.env("TMPDIR", scratch);
         }
         let mut child = command.spawn().map_err(StoreError::Start)?;
-        let (input, output) = match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => (input, output),
-            _ => return Err(closed("")),
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(closed(""));
         };
         let decoder = Decoder::new();
         let (version, buffer) = (String::new(), vec![0; 64 << 10]);
@@ -121,7 +120,7 @@ impl Store {
         i32::try_from(self.child.id()).unwrap_or(0)
     }
 
-    /// Sends a request; what follows comes from [`next`](Self::next).
+    /// Sends a request; what follows comes from [`take`](Self::take).
     pub fn send(&mut self, request: &Request) -> Result<(), StoreError> {
         self.decoder.expect(request.expects());
         self.write(&request.encode())
@@ -145,7 +144,7 @@ impl Store {
 
     fn wait_for_next(&mut self) -> Result<Incoming, StoreError> {
         loop {
-            if let Some(incoming) = self.next()? {
+            if let Some(incoming) = self.take()? {
                 return Ok(incoming);
             }
             self.receive()?;
@@ -153,8 +152,8 @@ impl Store {
     }
 
     /// The next thing that came whole.
-    pub fn next(&mut self) -> Result<Option<Incoming>, StoreError> {
-        Ok(self.decoder.next()?)
+    pub fn take(&mut self) -> Result<Option<Incoming>, StoreError> {
+        Ok(self.decoder.take()?)
     }
 
     /// Takes in what has come; waits if nothing has.

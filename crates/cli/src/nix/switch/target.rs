@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
-use crate::nix::evaluation::quoted;
+use crate::nix::evaluation::{absolute_flake, quoted};
 
 /// What is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
@@ -127,10 +127,6 @@ fn configurations(
     flake: &str,
     how: &Evaluation,
 ) -> Result<Vec<(Kind, String)>, CliError> {
-    let place = match std::fs::canonicalize(flake) {
-        Ok(path) => path.to_string_lossy().into_owned(),
-        Err(_) => flake.to_owned(),
-    };
     let names = |kind: Kind| {
         format!(
             "map (it: \"{}/\" + it) (builtins.attrNames (flake.{} or {{ }}))",
@@ -140,7 +136,7 @@ fn configurations(
     };
     let expression = format!(
         "let flake = builtins.getFlake {}; in {} ++ {}",
-        quoted(&place),
+        quoted(&absolute_flake(flake)),
         names(Kind::Home),
         names(Kind::Nixos)
     );

@@ -180,7 +180,7 @@ impl Decoder {
     }
 
     /// The next thing that came whole.
-    pub fn next(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+    pub fn take(&mut self) -> Result<Option<Incoming>, ProtocolError> {
         loop {
             let rest = self.bytes.get(self.used..).unwrap_or_default();
             let mut reader = Reader { bytes: rest, at: 0 };
@@ -383,7 +383,7 @@ fn realised(id: &str, realisation: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{number, text, texts};
+    use super::super::{number, text, texts, version};
     use super::*;
     use proptest::prelude::*;
 
@@ -391,12 +391,12 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.expect(expect);
         decoder.push(bytes);
-        decoder.next()
+        decoder.take()
     }
 
     fn welcome() -> Vec<u8> {
         let mut bytes = Vec::new();
-        for value in [STORE_MAGIC, 1 << 8 | 38] {
+        for value in [STORE_MAGIC, version(38)] {
             number(&mut bytes, value);
         }
         text(&mut bytes, "2.26.3");
@@ -411,13 +411,13 @@ mod tests {
         let mut decoder = Decoder::new();
         let bytes = welcome();
         decoder.push(&bytes[..20]);
-        assert_eq!(decoder.next(), Ok(Some(Incoming::Greeting(1 << 8 | 38))));
+        assert_eq!(decoder.take(), Ok(Some(Incoming::Greeting(version(38)))));
         decoder.expect(Expect::Welcome);
-        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.take(), Ok(None));
         decoder.push(&bytes[20..]);
         let welcome = Incoming::Welcome("2.26.3".to_owned(), Some(true));
-        assert_eq!(decoder.next(), Ok(Some(welcome)));
-        assert_eq!(decoder.next(), Ok(Some(Incoming::Done)));
+        assert_eq!(decoder.take(), Ok(Some(welcome)));
+        assert_eq!(decoder.take(), Ok(Some(Incoming::Done)));
     }
 
     #[test]
@@ -425,9 +425,9 @@ mod tests {
         let hello = |magic: u64, version: u64| {
             fed(Expect::Greeting, &[magic.to_le_bytes(), version.to_le_bytes()].concat())
         };
-        assert_eq!(hello(7, 1 << 8 | 38), Err(ProtocolError::NoStore));
-        assert_eq!(hello(STORE_MAGIC, 1 << 8 | 32), Err(ProtocolError::TooOld(32)));
-        assert_eq!(hello(STORE_MAGIC, 1 << 8 | 35), Ok(Some(Incoming::Greeting(1 << 8 | 35))));
+        assert_eq!(hello(7, version(38)), Err(ProtocolError::NoStore));
+        assert_eq!(hello(STORE_MAGIC, version(32)), Err(ProtocolError::TooOld(32)));
+        assert_eq!(hello(STORE_MAGIC, version(35)), Ok(Some(Incoming::Greeting(version(35)))));
     }
 
     #[test]
@@ -450,7 +450,7 @@ mod tests {
         let mut seen = Vec::new();
         for byte in bytes {
             decoder.push(&[byte]);
-            seen.extend(decoder.next().unwrap());
+            seen.extend(decoder.take().unwrap());
         }
         let fields = vec![Field::Text("/nix/store/x.drv".to_owned())];
         let (id, kind, text) = (5, 105, "building".to_owned());

@@ -13,7 +13,12 @@ pub use decode::{BuildResult, Decoder, Expect, Incoming, ProtocolError, Status};
 const CLIENT_MAGIC: u64 = 0x6e69_7863;
 const STORE_MAGIC: u64 = 0x6478_696f;
 /// The version that is spoken, and the oldest that a store must speak.
-const VERSION: u64 = 1 << 8 | 35;
+const VERSION: u64 = version(35);
+
+/// A version 1.X as a number.
+const fn version(minor: u64) -> u64 {
+    0x100 + minor
+}
 
 /// Operations.
 mod operation {
