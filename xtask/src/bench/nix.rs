@@ -1,7 +1,7 @@
 //! Builds of derivations: ours beside `nix build` with every number of jobs and cores, in a memory
 //! group; and what the driver costs for derivations that do nothing.
 //!
-//! Needs a Nix that may build (IRONWRIGHT_NIX_BIN, or PATH). Does not know why a figure is what it is.
+//! Needs a Nix that may build (`IRONWRIGHT_NIX_BIN`, or PATH). Does not know why a figure is what it is.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,7 +21,7 @@ const MIB: u64 = 3 << 10;
 /// Numbers of jobs and of cores that the peer is tried with.
 const NUMBERS: [u32; 4] = [1, 2, 4, 8];
 /// How long one build may take.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 /// Rounds of a derivation that does nothing, and of two hundred of them.
 const ROUNDS: (usize, usize) = (9, 3);
 /// Sizes that make heavy derivations take half of the group and more.

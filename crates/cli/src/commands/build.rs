@@ -91,7 +91,7 @@ fn parse_driver(text: &str) -> Result<Driver, String> {
 pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
     if args.nix.evaluation.names_attributes() {
-        return Builds::new(args, &context).run(Vec::new(), args.sources.clone(), true);
+        return Builds::new(args, &context).run(&[], &args.sources, true);
     }
     let wanted = args.sources.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
     let workspace = workspace(&wanted)?;
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
         }
     }
     let of_nix = !installables.is_empty();
-    Builds::new(args, &context).run(executions, installables, of_nix)
+    Builds::new(args, &context).run(&executions, &installables, of_nix)
 }
 
 /// Builds one after the other; what Nix builds comes last, all of it at once.
@@ -125,20 +125,20 @@ impl<'a> Builds<'a> {
 
     fn run(
         mut self,
-        executions: Vec<Execution>,
-        installables: Vec<String>,
+        executions: &[Execution],
+        installables: &[String],
         of_nix: bool,
     ) -> Result<u8, CliError> {
         let govern = !self.args.no_govern;
         let how = (self.args.keep_going, govern);
-        let prepare = || self.args.nix.prepare(&installables, how, self.context);
+        let prepare = || self.args.nix.prepare(installables, how, self.context);
         if self.args.dry_run {
             let prepared = of_nix.then(prepare).transpose()?;
-            return show_all(&executions, prepared.as_ref(), self.args.json);
+            return show_all(executions, prepared.as_ref(), self.args.json);
         }
         self.context.tell_fallbacks();
         let mut left = executions.len() + usize::from(of_nix);
-        for execution in &executions {
+        for execution in executions {
             left -= 1;
             if !self.build(execution) {
                 break;
@@ -147,7 +147,7 @@ impl<'a> Builds<'a> {
         let goes_on = self.reports.len() == executions.len();
         if of_nix && goes_on && (self.code == 0 || self.args.keep_going) {
             left -= 1;
-            self.build_nix(&installables)?;
+            self.build_nix(installables)?;
         }
         if left > 0 {
             ui::remark(&format!("{} not built after the failure", count(left, "source")));

@@ -149,7 +149,6 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
         1 => None,
         _ => impacts.pop(),
     };
-    let mut impacts = impacts;
     let together = together.or_else(|| impacts.first().map(Impact::as_all));
     impacts.sort_by(|a, b| b.figures.seconds.expected.total_cmp(&a.figures.seconds.expected));
     Ok(ImpactReport {
@@ -206,9 +205,9 @@ fn chain(wanted: &str, variants: &[Variant], all: &[Vec<Change>]) -> Result<Vec<
     };
     let closure = &variant.closure;
     // Several may have the name: what changed is meant.
-    let changed = |place: &usize| changes.iter().any(|change| change.place == *place);
+    let differs = |place: &usize| changes.iter().any(|change| change.place == *place);
     let found = closure.find_all(wanted);
-    let target = found.iter().find(|place| changed(place)).or_else(|| found.first());
+    let target = found.iter().find(|place| differs(place)).or_else(|| found.first());
     let target = *target.ok_or_else(|| {
         CliError::usage(
             format!("nothing here needs a derivation {wanted}"),

@@ -124,7 +124,7 @@ pub(crate) fn run(args: &SwitchArgs, host: &HostArgs) -> Result<u8, CliError> {
 fn former(args: &SwitchArgs, own: (&str, &str)) -> Result<(Target, Generations), CliError> {
     for target in candidates(&args.what, args.kind, own) {
         let generations = Generations::read(target.kind.name(), &target.name)?;
-        if !generations.generations.is_empty() {
+        if !generations.all.is_empty() {
             return Ok((target, generations));
         }
     }
@@ -245,10 +245,10 @@ impl Switch<'_> {
                 kind: self.target.kind,
                 name: self.target.name.clone(),
                 current: generations.current,
-                generations: generations.generations.clone(),
+                generations: generations.all.clone(),
             });
         }
-        let rows = generations.generations.iter().map(|generation| {
+        let rows = generations.all.iter().map(|generation| {
             let is_current = generations.current == Some(generation.number);
             vec![
                 generation.number.to_string(),

@@ -122,7 +122,7 @@ impl Work<'_> {
             admission.started(store.pid());
             let attempt = self.attempt(&mut store, cores, &mut admission);
             let attempt = self.part(store, attempt, grant.group.is_none() || home.is_some(), home);
-            let (ended, killed) = self.ended(&attempt);
+            let (ended, killed) = Self::ended(&attempt);
             self.killed += u32::from(killed && ended.killed_inside);
             let again = |number| self.ask(number);
             match admission.ended(ended, killed, again) {
@@ -274,7 +274,7 @@ impl Work<'_> {
     }
 
     /// What the governor is told, and whether it was a death for want of memory.
-    fn ended(&self, attempt: &Attempt) -> (Ended, bool) {
+    fn ended(attempt: &Attempt) -> (Ended, bool) {
         let (status, inside) = match &attempt.end {
             End::Result(result) if result.status.is_success() => (0, false),
             End::Result(result) => (FAILED, was_killed(&result.message, &attempt.live)),

@@ -3,7 +3,7 @@
 //!
 //! Builds nothing. Does not know how a plan is shown or carried out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ironwright_core::nix::activity::{self, Event, plain};
@@ -181,10 +181,10 @@ pub(crate) fn knowledge(facts: &[Facts], threads: u32) -> Knowledge {
     let past = Past::open();
     let mut units = Vec::new();
     let mut unknown = false;
-    let mut families = HashMap::new();
+    let mut families = HashSet::new();
     for facts in facts.iter().take(MOST_ASKED) {
         let unit = super::plan::unit_of(facts, threads).facts();
-        if families.insert(unit.family.clone(), ()).is_none() {
+        if families.insert(unit.family.clone()) {
             let found = past.units_of_family(&unit.family);
             unknown |= found.is_empty() && !facts.sources.is_empty();
             units.extend(found);
@@ -243,15 +243,14 @@ fn waits_for_fetch(
         return Ok(true);
     }
     for input in own.inputs.iter().filter(|input| !places.contains_key(input.as_str())) {
-        let known = match fetched.get(input) {
-            Some(known) => *known,
-            None => {
-                let read = read_all(prefix, std::slice::from_ref(input))?;
-                let mut paths = read.iter().flat_map(Facts::output_paths);
-                let is_fetched = paths.any(|path| fetch.iter().any(|other| other == path));
-                fetched.insert(input.clone(), is_fetched);
-                is_fetched
-            }
+        let known = if let Some(known) = fetched.get(input) {
+            *known
+        } else {
+            let read = read_all(prefix, std::slice::from_ref(input))?;
+            let mut paths = read.iter().flat_map(Facts::output_paths);
+            let is_fetched = paths.any(|path| fetch.iter().any(|other| other == path));
+            fetched.insert(input.clone(), is_fetched);
+            is_fetched
         };
         if known {
             return Ok(true);

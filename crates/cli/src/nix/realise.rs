@@ -237,8 +237,8 @@ impl Realiser<'_> {
         let mut results = Results { outputs: self.outputs, ..Results::default() };
         if fetches {
             match self.results.pop().flatten() {
-                Some(fetched) if fetched.message.is_some() => {
-                    results.fetch_failure = fetched.message;
+                Some(last) if last.message.is_some() => {
+                    results.fetch_failure = last.message;
                 }
                 Some(_) => results.fetched = self.plan.fetch.paths.len(),
                 None => {}

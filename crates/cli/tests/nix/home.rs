@@ -160,7 +160,7 @@ impl Home {
 
     /// Waits until a file is there.
     pub(crate) fn wait_for(&self, name: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !self.path(name).exists() {
             assert!(Instant::now() < deadline, "{name} never came");
             std::thread::sleep(Duration::from_millis(10));

@@ -81,8 +81,8 @@ fn overrides_are_told_apart_and_flakes_have_overlays() {
     assert_eq!(of(&report, "both.bash")["rebuilt"], 3);
     home.write(
         "flake/flake.nix",
-        r#"{ outputs = { self }: { legacyPackages.x86_64-linux = import ./set.nix { };
-             overlays.fast = import ./zlib.nix; overlays.default = import ./zlib.nix; }; }"#,
+        r"{ outputs = { self }: { legacyPackages.x86_64-linux = import ./set.nix { };
+             overlays.fast = import ./zlib.nix; overlays.default = import ./zlib.nix; }; }",
     );
     let report = home.json(&["impact", ".#git", "--json"]);
     assert_eq!(of(&report, "fast")["rebuilt"], 3);

@@ -58,7 +58,7 @@ pub(crate) fn figures(
         .filter_map(|change| after.derivations.get(change.place))
         .filter_map(|facts| facts.output_paths().next().map(str::to_owned))
         .collect();
-    let there = paths(sources.store, Request::ValidPaths(outputs.clone()))?;
+    let there = paths(sources.store, &Request::ValidPaths(outputs.clone()))?;
     let there = outputs.iter().filter(|path| there.contains(*path)).count();
     let from_cache = from_cache(before, &rebuilt, sources.store)?;
     let (work, peak, names) = cost(after, &rebuilt, sources);
@@ -67,8 +67,15 @@ pub(crate) fn figures(
         0 => Band { min: 0.0, expected: 0.0, max: 0.0 },
         _ => schedule(&work, sources.room.budget, threads).makespan_seconds,
     };
-    let (changed, rebuilt) = (changes.len(), rebuilt.len());
-    Ok(Figures { changed, rebuilt, there, from_cache, seconds, peak, names })
+    Ok(Figures {
+        changed: changes.len(),
+        rebuilt: rebuilt.len(),
+        there,
+        from_cache,
+        seconds,
+        peak,
+        names,
+    })
 }
 
 /// Changes whose results differ. A download is the same whoever downloads it, and what differs from its
@@ -96,11 +103,11 @@ fn from_cache(before: &Closure, rebuilt: &[&Change], store: &mut Store) -> Resul
     if outputs.is_empty() {
         return Ok(0);
     }
-    Ok(paths(store, Request::SubstitutablePaths(outputs))?.len())
+    Ok(paths(store, &Request::SubstitutablePaths(outputs))?.len())
 }
 
-fn paths(store: &mut Store, request: Request) -> Result<HashSet<String>, CliError> {
-    match store.ask(&request, |_| {})? {
+fn paths(store: &mut Store, request: &Request) -> Result<HashSet<String>, CliError> {
+    match store.ask(request, |_| {})? {
         Incoming::Paths(paths) => Ok(paths.into_iter().collect()),
         _ => Ok(HashSet::new()),
     }

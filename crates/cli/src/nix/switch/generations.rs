@@ -32,7 +32,8 @@ pub(crate) struct Generations {
     /// The one that is active.
     pub(crate) current: Option<u32>,
     /// Oldest first.
-    pub(crate) generations: Vec<Generation>,
+    #[serde(rename = "generations")]
+    pub(crate) all: Vec<Generation>,
     #[serde(skip)]
     directory: PathBuf,
 }
@@ -62,13 +63,13 @@ impl Generations {
     /// The one that is active.
     pub(crate) fn current(&self) -> Option<&Generation> {
         let current = self.current?;
-        self.generations.iter().find(|generation| generation.number == current)
+        self.all.iter().find(|generation| generation.number == current)
     }
 
     /// The one before the active one.
     pub(crate) fn previous(&self) -> Option<&Generation> {
         let current = self.current?;
-        self.generations.iter().rfind(|generation| generation.number < current)
+        self.all.iter().rfind(|generation| generation.number < current)
     }
 
     /// Where the link of a generation lies, which keeps it from being collected.
@@ -78,18 +79,18 @@ impl Generations {
 
     /// Adds one after all others; its number. Not current yet.
     pub(crate) fn add(&mut self, path: &str, flake: &str, run_started_ns: Option<i64>) -> u32 {
-        let last = self.generations.last().map(|generation| generation.number);
+        let last = self.all.last().map(|generation| generation.number);
         // Before the first switch there was something else: number 0 is for that.
         let number = last.map_or(1, |last| last + 1);
         let (path, flake) = (path.to_owned(), flake.to_owned());
-        self.generations.push(Generation { number, path, flake, activated: 0, run_started_ns });
+        self.all.push(Generation { number, path, flake, activated: 0, run_started_ns });
         number
     }
 
     /// Notes what was active before the first switch.
     pub(crate) fn note_former(&mut self, path: &Path) {
-        if self.generations.is_empty() {
-            self.generations.push(Generation {
+        if self.all.is_empty() {
+            self.all.push(Generation {
                 number: 0,
                 path: path.to_string_lossy().into_owned(),
                 flake: "before the first switch".to_owned(),
@@ -103,7 +104,7 @@ impl Generations {
     /// Makes a generation the current one, and writes that down.
     pub(crate) fn activated(&mut self, number: u32, now: i64) -> Result<(), CliError> {
         self.current = Some(number);
-        let own = self.generations.iter_mut().find(|generation| generation.number == number);
+        let own = self.all.iter_mut().find(|generation| generation.number == number);
         if let Some(generation) = own {
             generation.activated = now;
         }
@@ -136,7 +137,7 @@ mod tests {
         let again = Generations::at(home.path()).unwrap();
         assert_eq!((first, second, again.current), (1, 2, Some(2)));
         assert_eq!(again.previous().unwrap().path, "/nix/store/one");
-        assert_eq!(again.generations[0].path, "/nix/store/former");
+        assert_eq!(again.all[0].path, "/nix/store/former");
     }
 
     #[test]
