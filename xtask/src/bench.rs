@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use crate::{install, print, say};
 
 pub(crate) mod govern;
+mod nix;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -22,11 +23,15 @@ pub(crate) enum What {
     Build,
     /// The governor: batches in a memory group, its cost, and the simulator.
     Govern,
+    /// Derivations in a memory group beside `nix build`, and what the driver costs.
+    Nix,
 }
 
 pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
-    if what == What::Govern {
-        return govern::run(options);
+    match what {
+        What::Govern => return govern::run(options),
+        What::Nix => return nix::run(options.of_nix()),
+        What::Commands | What::Build => {}
     }
     let binary = install::release()?.join("ironwright");
     let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
@@ -34,7 +39,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
-        What::Govern => Ok(()),
+        What::Govern | What::Nix => Ok(()),
     }
 }
 

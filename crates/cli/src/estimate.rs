@@ -67,8 +67,16 @@ impl Past {
         self.history.as_ref().and_then(|h| h.units_of_run(run.id).ok()).unwrap_or_default()
     }
 
-    fn newest_units(&self) -> Vec<UnitRecord> {
-        self.history.as_ref().and_then(|h| h.newest_units(TEACHING).ok()).unwrap_or_default()
+    /// The newest units of whatever kind.
+    pub(crate) fn newest_units(&self, count: u32) -> Vec<UnitRecord> {
+        self.history.as_ref().and_then(|h| h.newest_units(count).ok()).unwrap_or_default()
+    }
+
+    /// Units that are alike, newest first.
+    pub(crate) fn units_of_family(&self, family: &str) -> Vec<UnitRecord> {
+        let most = u32::try_from(LOOKED_AT).unwrap_or(u32::MAX);
+        let history = self.history.as_ref();
+        history.and_then(|h| h.units_by_family(family, most).ok()).unwrap_or_default()
     }
 }
 
@@ -105,7 +113,7 @@ pub(crate) fn candidates(
     // Units of these packages first: they may be older than the newest of all.
     let mut units: Vec<UnitRecord> =
         runs.iter().flat_map(|(runs, _)| runs.iter().flat_map(|run| past.units_of(run))).collect();
-    units.extend(past.newest_units());
+    units.extend(past.newest_units(TEACHING));
     newest_first(&mut units);
     let knowledge = Knowledge::new(&units);
     let options = Options { files_only, online: !offline };

@@ -122,6 +122,24 @@ impl Execution {
         Self::new(vec![Step { title, argv, cwd }], driver, profile, Place::Env, launcher)
     }
 
+    /// The execution of a process that carries out a plan of derivations. Their builders get none of
+    /// this environment; they ask the governor one by one.
+    pub(crate) fn of_nix(
+        label: &str,
+        step: Step,
+        profile: &Profile,
+        launcher: Option<PathBuf>,
+    ) -> Self {
+        let governance = launcher.map(Governance::of_asking);
+        let mut execution = Self::new(vec![step], None, profile, Place::Env, None);
+        (execution.environment, execution.kept) = (Vec::new(), Vec::new());
+        (execution.removed, execution.jobserver) = (Vec::new(), None);
+        execution.governance = governance;
+        execution.source = Some(label.to_owned());
+        execution.package = Some(label.to_owned());
+        execution
+    }
+
     fn new(
         steps: Vec<Step>,
         driver: Option<Driver>,

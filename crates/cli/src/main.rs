@@ -11,6 +11,7 @@ mod estimate;
 mod execute;
 mod governance;
 mod link;
+mod nix;
 mod patience;
 mod progress;
 mod recording;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::count;
+use crate::nix::results::Results;
 use crate::ui::{self, BAD, GOOD, HEADING, paint};
 
 /// What `run --json` and `build --json` print of a run.
@@ -17,12 +18,20 @@ pub(crate) struct RunReport {
     facts: RunFacts,
     /// What follows from it.
     summary: Summary,
+    /// What became of derivations, where Nix built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nix: Option<Results>,
 }
 
 impl RunReport {
     /// The facts with their summary.
     pub(crate) fn new(facts: RunFacts) -> Self {
-        Self { summary: summarise(&facts), facts }
+        Self { summary: summarise(&facts), facts, nix: None }
+    }
+
+    /// The same with what became of derivations.
+    pub(crate) fn with_nix(self, results: Results) -> Self {
+        Self { nix: Some(results), ..self }
     }
 }
 

@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ironwright_core::build::{Driver, SCHEMES, Source, SourceError};
+use ironwright_core::build::{Driver, Source, SourceError};
 use ironwright_core::diagnostic::nearest;
+use ironwright_core::nix::installable::is_installable;
 use ironwright_core::settings::entry_mistakes;
 use ironwright_core::workspace::{MANIFEST, Manifest, Package, parse};
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::ui;
 
 /// A manifest and the directory that its paths start from.
 pub(crate) struct Workspace {
@@ -99,21 +99,13 @@ impl Workspace {
     }
 }
 
-/// Whether a text without a scheme can only be meant for Nix: a derivation, something in its store, or
-/// an attribute of a flake.
-pub(crate) fn is_installable(text: &str) -> bool {
-    let has_scheme = SCHEMES.iter().any(|scheme| text.starts_with(&format!("{scheme}:")));
-    let is_derivation = Path::new(text).extension().is_some_and(|ending| ending == "drv");
-    !has_scheme && (is_derivation || text.starts_with("/nix/store/") || text.contains('#'))
-}
-
-/// What is to be built: what is named, else every package of the workspace that can be.
+/// What is to be built: what is named, else every package of the workspace.
 pub(crate) fn targets<'a>(
     wanted: &[Wanted],
     workspace: Option<&'a Workspace>,
 ) -> Result<Vec<Target<'a>>, CliError> {
     if wanted.is_empty() {
-        return built(whole(workspace)?);
+        return whole(workspace);
     }
     let target = |wanted: &Wanted| match (wanted, workspace) {
         (Wanted::Source(source), _) => {
@@ -127,14 +119,6 @@ pub(crate) fn targets<'a>(
     wanted.iter().map(target).collect()
 }
 
-/// What is to be planned: the same, and what this program does not build itself.
-pub(crate) fn plannable<'a>(
-    wanted: &[Wanted],
-    workspace: Option<&'a Workspace>,
-) -> Result<Vec<Target<'a>>, CliError> {
-    if wanted.is_empty() { whole(workspace) } else { targets(wanted, workspace) }
-}
-
 /// Every package of a workspace.
 fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
     let Some(workspace) = workspace else {
@@ -143,26 +127,11 @@ fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
             "`ironwright init` writes one; or name a source: ironwright build path:.",
         ));
     };
-    let packages = &workspace.manifest.packages;
-    if packages.is_empty() {
-        let message = format!("{} has no package", workspace.manifest.path);
+    let targets: Vec<_> =
+        workspace.manifest.packages.iter().map(|package| workspace.target(package)).collect();
+    if targets.is_empty() {
+        let message = format!("{} has no package that can be built", workspace.manifest.path);
         return Err(CliError::usage(message, "add one: [packages.NAME] with a source"));
     }
-    Ok(packages.iter().map(|package| workspace.target(package)).collect())
-}
-
-/// Those that this command builds; the others are told.
-fn built(targets: Vec<Target<'_>>) -> Result<Vec<Target<'_>>, CliError> {
-    let (nix, built): (Vec<_>, Vec<_>) =
-        targets.into_iter().partition(|target| matches!(target.source, Source::Nix(_)));
-    for target in nix {
-        ui::warn(&format!("{} is left out: it is not built by this command yet", target.source));
-    }
-    if built.is_empty() {
-        return Err(CliError::usage(
-            format!("{MANIFEST} has no package that can be built"),
-            "add one: [packages.NAME] with a source",
-        ));
-    }
-    Ok(built)
+    Ok(targets)
 }

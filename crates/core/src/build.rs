@@ -185,16 +185,16 @@ pub enum PlanError {
         "no project recognised in {0}: none of Cargo.toml, CMakeLists.txt, go.mod, package.json, pyproject.toml, setup.py, configure or Makefile is there"
     )]
     NotRecognised(String),
-    /// Only `nix` builds it.
-    #[error("{0} is not built by this command yet")]
-    NotYet(String),
+    /// It is Nix that builds it.
+    #[error("{0} has no steps: it is built by Nix")]
+    OfNix(String),
 }
 
 /// The plan of a source.
 pub fn plan(source: &Source, around: &Surroundings) -> Result<BuildPlan, PlanError> {
     match source {
         Source::Path(_) => path_plan(source, around),
-        _ => registry::plan(source, around).ok_or_else(|| PlanError::NotYet(source.to_string())),
+        _ => registry::plan(source, around).ok_or_else(|| PlanError::OfNix(source.to_string())),
     }
 }
 

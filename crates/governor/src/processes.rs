@@ -45,6 +45,8 @@ pub(crate) struct Taken {
 struct Member {
     unit: UnitId,
     parent: i32,
+    /// Neither stopped nor killed with its unit.
+    apart: bool,
     memory: u64,
     files: u64,
     /// Processor time at the last look, and what each thread had waited for by then.
@@ -66,6 +68,8 @@ pub(crate) struct Processes {
     proc: PathBuf,
     page: u64,
     leaders: BTreeMap<i32, UnitId>,
+    /// Roots of trees that work for a unit though they do not descend from its leader.
+    also: BTreeMap<i32, UnitId>,
     totals: BTreeMap<UnitId, Totals>,
     members: BTreeMap<i32, Member>,
     /// Processes that are in no unit and were never going to be.
@@ -85,6 +89,7 @@ impl Processes {
             proc: proc.into(),
             page: rustix::param::page_size() as u64,
             leaders: BTreeMap::new(),
+            also: BTreeMap::new(),
             totals: BTreeMap::new(),
             members: BTreeMap::new(),
             others: BTreeSet::new(),
@@ -106,9 +111,20 @@ impl Processes {
         (self.accounted, self.searched) = (None, None);
     }
 
+    /// Another tree that works for a unit from now on.
+    pub(crate) fn add_also(&mut self, unit: UnitId, root: i32) {
+        if self.totals.contains_key(&unit) && !self.leaders.contains_key(&root) {
+            self.also.insert(root, unit);
+            // It was there before, and was taken for somebody else's.
+            self.others.clear();
+            self.searched = None;
+        }
+    }
+
     /// Forgets a unit.
     pub(crate) fn remove(&mut self, unit: UnitId) {
         self.leaders.retain(|_, other| *other != unit);
+        self.also.retain(|_, other| *other != unit);
         self.totals.remove(&unit);
         self.members.retain(|_, member| member.unit != unit);
     }
@@ -116,14 +132,16 @@ impl Processes {
     /// Processes of a unit that are not in the group of its leader now.
     pub(crate) fn strays(&self, unit: UnitId, leader: i32) -> Vec<i32> {
         let left = |pid: i32| read_stat(&self.proc, pid).is_some_and(|stat| stat.group != leader);
-        let members = self.members.iter().filter(|(_, member)| member.unit == unit);
+        let own = |member: &Member| member.unit == unit && !member.apart;
+        let members = self.members.iter().filter(|(_, member)| own(member));
         members.map(|(pid, _)| *pid).filter(|pid| left(*pid)).collect()
     }
 
     /// Processes of a unit that there are at this moment.
     pub(crate) fn all_of(&mut self, unit: UnitId, now: Instant) -> Vec<i32> {
         self.search(now);
-        let members = self.members.iter().filter(|(_, member)| member.unit == unit);
+        let own = |member: &Member| member.unit == unit && !member.apart;
+        let members = self.members.iter().filter(|(_, member)| own(member));
         members.map(|(pid, _)| *pid).collect()
     }
 
@@ -219,7 +237,7 @@ impl Processes {
         let recent = ticks_since_boot().saturating_sub(UNSURE_FOR.as_secs() * TICKS);
         for (pid, stat) in &fresh {
             match self.unit_of(*pid, stat, &fresh) {
-                Some(unit) => found.push((*pid, member(unit, stat))),
+                Some((unit, apart)) => found.push((*pid, member(unit, apart, stat))),
                 None if stat.started < recent => drop(self.others.insert(*pid)),
                 None => {}
             }
@@ -227,15 +245,24 @@ impl Processes {
         self.members.extend(found);
     }
 
-    fn unit_of(&self, pid: i32, stat: &Stat, fresh: &BTreeMap<i32, Stat>) -> Option<UnitId> {
+    /// The unit of a process, and whether it stands apart from the unit's own tree.
+    fn unit_of(
+        &self,
+        pid: i32,
+        stat: &Stat,
+        fresh: &BTreeMap<i32, Stat>,
+    ) -> Option<(UnitId, bool)> {
         let (mut pid, mut stat) = (pid, stat);
         for _ in 0..DEEPEST {
             let own = self.leaders.get(&pid).or_else(|| self.leaders.get(&stat.group));
             if let Some(unit) = own {
-                return Some(*unit);
+                return Some((*unit, false));
+            }
+            if let Some(unit) = self.also.get(&pid) {
+                return Some((*unit, true));
             }
             if let Some(parent) = self.members.get(&stat.parent) {
-                return Some(parent.unit);
+                return Some((parent.unit, parent.apart));
             }
             (pid, stat) = (stat.parent, fresh.get(&stat.parent)?);
         }
@@ -246,9 +273,10 @@ impl Processes {
 /// Generations that are looked at; no build starts its compilers deeper.
 const DEEPEST: usize = 64;
 
-fn member(unit: UnitId, stat: &Stat) -> Member {
+fn member(unit: UnitId, apart: bool, stat: &Stat) -> Member {
     Member {
         unit,
+        apart,
         parent: stat.parent,
         memory: 0,
         files: 0,
@@ -369,6 +397,32 @@ mod tests {
         }
         end(child);
         assert!(stray.is_some());
+    }
+
+    #[test]
+    fn another_tree_counts_and_is_not_ended_with_the_unit() {
+        let child = start("sleep 30");
+        let daemon = start("python3 -c 'import time; x = bytearray(32 << 20); time.sleep(30)'");
+        let mut processes = Processes::new("/proc");
+        processes.add(UnitId(1), pid(&child), Duration::ZERO);
+        processes.look(Instant::now());
+        processes.add_also(UnitId(1), pid(&daemon));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut memory = Bytes::ZERO;
+        while memory < Bytes::mib(32) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(60));
+            memory = processes.look(Instant::now())[&UnitId(1)].memory;
+        }
+        let strays = processes.strays(UnitId(1), pid(&child));
+        let all = processes.all_of(UnitId(1), Instant::now());
+        processes.remove(UnitId(1));
+        let after = processes.look(Instant::now());
+        let of_daemon = all.contains(&pid(&daemon));
+        end(child);
+        end(daemon);
+        assert!(memory >= Bytes::mib(32), "{memory}");
+        assert!(strays.is_empty() && !of_daemon, "{strays:?} {all:?}");
+        assert!(after.is_empty());
     }
 
     #[test]

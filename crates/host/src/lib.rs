@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod jobserver;
 pub mod kernel;
 pub mod limit;
+pub mod nix;
 pub mod probe;
 pub mod procfs;
 pub mod psi;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ironwright_core::build::Source;
 use ironwright_core::inventory::{Graph, Language, LanguageSummary, Node, Row, Summary, Tally};
+use ironwright_core::nix::installable::is_installable;
 use ironwright_core::units::Bytes;
 use ironwright_host::inventory::{Inventory, Options, Project, check_closure};
 use schemars::JsonSchema;
@@ -17,7 +18,6 @@ use crate::sources::{derivation, inventory_of};
 use crate::table::table;
 use crate::ui;
 use crate::ui::{HEADING, paint};
-use crate::workspace::is_installable;
 
 /// List what is compiled and what comes prebuilt, by language.
 ///

@@ -19,11 +19,14 @@ use crate::commands::history::import_log::ImportedLog;
 use crate::commands::history::list::HistoryEntry;
 use crate::commands::history::prune::Pruning;
 use crate::commands::history::show::RunDetail;
+use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
+use crate::commands::switch::SwitchReport;
 use crate::error::CliError;
 use crate::execute::Execution;
+use crate::nix::plan::NixForecast;
 use crate::summary::RunReport;
 use crate::ui;
 
@@ -48,6 +51,12 @@ enum Shape {
     Settings,
     /// `ironwright build --dry-run --json` and `ironwright run --dry-run --json`.
     Plan,
+    /// `ironwright impact --json`.
+    Impact,
+    /// `ironwright switch --json`.
+    Switch,
+    /// What Nix builds, in `ironwright build --dry-run --json`.
+    NixPlan,
     /// `ironwright run --json`, and each entry of `ironwright build --json`.
     Run,
     /// `ironwright history --json`.
@@ -90,6 +99,9 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Profile => ui::print_json(&profile_schema())?,
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
+        Shape::Impact => ui::print_json(&schemars::schema_for!(ImpactReport))?,
+        Shape::Switch => ui::print_json(&schemars::schema_for!(SwitchReport))?,
+        Shape::NixPlan => ui::print_json(&schemars::schema_for!(NixForecast))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::HistoryShow => ui::print_json(&schemars::schema_for!(RunDetail))?,

@@ -210,7 +210,7 @@ fn package(derivation: &Derivation<'_>) -> Option<String> {
 /// a file (`runCommand`, `writeText`), or that has neither sources nor a build phase (wrappers, hooks,
 /// the stdenv): generated. A packed program as source, or `autoPatchelf`
 /// without a build phase: repackaged. Everything else is compiled.
-fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
+pub(crate) fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     if derivation.is_fixed_output() {
         return (Kind::FixedOutput, Language::Nix);
     }

@@ -110,6 +110,7 @@ impl Class {
             "go link" => Self::GoLink,
             "nvcc" | "cicc" | "ptxas" => Self::Cuda,
             "node" | "esbuild" => Self::Script,
+            "nix" => Self::Whole,
             _ if is("link") => Self::Link,
             _ if is("c++") => Self::Cxx,
             _ => Self::of_source(&record.label),

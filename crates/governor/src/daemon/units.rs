@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ironwright_core::govern::{Action, Demand, End, Event, Refusal, UnitId};
+use ironwright_core::govern::{Action, Demand, End, Event, Forecast, Refusal, UnitId};
 use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
 use ironwright_core::units::Bytes;
@@ -76,6 +76,21 @@ impl Daemon {
             None => self.tell(Event::Asked { unit: id, demand }),
         }
         self.resize_pools();
+    }
+
+    /// A unit that waits for another attempt is to be started in another way from then on.
+    pub(super) fn asked_anew(&mut self, id: UnitId, ask: &Ask) {
+        let Some(facts) = facts(ask) else { return };
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.attempted.is_none()) else {
+            return;
+        };
+        (unit.inputs, unit.stated) = (size_of(&facts.inputs), ask.memory.map(Bytes));
+        let forecast = self.predictor.forecast(&facts, unit.inputs, unit.stated);
+        // It was just seen to need more than what was expected of it.
+        let peak = forecast.peak.max(unit.forecast.peak);
+        (unit.facts, unit.forecast) = (facts, Forecast { peak, ..forecast });
+        let forecast = unit.forecast;
+        self.tell(Event::Learned { unit: id, forecast });
     }
 
     pub(super) fn started(&mut self, id: UnitId, pid: i32) {

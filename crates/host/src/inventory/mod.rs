@@ -23,6 +23,7 @@ use ironwright_core::inventory::{Graph, InventoryError};
 use ironwright_core::workspace::discover;
 
 pub use cargo::{FetchError, crate_directory};
+pub(crate) use nix::StoreFolder;
 pub use nix::{Closure, NixError, check_closure, derivation_of, read_closure};
 use sizes::Sizes;
 
