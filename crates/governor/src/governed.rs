@@ -46,6 +46,13 @@ pub(crate) struct Governed {
     pub(crate) group: Option<Group>,
 }
 
+impl Governed {
+    /// Whether cargo started it, which begins with what most other packages wait for.
+    pub(crate) fn is_of_cargo(&self) -> bool {
+        self.facts.tool == "rustc" && self.facts.package.is_some()
+    }
+}
+
 /// A run of a unit's command.
 #[derive(Debug)]
 pub(crate) struct Attempt {

@@ -33,8 +33,9 @@ pub(crate) struct Count {
     pub(crate) waiting: u32,
     /// Units that hold memory.
     pub(crate) active: u32,
-    /// Whether memory is scarce, so that it matters which of them start.
-    pub(crate) scarce: bool,
+    /// Whether it is the build tool's to choose which of them start: it knows what waits for what, and
+    /// there is memory for all.
+    pub(crate) ordered: bool,
 }
 
 /// All runs, by the governor's own numbers.
@@ -130,8 +131,8 @@ impl Runs {
 ///
 /// A unit's token was taken by its parent before the unit asked. So units that leave cores idle let
 /// others ask, and one more may ask ahead of its time so that a core need not wait for the build tool.
-/// Where memory is scarce those that wait lend their tokens too, so that the governor has a choice;
-/// elsewhere the build tool's own order is the better one, since it knows what waits for what.
+/// Those that wait lend their tokens too, so that the governor has a choice, unless the build tool's own
+/// order is the better one.
 fn tokens(base: u32, count: Count, busy: f64, threads: f64) -> u32 {
     if count.waiting + count.active == 0 {
         return base;
@@ -142,7 +143,7 @@ fn tokens(base: u32, count: Count, busy: f64, threads: f64) -> u32 {
         reason = "a number of threads"
     )]
     let free = (threads - busy).max(0.0) as u32;
-    let lent = if count.scarce { count.waiting.min(MOST_LENT) } else { 0 };
+    let lent = if count.ordered { 0 } else { count.waiting.min(MOST_LENT) };
     count.active.saturating_add(free).saturating_add(lent).max(base)
 }
 
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     fn count(waiting: u32, active: u32) -> Count {
-        Count { waiting, active, scarce: true }
+        Count { waiting, active, ordered: false }
     }
 
     #[test]
@@ -164,8 +165,7 @@ mod tests {
         // Eight units that sleep three quarters of their time leave six cores.
         assert_eq!(tokens(7, count(0, 8), 2.0, 8.0), 14);
         assert_eq!(tokens(7, count(9999, 1), 1.0, 8.0), 264);
-        // With memory for all, the build tool's own order is kept.
-        assert_eq!(tokens(7, Count { scarce: false, ..count(20, 8) }, 8.0, 8.0), 8);
+        assert_eq!(tokens(7, Count { ordered: true, ..count(20, 8) }, 8.0, 8.0), 8);
     }
 
     #[test]

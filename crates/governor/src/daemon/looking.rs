@@ -114,7 +114,8 @@ impl Daemon {
             } else {
                 count.waiting += 1;
                 let is_scarce = || self.machine.is_scarce(unit.domain);
-                count.scarce |= *scarce.entry(unit.domain).or_insert_with(is_scarce);
+                count.ordered =
+                    unit.is_of_cargo() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
             }
         }
         let threads = f64::from(self.runs.threads().unwrap_or(self.threads));
