@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::{print, root, say, sh};
+use crate::{install, print, say};
 
 pub(crate) mod govern;
+mod nix;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -22,20 +23,23 @@ pub(crate) enum What {
     Build,
     /// The governor: batches in a memory group, its cost, and the simulator.
     Govern,
+    /// Derivations in a memory group beside `nix build`, and what the driver costs.
+    Nix,
 }
 
 pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
-    if what == What::Govern {
-        return govern::run(options);
+    match what {
+        What::Govern => return govern::run(options),
+        What::Nix => return nix::run(options.of_nix()),
+        What::Commands | What::Build => {}
     }
-    sh("cargo", &["build", "--release", "--quiet", "-p", "ironwright"])?;
-    let binary = root().join("target/release/ironwright");
+    let binary = install::release()?.join("ironwright");
     let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
     print(&format!("binary: {size:.1} MB (at most 12)"));
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
-        What::Govern => Ok(()),
+        What::Govern | What::Nix => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Does not know the product's insides beyond the knob catalogue, which it documents.
 
 mod bench;
+mod install;
 mod knobs;
 mod nix;
 mod nix_library;
@@ -53,6 +54,12 @@ enum Chore {
         #[command(flatten)]
         options: bench::govern::Options,
     },
+    /// Build for use and install, with manual pages and shell completions.
+    Install {
+        /// Where to: programs go to PREFIX/bin [default: ~/.local].
+        #[arg(long)]
+        prefix: Option<PathBuf>,
+    },
     /// Bring the Nix that the tests run.
     Nix {
         #[command(subcommand)]
@@ -85,6 +92,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Format { check } => nix_library::format(check),
         Chore::Docs { check } => knobs::run(check).and_then(|()| nix_library::run(check)),
         Chore::Bench { what, options } => bench::run(what, &options),
+        Chore::Install { prefix } => install::run(prefix),
         Chore::Nix { chore } => nix::run(chore),
         Chore::Vm => vm::run(),
     }

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
-    replay, report, run, schema, settings, simulate, top, unit,
+    at_once, build, completions, doctor, emit, govern, history, impact, init, inventory, man, plan,
+    probe, profile, realise, replay, report, run, schema, settings, simulate, switch, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -100,6 +100,10 @@ pub(crate) enum Command {
     Inventory(inventory::InventoryArgs),
     /// Say what a build will take, what may run together, how long it takes and what can go wrong.
     Plan(plan::PlanArgs),
+    /// Say what overlays would cost: what they change, what is built anew, how long that takes.
+    Impact(impact::ImpactArgs),
+    /// Build a configuration of home-manager or NixOS under the governor, and activate it.
+    Switch(switch::SwitchArgs),
     /// Run a command as one unit: it starts when there is memory for it.
     Unit(unit::UnitArgs),
     /// Govern this user's builds; the other commands start it when it is needed.
@@ -135,6 +139,12 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
     /// Print or write the manual pages.
     Man(man::ManArgs),
+    /// Carry out a plan of `build`; started by it.
+    #[command(hide = true)]
+    Realise(realise::RealiseArgs),
+    /// Run several commands at a time; started by `impact`.
+    #[command(hide = true)]
+    AtOnce(at_once::AtOnceArgs),
 }
 
 /// Reads a language's name.

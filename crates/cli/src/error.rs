@@ -11,6 +11,7 @@ use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::emit::EmitError;
 use ironwright_core::logs::LogError;
 use ironwright_history::{RunId, TransferError};
+use ironwright_host::nix::EvaluateError;
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -63,6 +64,18 @@ pub(crate) enum CliError {
     /// Derivations cannot be read.
     #[error(transparent)]
     Nix(#[from] ironwright_host::inventory::NixError),
+    /// There is no Nix.
+    #[error("there is no nix on PATH")]
+    NoNix,
+    /// Something of Nix cannot be evaluated.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// A configuration cannot be activated.
+    #[error("not activated: {0}")]
+    Activation(String),
+    /// The Nix store does not answer.
+    #[error(transparent)]
+    Store(#[from] ironwright_host::nix::StoreError),
     /// A source cannot be built.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -131,7 +144,8 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoGovernor | Self::NoEvents(_) => 1,
+            Self::NoGovernor | Self::NoEvents(_) | Self::Evaluate(EvaluateError::Failed(_)) => 1,
+            Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -140,6 +154,10 @@ impl CliError {
             | Self::Inventory(_)
             | Self::Fetch(_)
             | Self::Nix(_)
+            | Self::NoNix
+            | Self::Evaluate(_)
+            | Self::Store(_)
+            | Self::Activation(_)
             | Self::Govern(_)
             | Self::History(_)
             | Self::Transfer { .. }
@@ -157,13 +175,15 @@ impl CliError {
             Self::Plan(PlanError::NotRecognised(_)) => Some(
                 "choose one with --driver, or run the build command itself: ironwright run -- COMMAND",
             ),
-            Self::Plan(PlanError::NotYet(_)) => {
-                Some("build it with Nix, governed: ironwright run -- nix build INSTALLABLE")
-            }
+            Self::Plan(PlanError::OfNix(_)) => Some("ironwright build INSTALLABLE"),
             Self::Transfer { .. } => {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
             }
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
+            Self::Activation(_) => Some(
+                "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
+            ),
+            Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
             | Self::SilentGovernor
@@ -176,6 +196,8 @@ impl CliError {
             | Self::Inventory(_)
             | Self::Fetch(_)
             | Self::Nix(_)
+            | Self::Evaluate(_)
+            | Self::Store(_)
             | Self::Emit { .. }
             | Self::Govern(_)
             | Self::History(_)

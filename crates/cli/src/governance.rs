@@ -48,8 +48,18 @@ impl Governance {
         Some(Self { program, launcher, names, variables })
     }
 
-    /// Makes the directory of names as it should be.
+    /// For a process that asks by itself: it only has to know where the governor listens.
+    pub(crate) fn of_asking(program: PathBuf) -> Self {
+        let socket = place().socket().to_string_lossy().into_owned();
+        let variables = vec![(variable::SOCKET.to_owned(), socket)];
+        Self { launcher: program.clone(), program, names: PathBuf::new(), variables }
+    }
+
+    /// Makes the directory of names as it should be, if there is to be one.
     pub(crate) fn prepare(&self) -> io::Result<()> {
+        if self.names.as_os_str().is_empty() {
+            return Ok(());
+        }
         fs::create_dir_all(&self.names)?;
         let path = env::var_os("PATH").unwrap_or_default();
         let mut wanted = compilers(&path, &self.names);

@@ -3,6 +3,7 @@
 //! Does not know what is run.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub(crate) struct Progress {
     label: String,
     budget: Bytes,
     processes: Arc<AtomicU32>,
+    /// A file with one line of how a run goes, kept up to date by it.
+    followed: Option<PathBuf>,
 }
 
 impl Progress {
@@ -69,6 +72,7 @@ impl Progress {
             label: String::new(),
             budget: Bytes::ZERO,
             processes: Arc::default(),
+            followed: None,
         }
     }
 
@@ -77,11 +81,17 @@ impl Progress {
         Arc::clone(&self.processes)
     }
 
+    /// Shows what a file says instead of a step's name.
+    pub(crate) fn follow(&mut self, file: PathBuf) {
+        self.followed = Some(file);
+    }
+
     /// A step begins.
     pub(crate) fn step(&mut self, step: &Step, execution: &Execution) {
         self.label.clone_from(&step.title);
         self.budget = execution.budget;
-        if execution.steps.len() > 1 || execution.source.is_some() {
+        let named = execution.steps.len() > 1 || execution.source.is_some();
+        if named && self.followed.is_none() {
             let shown = step.argv.join(" ");
             self.print(Stream::Stderr, format!("{} {shown}\n", ui::paint(ui::DIM, "$")).as_bytes());
         }
@@ -133,6 +143,10 @@ impl Progress {
         let processes = sample.processes;
         let noun = if processes == 1 { "process" } else { "processes" };
         let elapsed = human_duration(Duration::from_secs(self.began.elapsed().as_secs().max(1)));
+        let followed = self.followed.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        if let Some(line) = followed {
+            return format!("{elapsed}, {} of {}, {line}", sample.memory, self.budget);
+        }
         format!(
             "{}: {elapsed}, {processes} {noun}, {} of {}",
             self.label, sample.memory, self.budget

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::build::{Driver, Source, SourceError};
 use ironwright_core::diagnostic::nearest;
+use ironwright_core::nix::installable::is_installable;
 use ironwright_core::settings::entry_mistakes;
 use ironwright_core::workspace::{MANIFEST, Manifest, Package, parse};
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::ui;
 
 /// A manifest and the directory that its paths start from.
 pub(crate) struct Workspace {
@@ -38,6 +38,9 @@ impl std::str::FromStr for Wanted {
     type Err = SourceError;
 
     fn from_str(text: &str) -> Result<Self, SourceError> {
+        if is_installable(text) {
+            return Ok(Self::Source(Source::Nix(text.to_owned())));
+        }
         if text.contains(':') {
             return text.parse().map(Self::Source);
         }
@@ -96,7 +99,7 @@ impl Workspace {
     }
 }
 
-/// What is to be built: what is named, else every package of the workspace that can be.
+/// What is to be built: what is named, else every package of the workspace.
 pub(crate) fn targets<'a>(
     wanted: &[Wanted],
     workspace: Option<&'a Workspace>,
@@ -116,6 +119,7 @@ pub(crate) fn targets<'a>(
     wanted.iter().map(target).collect()
 }
 
+/// Every package of a workspace.
 fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
     let Some(workspace) = workspace else {
         return Err(CliError::usage(
@@ -125,14 +129,9 @@ fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
     };
     let targets: Vec<_> =
         workspace.manifest.packages.iter().map(|package| workspace.target(package)).collect();
-    let (nix, built): (Vec<_>, Vec<_>) =
-        targets.into_iter().partition(|target| matches!(target.source, Source::Nix(_)));
-    for target in nix {
-        ui::warn(&format!("{} is left out: it is not built by this command yet", target.source));
-    }
-    if built.is_empty() {
+    if targets.is_empty() {
         let message = format!("{} has no package that can be built", workspace.manifest.path);
         return Err(CliError::usage(message, "add one: [packages.NAME] with a source"));
     }
-    Ok(built)
+    Ok(targets)
 }

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod govern;
 pub mod inventory;
 pub mod logs;
+pub mod nix;
 pub mod observe;
 pub mod origin;
 pub mod plan;

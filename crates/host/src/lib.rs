@@ -4,10 +4,13 @@
 //! `ironwright-core` does.
 
 pub mod build_logs;
+pub mod disk;
 pub mod files;
 pub mod inventory;
 pub mod jobserver;
+pub mod kernel;
 pub mod limit;
+pub mod nix;
 pub mod probe;
 pub mod procfs;
 pub mod psi;

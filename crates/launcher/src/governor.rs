@@ -23,7 +23,8 @@ const FULL_QUEUE: Duration = Duration::from_micros(500);
 
 /// What came from the governor.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub enum Heard {
+    /// A message.
     Message(FromGovernor),
     /// Nothing in the time given.
     Nothing,
@@ -33,7 +34,7 @@ pub(crate) enum Heard {
 
 /// A connected governor.
 #[derive(Debug)]
-pub(crate) struct Governor {
+pub struct Governor {
     channel: Channel,
     process: i32,
     open: bool,
@@ -42,7 +43,7 @@ pub(crate) struct Governor {
 
 impl Governor {
     /// Connects. Where the queue of connections is full, it is tried again for as long as given.
-    pub(crate) fn connect(within: Duration) -> Option<Self> {
+    pub fn connect(within: Duration) -> Option<Self> {
         let address = SocketAddrUnix::new(socket_path()).ok()?;
         let began = Instant::now();
         let socket = loop {
@@ -63,12 +64,12 @@ impl Governor {
     }
 
     /// Sends, as far as the socket takes it now.
-    pub(crate) fn tell(&mut self, message: &ToGovernor) {
+    pub fn tell(&mut self, message: &ToGovernor) {
         self.open &= self.channel.tell(message).is_ok();
     }
 
     /// Waits for the next message, at most for as long as given.
-    pub(crate) fn hear(&mut self, within: Duration) -> Heard {
+    pub fn hear(&mut self, within: Duration) -> Heard {
         let deadline = Instant::now() + within;
         loop {
             match self.take() {
@@ -87,23 +88,23 @@ impl Governor {
     }
 
     /// What to poll the connection for.
-    pub(crate) fn interest(&self) -> PollFlags {
+    pub fn interest(&self) -> PollFlags {
         if self.channel.unsent() > 0 { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN }
     }
 
     /// Whether something is not sent yet.
-    pub(crate) fn owes(&self) -> bool {
+    pub fn owes(&self) -> bool {
         self.open && self.channel.unsent() > 0
     }
 
     /// Sends what is left and takes in what has come.
-    pub(crate) fn exchange(&mut self) {
+    pub fn exchange(&mut self) {
         self.open &= self.channel.flush().is_ok();
         self.open &= self.channel.receive().is_ok();
     }
 
     /// The next message that was taken in.
-    pub(crate) fn take(&mut self) -> Heard {
+    pub fn take(&mut self) -> Heard {
         match self.channel.next_from_governor() {
             Ok(Some(message)) => {
                 self.heard = Instant::now();
@@ -115,13 +116,13 @@ impl Governor {
     }
 
     /// Time since anything came.
-    pub(crate) fn silence(&self) -> Duration {
+    pub fn silence(&self) -> Duration {
         self.heard.elapsed()
     }
 
     /// Whether the governor could answer if only it got a processor or its disk: one of its threads
     /// is runnable or in uninterruptible sleep. Then it is slow, neither stopped nor dead.
-    pub(crate) fn is_starved(&self) -> bool {
+    pub fn is_starved(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.process));
         threads.is_ok_and(|threads| threads.flatten().any(|thread| is_busy(&thread.path())))
     }

@@ -21,7 +21,10 @@ mod tree;
 mod unit;
 mod watch;
 
+pub use governor::{Governor, Heard};
 use invocation::{Invocation, NoCommand};
+pub use link::{Link, SILENT};
+pub use tree::let_go_on;
 
 /// Runs the command that this process was called for, and ends as it ends.
 pub fn main() -> ! {

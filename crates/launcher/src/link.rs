@@ -13,19 +13,22 @@ use crate::question;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long it is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(10);
-/// A governor that says nothing for so long to whom it stopped is dead: it speaks each second.
-pub(crate) const SILENT: Duration = Duration::from_secs(5);
+/// A governor that says nothing for so long to whom it stopped is dead: it speaks every other second.
+pub const SILENT: Duration = Duration::from_secs(5);
 
 /// Pause before a silence that is about to be long enough is looked at.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Whether somebody governs.
 #[derive(Debug)]
-pub(crate) enum Link {
+pub enum Link {
+    /// A governor is connected.
     Up(Governor),
     /// The governor is gone, and another is looked for.
     Lost {
+        /// When it is looked for again.
         next: Instant,
+        /// How long it is looked for.
         until: Instant,
     },
     /// Nobody governs.
@@ -34,14 +37,14 @@ pub(crate) enum Link {
 
 impl Link {
     /// Tells the governor, if there is one.
-    pub(crate) fn tell(&mut self, message: &ToGovernor) {
+    pub fn tell(&mut self, message: &ToGovernor) {
         if let Self::Up(governor) = self {
             governor.tell(message);
         }
     }
 
     /// The connected governor.
-    pub(crate) fn governor(&mut self) -> Option<&mut Governor> {
+    pub fn governor(&mut self) -> Option<&mut Governor> {
         match self {
             Self::Up(governor) => Some(governor),
             Self::Lost { .. } | Self::None => None,
@@ -50,7 +53,7 @@ impl Link {
 
     /// Takes in what came while the command runs; nothing of it matters by then. Whether the
     /// governor was lost.
-    pub(crate) fn listen(&mut self) -> bool {
+    pub fn listen(&mut self) -> bool {
         let Self::Up(governor) = self else { return false };
         governor.exchange();
         loop {
@@ -70,7 +73,7 @@ impl Link {
     }
 
     /// Looks for a new governor, if it is time, and tells it what runs.
-    pub(crate) fn look(&mut self, ask: &Ask, running: impl FnOnce() -> Running) {
+    pub fn look(&mut self, ask: &Ask, running: impl FnOnce() -> Running) {
         let now = Instant::now();
         let Self::Lost { next, until } = self else { return };
         if now < *next {
@@ -88,7 +91,7 @@ impl Link {
     }
 
     /// When something is to be done though nothing happens.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
+    pub fn timeout(&self) -> Option<Duration> {
         match self {
             // A silence that is over is looked at again.
             Self::Up(governor) => {
@@ -101,7 +104,7 @@ impl Link {
 
     /// Whether there is a governor, and silent for so long that it cannot want the command stopped.
     /// Where there is none, whoever stopped the command may let it go on.
-    pub(crate) fn is_silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         match self {
             Self::Up(governor) => governor.silence() >= SILENT,
             Self::Lost { .. } | Self::None => false,

@@ -13,8 +13,17 @@ struct Seen {
     stopped: bool,
 }
 
+/// Lets a process group go on, and what was stopped below its leader, wherever it has gone: a governor
+/// that stopped it may be dead.
+pub fn let_go_on(leader: i32) {
+    crate::sys::send(-leader, libc::SIGCONT);
+    for pid in stopped_below(leader) {
+        crate::sys::send(pid, libc::SIGCONT);
+    }
+}
+
 /// Descendants of a process that are stopped.
-pub(crate) fn stopped_below(root: i32) -> Vec<i32> {
+fn stopped_below(root: i32) -> Vec<i32> {
     let all = all();
     let stopped = all.iter().filter(|(_, seen)| seen.stopped);
     stopped.map(|(pid, _)| *pid).filter(|pid| descends(*pid, root, &all)).collect()

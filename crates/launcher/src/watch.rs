@@ -181,10 +181,7 @@ impl Watch<'_> {
 
     /// The governor stops what has left the process group too, and somebody must let it go on.
     fn let_go_on(&self) {
-        sys::send(-self.pid, libc::SIGCONT);
-        for pid in tree::stopped_below(self.pid) {
-            sys::send(pid, libc::SIGCONT);
-        }
+        tree::let_go_on(self.pid);
         if let Some(group) = &self.group {
             // Fails where nothing was frozen, because the group is gone.
             let _ = fs::write(group.join("cgroup.freeze"), "0");

@@ -10,11 +10,18 @@ use crate::bytes::{Reader, Writer};
 /// What a launcher, a run or a view tells the governor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToGovernor {
-    /// A launcher wants to start a command. The first message of its connection.
+    /// A launcher wants to start a command. The first message of its connection; again before another
+    /// attempt, when that one is to be started in another way.
     Ask(Ask),
     /// The command runs, as the leader of a process group of its own.
     Started {
         /// Its process id.
+        pid: i32,
+    },
+    /// Processes that work for the unit though they do not descend from its command: the tree below
+    /// this one, which a daemon started. They are looked at, and not stopped or killed.
+    Also {
+        /// The root of the tree.
         pid: i32,
     },
     /// The command ended. After a death by SIGKILL the launcher waits for a [`FromGovernor::Verdict`].
@@ -138,7 +145,7 @@ pub enum FromGovernor {
         /// What a user should know.
         message: Option<String>,
     },
-    /// The governor lives. Comes at least each second to whoever waits.
+    /// The governor lives. Comes every other second to whoever waits.
     Alive,
     /// The number of tokens that a run's jobserver is to be made of, the implicit one not counted.
     Pool {
@@ -189,6 +196,10 @@ impl ToGovernor {
                 w.u32(*free);
             }
             Self::RunEnds => w.u8(7),
+            Self::Also { pid } => {
+                w.u8(8);
+                w.i32(*pid);
+            }
             Self::Watch => {
                 w.u8(6);
                 w.u16(VERSION);
@@ -209,6 +220,7 @@ impl ToGovernor {
             5 => Self::Pool { size: r.u32()?, free: r.u32()? },
             6 => Self::Watch,
             7 => Self::RunEnds,
+            8 => Self::Also { pid: r.i32()? },
             _ => return None,
         })
     }
@@ -375,6 +387,7 @@ mod tests {
         let begins = RunBegins { run: Some(-1), tokens: Some(7), ..RunBegins::default() };
         for message in [
             ToGovernor::Started { pid: 7 },
+            ToGovernor::Also { pid: 9 },
             ToGovernor::Ended(ended),
             ToGovernor::RunBegins(begins),
             ToGovernor::Pool { size: 3, free: 1 },

@@ -4,21 +4,21 @@
 //! Every goal is printed with what was measured. Does not know why a figure is what it is.
 
 pub(crate) mod burn;
-mod group;
+pub(crate) mod group;
 mod mixed;
 mod oracle;
 mod overhead;
 mod real;
 mod simulator;
 mod sources;
-mod world;
+pub(crate) mod world;
 
 use std::cell::RefCell;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{print, sh};
+use crate::{install, print};
 
 /// What is measured, and how often.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +38,16 @@ pub(crate) struct Options {
     /// Of the governor: fail when a goal is missed.
     #[arg(long)]
     strict: bool,
+    /// Of Nix: measure only `builds`, `overhead`, or the builds whose name begins so (`own`, `nix-j1`).
+    #[arg(long)]
+    of_nix: Option<String>,
+}
+
+impl Options {
+    /// The part of the Nix bench that is wanted.
+    pub(crate) fn of_nix(&self) -> Option<&str> {
+        self.of_nix.as_deref()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,10 +63,7 @@ enum Part {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    sh(
-        "cargo",
-        &["build", "--release", "--quiet", "-p", "ironwright", "-p", "ironwright-launcher"],
-    )?;
+    install::release()?;
     let goals = Goals::default();
     let wanted = |part| options.part.is_empty() || options.part.contains(&part);
     print(&format!("load before: {}", load()));
@@ -80,18 +87,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// How busy others keep the machine: a busy one makes every figure worse.
-fn load() -> String {
+pub(crate) fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// What was to be reached, and what was.
 #[derive(Debug, Default)]
-struct Goals(RefCell<Vec<(String, bool)>>);
+pub(crate) struct Goals(RefCell<Vec<(String, bool)>>);
 
 impl Goals {
     /// Notes a figure that is to be at most so large.
-    fn at_most(&self, what: &str, measured: f64, goal: f64) {
+    pub(crate) fn at_most(&self, what: &str, measured: f64, goal: f64) {
         let met = measured <= goal;
         self.note(format!("{what}: {measured:.3} (at most {goal})"), met);
     }
@@ -108,7 +115,7 @@ impl Goals {
     }
 
     /// Prints all; returns how many were missed.
-    fn tell(&self) -> usize {
+    pub(crate) fn tell(&self) -> usize {
         let lines = self.0.borrow();
         print("\ngoals");
         for (line, met) in lines.iter() {
@@ -118,7 +125,7 @@ impl Goals {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ironwright_core::build::{Driver, Source, Surroundings, plan};
+use ironwright_core::inventory::nix::name_of;
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, system};
@@ -14,7 +15,10 @@ use ironwright_core::value::Value;
 use crate::args::HostArgs;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
-use crate::execute::{Execution, execute, jobs_knob};
+use crate::execute::{Execution, execute, jobs_knob, now_unix_ns};
+use crate::nix::build::{self, NixBuildArgs};
+use crate::nix::forecast;
+use crate::nix::prepare::Prepared;
 use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
@@ -31,14 +35,20 @@ use crate::{governance, summary, ui};
 /// workspace, whose manifest ironwright.toml is found here or above (`ironwright init` writes one); without
 /// any name, all its packages are built in its order. Each package gets its overrides from the manifest
 /// and from [packages.NAME] of the profile, which comes last.
+///
+/// What Nix builds is named as for `nix build`: FLAKE#ATTRIBUTE, a .drv file, a path of the store, or
+/// nix:INSTALLABLE; with -f FILE or --expr EXPR every name is an attribute. All of these are evaluated
+/// together; what is missing is shown with what it will take, fetched, and built from the leaves, each
+/// derivation when the governor lets it and with the cores that the plan allots. A build that was ended
+/// goes on where it was when the command is repeated.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright build crate:ripgrep@14.1.1\n  ironwright build\n  ironwright build path:. --dry-run\n  ironwright build path:zlib --driver make --set make-jobs=2\n  ironwright build crate:bat crate:fd-find --keep-going"
+    after_help = "Examples:\n  ironwright build crate:ripgrep@14.1.1\n  ironwright build\n  ironwright build path:. --dry-run\n  ironwright build path:zlib --driver make --set make-jobs=2\n  ironwright build crate:bat crate:fd-find --keep-going\n  ironwright build .#hello nixpkgs#jq --keep-going\n  ironwright build -f default.nix python3 --dry-run"
 )]
 pub(crate) struct BuildArgs {
     /// What to build.
-    #[arg(value_name = "SOURCE|PACKAGE")]
-    sources: Vec<Wanted>,
+    #[arg(value_name = "SOURCE|PACKAGE|INSTALLABLE")]
+    sources: Vec<String>,
     /// Build system of path: sources, instead of the one that is recognised.
     #[arg(long, value_parser = parse_driver, value_name = "DRIVER")]
     driver: Option<Driver>,
@@ -58,7 +68,8 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     no_govern: bool,
     /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
-    /// where there are none), never, or a number of seconds for each step.
+    /// where there are none), never, or a number of seconds for each step. A step that was ended gives exit
+    /// code 124.
     #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
     timeout: TimeoutChoice,
     /// How progress is shown.
@@ -67,6 +78,8 @@ pub(crate) struct BuildArgs {
     /// Print facts and summaries as JSON; the builds' output goes to standard error.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    nix: NixBuildArgs,
 }
 
 /// Reads a driver's name.
@@ -79,49 +92,120 @@ fn parse_driver(text: &str) -> Result<Driver, String> {
 
 pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
-    let workspace = workspace(args)?;
+    if args.nix.evaluation.names_attributes() {
+        return Builds::new(args, &context).run(&[], &args.sources, true);
+    }
+    let wanted = args.sources.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    let workspace = workspace(&wanted)?;
     if let Some(workspace) = &workspace {
         workspace.check(&context)?;
     }
-    let executions = targets(&args.sources, workspace.as_ref())?
-        .iter()
-        .map(|target| prepare(target, workspace.as_ref(), args, &context))
-        .collect::<Result<Vec<_>, _>>()?;
-    if args.dry_run {
-        return show_plan(&executions, args.json);
+    let mut installables = Vec::new();
+    let mut executions = Vec::new();
+    for target in targets(&wanted, workspace.as_ref())? {
+        match &target.source {
+            Source::Nix(installable) => installables.push(installable.clone()),
+            _ => executions.push(prepare(&target, workspace.as_ref(), args, &context)?),
+        }
     }
-    context.tell_fallbacks();
-    let mut reports = Vec::new();
-    let mut code = 0;
-    for execution in &executions {
-        ui::note(&header(execution, &context));
+    let of_nix = !installables.is_empty();
+    if executions.len() + usize::from(of_nix) > 1 {
+        let batch = Some(now_unix_ns());
+        for execution in &mut executions {
+            execution.batch = batch;
+        }
+    }
+    Builds::new(args, &context).run(&executions, &installables, of_nix)
+}
+
+/// Builds one after the other; what Nix builds comes last, all of it at once.
+struct Builds<'a> {
+    args: &'a BuildArgs,
+    context: &'a Context,
+    reports: Vec<RunReport>,
+    code: u8,
+}
+
+impl<'a> Builds<'a> {
+    const fn new(args: &'a BuildArgs, context: &'a Context) -> Self {
+        Self { args, context, reports: Vec::new(), code: 0 }
+    }
+
+    fn run(
+        mut self,
+        executions: &[Execution],
+        installables: &[String],
+        of_nix: bool,
+    ) -> Result<u8, CliError> {
+        let govern = !self.args.no_govern;
+        let how = (self.args.keep_going, govern);
+        let prepare = || self.args.nix.prepare(installables, how, self.context);
+        if self.args.dry_run {
+            let prepared = of_nix.then(prepare).transpose()?;
+            return show_all(executions, prepared.as_ref(), self.args.json);
+        }
+        self.context.tell_fallbacks();
+        let mut left = executions.len() + usize::from(of_nix);
+        for execution in executions {
+            left -= 1;
+            if !self.build(execution) {
+                break;
+            }
+        }
+        let goes_on = self.reports.len() == executions.len();
+        if of_nix && goes_on && (self.code == 0 || self.args.keep_going) {
+            left -= 1;
+            self.build_nix(installables)?;
+        }
+        if left > 0 {
+            ui::remark(&format!("{} not built after the failure", count(left, "source")));
+        }
+        if self.args.json {
+            ui::print_json(&self.reports)?;
+        } else if self.reports.len() > 1 {
+            ui::note("`ironwright report` shows how they went against what was expected\n");
+        }
+        Ok(self.code)
+    }
+
+    /// Whether the next may be built.
+    fn build(&mut self, execution: &Execution) -> bool {
+        ui::note(&header(execution, self.context));
         tell_kept(execution);
-        let mut progress = Progress::new(args.progress, args.json);
-        let facts = execute(execution, &context, &mut progress);
+        let mut progress = Progress::new(self.args.progress, self.args.json);
+        let facts = execute(execution, self.context, &mut progress);
         summary::show(&facts, execution.output.as_deref());
         let own = summary::exit_code(&facts);
         let interrupted =
             facts.steps.last().is_some_and(|step| step.observed.interrupted_by.is_some());
-        reports.push(RunReport::new(facts));
-        code = if code == 0 { own } else { code };
-        if own != 0 && (interrupted || !args.keep_going) {
-            break;
+        self.reports.push(RunReport::new(facts));
+        self.code = if self.code == 0 { own } else { self.code };
+        own == 0 || (!interrupted && self.args.keep_going)
+    }
+
+    fn build_nix(&mut self, installables: &[String]) -> Result<(), CliError> {
+        let how = (self.args.keep_going, !self.args.no_govern);
+        let mut prepared = self.args.nix.prepare(installables, how, self.context)?;
+        build::show_forecast(&prepared);
+        let mut progress = Progress::new(self.args.progress, self.args.json);
+        let built = self.args.nix.build(&mut prepared, self.context, &mut progress)?;
+        if let Some(facts) = &built.facts {
+            summary::show(facts, None);
+            let own = summary::exit_code(facts);
+            self.code = if self.code == 0 { own } else { self.code };
         }
+        build::show_end(&built);
+        if let Some(facts) = built.facts {
+            self.reports.push(RunReport::new(facts).with_nix(built.results));
+        }
+        Ok(())
     }
-    let left = executions.len() - reports.len();
-    if left > 0 {
-        ui::remark(&format!("{} not built after the failure", count(left, "source")));
-    }
-    if args.json {
-        ui::print_json(&reports)?;
-    }
-    Ok(code)
 }
 
 /// The workspace, where one is needed: sources that are named in full do without.
-fn workspace(args: &BuildArgs) -> Result<Option<Workspace>, CliError> {
+fn workspace(wanted: &[Wanted]) -> Result<Option<Workspace>, CliError> {
     let is_source = |wanted: &Wanted| matches!(wanted, Wanted::Source(_));
-    if !args.sources.is_empty() && args.sources.iter().all(is_source) {
+    if !wanted.is_empty() && wanted.iter().all(is_source) {
         return Ok(None);
     }
     Workspace::find()
@@ -205,6 +289,9 @@ pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
     if let Some((name, _)) = source.package() {
         return name.to_owned();
     }
+    if let Source::Nix(installable) = source {
+        return installable_name(installable).to_owned();
+    }
     let in_cargo = || {
         let text = std::fs::read_to_string(dir.join("Cargo.toml")).ok()?;
         let manifest: toml::Table = text.parse().ok()?;
@@ -217,6 +304,15 @@ pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
     };
     let directory = || dir.file_name().map(|name| name.to_string_lossy().into_owned());
     in_cargo().or_else(in_npm).or_else(directory).unwrap_or_default()
+}
+
+/// The name of a derivation, or the attribute of a flake: without outputs and hashes.
+fn installable_name(installable: &str) -> &str {
+    let (what, _) = installable.split_once('^').unwrap_or((installable, ""));
+    match what.rsplit_once('#') {
+        Some((_, attribute)) => attribute.rsplit('.').next().unwrap_or(attribute),
+        None => name_of(what),
+    }
 }
 
 /// What was derived, before anything starts.
@@ -262,6 +358,26 @@ pub(crate) fn tell_kept(execution: &Execution) {
             kept.name, kept.theirs, kept.ours
         ));
     }
+}
+
+/// Prints what would be done, with what Nix would.
+fn show_all(
+    executions: &[Execution],
+    prepared: Option<&Prepared>,
+    json: bool,
+) -> Result<u8, CliError> {
+    let Some(prepared) = prepared else { return show_plan(executions, json) };
+    if json {
+        let mut values =
+            executions.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+        values.push(serde_json::to_value(build::dry_run(prepared))?);
+        ui::print_json(&values)?;
+        return Ok(0);
+    }
+    let mut texts: Vec<_> = executions.iter().map(plan_text).collect();
+    texts.push(forecast::text(&prepared.plan, &prepared.schedule(), true));
+    ui::print(&texts.join("\n"))?;
+    Ok(0)
 }
 
 /// Prints what would be done.

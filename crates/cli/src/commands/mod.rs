@@ -2,6 +2,7 @@
 //!
 //! Does not know how errors become exit codes.
 
+pub(crate) mod at_once;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -9,6 +10,7 @@ pub(crate) mod emit;
 mod emit_nix;
 pub(crate) mod govern;
 pub(crate) mod history;
+pub(crate) mod impact;
 pub(crate) mod init;
 pub(crate) mod inventory;
 pub(crate) mod man;
@@ -16,12 +18,14 @@ pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod profile;
 mod profile_import;
+pub(crate) mod realise;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod simulate;
+pub(crate) mod switch;
 pub(crate) mod top;
 pub(crate) mod unit;
 
@@ -40,6 +44,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),
+        Command::Impact(args) => impact::run(&args, host),
+        Command::Switch(args) => switch::run(&args, host),
         Command::Emit(args) => emit::run(&args, host),
         Command::Doctor(args) => doctor::run(&args, host),
         Command::History(args) => history::run(&args),
@@ -52,5 +58,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Realise(args) => realise::run(&args),
+        Command::AtOnce(args) => at_once::run(&args),
     }
 }

@@ -34,10 +34,10 @@ use crate::workspace::{Target, Wanted, Workspace, targets};
 /// started at once; nothing is built.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright plan\n  ironwright plan . --gantt\n  ironwright plan crate:ripgrep@14.1.1 crate:bat --against static:2x6 --against make:8\n  ironwright plan --json | jq '.packages[] | {name, tier, peak: .estimate.peak}'"
+    after_help = "Examples:\n  ironwright plan\n  ironwright plan . --gantt\n  ironwright plan crate:ripgrep@14.1.1 crate:bat --against static:2x6 --against make:8\n  ironwright plan /nix/store/…-hello-2.12.1.drv nixpkgs#ripgrep\n  ironwright plan --json | jq '.packages[] | {name, tier, peak: .estimate.peak}'"
 )]
 pub(crate) struct PlanArgs {
-    /// Directories, sources, or packages of the workspace.
+    /// Directories, sources, derivations (.drv), attributes of flakes, or packages of the workspace.
     #[arg(value_name = "DIR|SOURCE|PACKAGE")]
     sources: Vec<String>,
     /// Draw when each package runs, or each unit of a single one.

@@ -10,7 +10,7 @@ use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::profile::import::Imported;
 use ironwright_core::profile::schema::profile_schema;
-use ironwright_core::report::Report;
+use ironwright_core::report::{Batch, Report};
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
@@ -19,11 +19,14 @@ use crate::commands::history::import_log::ImportedLog;
 use crate::commands::history::list::HistoryEntry;
 use crate::commands::history::prune::Pruning;
 use crate::commands::history::show::RunDetail;
+use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
+use crate::commands::switch::SwitchReport;
 use crate::error::CliError;
 use crate::execute::Execution;
+use crate::nix::plan::NixForecast;
 use crate::summary::RunReport;
 use crate::ui;
 
@@ -48,6 +51,12 @@ enum Shape {
     Settings,
     /// `ironwright build --dry-run --json` and `ironwright run --dry-run --json`.
     Plan,
+    /// `ironwright impact --json`.
+    Impact,
+    /// `ironwright switch --json`.
+    Switch,
+    /// What Nix builds, in `ironwright build --dry-run --json`.
+    NixPlan,
     /// `ironwright run --json`, and each entry of `ironwright build --json`.
     Run,
     /// `ironwright history --json`.
@@ -74,6 +83,8 @@ enum Shape {
     Simulation,
     /// `ironwright report --json`.
     Report,
+    /// The same after a `build` of several packages.
+    ReportBatch,
     /// `settings.json`, what `ironwright emit nix` writes.
     NixSettings,
     /// `ironwright profile import --json`.
@@ -88,6 +99,9 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Profile => ui::print_json(&profile_schema())?,
         Shape::Settings => ui::print_json(&schemars::schema_for!(SettingsReport))?,
         Shape::Plan => ui::print_json(&schemars::schema_for!(Vec<Execution>))?,
+        Shape::Impact => ui::print_json(&schemars::schema_for!(ImpactReport))?,
+        Shape::Switch => ui::print_json(&schemars::schema_for!(SwitchReport))?,
+        Shape::NixPlan => ui::print_json(&schemars::schema_for!(NixForecast))?,
         Shape::Run => ui::print_json(&schemars::schema_for!(RunReport))?,
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::HistoryShow => ui::print_json(&schemars::schema_for!(RunDetail))?,
@@ -101,6 +115,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
+        Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,
         Shape::ProfileImport => ui::print_json(&schemars::schema_for!(Imported))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,

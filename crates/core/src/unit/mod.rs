@@ -10,7 +10,9 @@ mod cuda;
 mod go;
 mod key;
 mod link;
+mod made_up;
 mod model;
+mod nix;
 mod other;
 mod program;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use model::Model;
+pub use nix::{DerivationUnit, digest as derivation_digest};
 
 use crate::govern::Forecast;
 use key::Settings;
@@ -126,6 +129,9 @@ pub fn may_be_a_unit(name: &str) -> bool {
 /// Says what a command is.
 pub fn recognise(invocation: &Invocation<'_>) -> Kind {
     let Some((program, arguments)) = invocation.argv.split_first() else { return Kind::Light };
+    if program == nix::PROGRAM {
+        return nix::recognise(invocation);
+    }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let Some(tool) = go::tool(program) {
         return go::recognise(invocation, tool, &arguments);

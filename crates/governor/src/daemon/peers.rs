@@ -80,6 +80,8 @@ impl Daemon {
             (Role::New, ToGovernor::RunBegins(run)) => self.run_begins(number, &run),
             (Role::New, ToGovernor::Watch) => self.view_begins(number),
             (Role::Unit(unit), ToGovernor::Started { pid }) => self.started(unit, pid),
+            (Role::Unit(unit), ToGovernor::Also { pid }) => self.processes.add_also(unit, pid),
+            (Role::Unit(unit), ToGovernor::Ask(ask)) => self.asked_anew(unit, &ask),
             (Role::Unit(unit), ToGovernor::Ended(ended)) => self.ended(unit, &ended),
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));

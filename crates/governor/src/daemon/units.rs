@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ironwright_core::govern::{Action, Demand, End, Event, Refusal, UnitId};
+use ironwright_core::govern::{Action, Demand, End, Event, Forecast, Refusal, UnitId};
 use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::unit::{Invocation, Kind, UnitFacts, explicit, recognise};
 use ironwright_core::units::Bytes;
@@ -65,7 +65,8 @@ impl Daemon {
         self.note(Happening::Asked(told(&unit)), unit.run);
         self.units.insert(id, unit);
         self.refresh();
-        let demand = Demand { forecast, retryable: ask.retryable, domain };
+        let token = has_token(ask);
+        let demand = Demand { forecast, retryable: ask.retryable, domain, token };
         match ask.running {
             Some(running) => {
                 let ago = Duration::from_micros(running.since_us);
@@ -77,12 +78,28 @@ impl Daemon {
         self.resize_pools();
     }
 
+    /// A unit that waits for another attempt is to be started in another way from then on.
+    pub(super) fn asked_anew(&mut self, id: UnitId, ask: &Ask) {
+        let Some(facts) = facts(ask) else { return };
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| unit.attempted.is_none()) else {
+            return;
+        };
+        (unit.inputs, unit.stated) = (size_of(&facts.inputs), ask.memory.map(Bytes));
+        let forecast = self.predictor.forecast(&facts, unit.inputs, unit.stated);
+        // It was just seen to need more than what was expected of it.
+        let peak = forecast.peak.max(unit.forecast.peak);
+        (unit.facts, unit.forecast) = (facts, Forecast { peak, ..forecast });
+        let forecast = unit.forecast;
+        self.tell(Event::Learned { unit: id, forecast });
+    }
+
     pub(super) fn started(&mut self, id: UnitId, pid: i32) {
         let Some(unit) = self.units.get(&id) else { return };
         if unit.attempted.is_some() {
             return;
         }
-        let demand = Demand { forecast: unit.forecast, retryable: true, domain: unit.domain };
+        let (forecast, domain) = (unit.forecast, unit.domain);
+        let demand = Demand { forecast, retryable: true, domain, token: false };
         self.begins(id, pid, Duration::ZERO);
         let waits = self.machine.unit(id).is_none_or(|unit| !unit.is_active());
         // A launcher whose patience is over starts without being told.
@@ -105,7 +122,7 @@ impl Daemon {
         unit.attempted = Some(if parent.is_some() { attempt } else { attempt.without_a_process() });
         let run = unit.run;
         if parent.is_some() {
-            self.processes.add(id, pid);
+            self.processes.add(id, pid, ago);
         }
         self.note(Happening::Started { unit: id.0, pid }, run);
         self.plan_look();
@@ -390,6 +407,12 @@ fn facts(ask: &Ask) -> Option<UnitFacts> {
         Kind::Unit(facts) => Some(facts),
         Kind::Probe | Kind::Light => None,
     }
+}
+
+/// Whether the parent took a token before it started the unit, as make and cargo do for all that they
+/// start.
+fn has_token(ask: &Ask) -> bool {
+    ask.environment.iter().any(|(key, _)| key == "CARGO_PKG_NAME" || key == "MAKELEVEL")
 }
 
 /// Bytes of all inputs. A folder stands for the files in it and below.

@@ -54,10 +54,8 @@ pub struct Closure {
 pub fn read_closure(root: &Path, presence: bool) -> Result<Closure, NixError> {
     let io_error = |error: io::Error| NixError::Io { path: root.to_owned(), error };
     let root = root.canonicalize().map_err(io_error)?;
-    let folder = root.parent().unwrap_or(Path::new("/"));
-    let store = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| NixError::Io { path: folder.to_owned(), error: error.into() })?;
-    let mut reader = Reader { store, folder, presence, buffer: vec![0; USUAL], read: 0 };
+    let store = StoreFolder::open(root.parent().unwrap_or(Path::new("/")))?;
+    let mut reader = Reader { store, presence, read: 0 };
     let mut closure = core_nix::Closure::default();
     let path = root.to_string_lossy();
     let (place, _) = closure.expect(&path);
@@ -72,40 +70,26 @@ pub fn read_closure(root: &Path, presence: bool) -> Result<Closure, NixError> {
     Ok(Closure { graph, read: reader.read, missing })
 }
 
-struct Reader<'a> {
+/// The folder of a store, from which files are read one after the other.
+pub(crate) struct StoreFolder {
     store: OwnedFd,
-    folder: &'a Path,
-    presence: bool,
+    path: PathBuf,
     buffer: Vec<u8>,
-    read: usize,
 }
 
-impl Reader<'_> {
-    fn derivation(
-        &mut self,
-        path: &str,
-        place: u32,
-        closure: &mut core_nix::Closure,
-        queue: &mut Vec<(String, u32)>,
-    ) -> Result<(), NixError> {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let length = match self.fill(name) {
-            Ok(length) => length,
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
-            Err(error) => {
-                let path = self.folder.join(name);
-                return Err(NixError::Io { path, error: error.into() });
-            }
-        };
-        self.read += 1;
-        let bytes = self.buffer.get(..length).unwrap_or_default();
-        let derivation = aterm::parse(path, bytes)?;
-        let presence =
-            if self.presence { self.presence_of(&derivation) } else { Presence::default() };
-        closure.add(place, &derivation, presence, |path, place| {
-            queue.push((path.to_owned(), place));
-        });
-        Ok(())
+impl StoreFolder {
+    pub(crate) fn open(folder: &Path) -> Result<Self, NixError> {
+        let store = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| NixError::Io { path: folder.to_owned(), error: error.into() })?;
+        Ok(Self { store, path: folder.to_owned(), buffer: vec![0; USUAL] })
+    }
+
+    /// The bytes of a file, until the next one is read.
+    pub(crate) fn read(&mut self, name: &str) -> Result<&[u8], NixError> {
+        match self.fill(name) {
+            Ok(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
+            Err(error) => Err(NixError::Io { path: self.path.join(name), error: error.into() }),
+        }
     }
 
     /// Reads a file into the buffer. One call is enough for a file that leaves room in it.
@@ -130,6 +114,41 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+struct Reader {
+    store: StoreFolder,
+    presence: bool,
+    read: usize,
+}
+
+impl Reader {
+    fn derivation(
+        &mut self,
+        path: &str,
+        place: u32,
+        closure: &mut core_nix::Closure,
+        queue: &mut Vec<(String, u32)>,
+    ) -> Result<(), NixError> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let length = match self.store.fill(name) {
+            Ok(length) => length,
+            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(error) => {
+                let path = self.store.path.join(name);
+                return Err(NixError::Io { path, error: error.into() });
+            }
+        };
+        self.read += 1;
+        let bytes = self.store.buffer.get(..length).unwrap_or_default();
+        let derivation = aterm::parse(path, bytes)?;
+        let presence =
+            if self.presence { self.presence_of(&derivation) } else { Presence::default() };
+        closure.add(place, &derivation, presence, |path, place| {
+            queue.push((path.to_owned(), place));
+        });
+        Ok(())
+    }
 
     fn presence_of(&self, derivation: &Derivation<'_>) -> Presence {
         let mut source_bytes = None;
@@ -139,7 +158,7 @@ impl Reader<'_> {
                 let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else {
                     return false;
                 };
-                let Ok(stat) = statat(&self.store, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                let Ok(stat) = statat(&self.store.store, name, AtFlags::SYMLINK_NOFOLLOW) else {
                     return false;
                 };
                 let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;

@@ -1,0 +1,383 @@
+//! One derivation, from the question to the governor to its result; killed for want of memory, it is
+//! built again with fewer cores.
+//!
+//! Does not know what waits for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ironwright_core::nix::activity::{self, Event};
+use ironwright_core::nix::live::{Live, says_killed};
+use ironwright_core::nix::protocol::{BuildResult, Incoming, Options, Request, Status};
+use ironwright_host::nix::{Command, Store, StoreError, builder_tree, processor_time};
+use ironwright_launcher::{Link, let_go_on};
+use ironwright_wire::{Ask, Ended};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::admission::{Admission, Next, Permits};
+use super::plan::Planned;
+use super::results::{DerivationResult, Outcome};
+
+/// What all builds of a plan share.
+pub(crate) struct Shared {
+    pub(crate) nix: Command,
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) keep_failed: bool,
+    pub(crate) print_logs: bool,
+    pub(crate) govern: bool,
+    pub(crate) threads: u32,
+    /// Cores that every builder is told of, if a user said so.
+    pub(crate) cores: Option<u32>,
+    /// Folder for the folders of builds.
+    pub(crate) scratch: Option<PathBuf>,
+    pub(crate) run: Option<i64>,
+    pub(crate) job: Option<String>,
+    pub(crate) permits: Permits,
+    /// Nothing new is to be started.
+    pub(crate) cancelled: AtomicBool,
+    /// Connections that nobody uses now.
+    pub(crate) idle: Mutex<Vec<Store>>,
+}
+
+/// What happens to a derivation, by its place in the plan.
+pub(crate) enum Told {
+    /// It is being built with so many cores.
+    Started(usize, u32),
+    /// It is in another phase.
+    Phase(usize, String),
+    /// Its builder printed a line.
+    Line(usize, String),
+    /// It was killed for want of memory, and is built again.
+    Again(usize),
+    /// It ended; the outputs whose paths are known only now.
+    Ended(usize, Box<DerivationResult>, Vec<(String, String)>),
+}
+
+/// Memory of a build that was over before anybody looked: a shell's.
+const UNSEEN: u64 = 16 << 20;
+/// Time between two looks at the governor's connection.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How an attempt ended.
+enum End {
+    /// The store says.
+    Result(BuildResult),
+    /// The store could not do it.
+    Refused(String),
+    /// The process of the connection is gone, with this status.
+    Died(i32, String),
+}
+
+/// Builds a derivation.
+pub(crate) fn build(
+    shared: &Shared,
+    place: usize,
+    planned: &Planned,
+    request: &[String],
+    alone: bool,
+    tell: &Sender<Told>,
+) {
+    let mut work = Work { shared, place, planned, request, alone, killed: 0, tell };
+    let (result, outputs) = work.build();
+    let _ = tell.send(Told::Ended(place, Box::new(result), outputs));
+}
+
+struct Work<'a> {
+    shared: &'a Shared,
+    place: usize,
+    planned: &'a Planned,
+    request: &'a [String],
+    alone: bool,
+    /// Times that something in it was killed for want of memory.
+    killed: u32,
+    tell: &'a Sender<Told>,
+}
+
+/// What an attempt leaves.
+struct Attempt {
+    end: End,
+    live: Live,
+    wall: Duration,
+    used: Duration,
+}
+
+impl Work<'_> {
+    fn build(&mut self) -> (DerivationResult, Vec<(String, String)>) {
+        let (shared, ask) = (self.shared, self.ask(1));
+        let mut admission = Admission::new(ask, shared.govern, shared.permits.clone());
+        loop {
+            let Some(grant) = admission.wait(&shared.cancelled) else {
+                return self.result(Outcome::NotTried, None, None);
+            };
+            let mut store = match self.connection() {
+                Ok(store) => store,
+                Err(error) => return self.result(Outcome::Failed, Some(error.to_string()), None),
+            };
+            let home = grant.group.as_deref().and_then(|group| enter(group, store.pid()));
+            let cores = self.cores();
+            let _ = self.tell.send(Told::Started(self.place, cores));
+            admission.started(store.pid());
+            let attempt = self.attempt(&mut store, cores, &mut admission);
+            let attempt = self.part(store, attempt, grant.group.is_none() || home.is_some(), home);
+            let (ended, killed) = Self::ended(&attempt);
+            self.killed += u32::from(killed && ended.killed_inside);
+            let again = |number| self.ask(number);
+            match admission.ended(ended, killed, again) {
+                Some(Next::Again) => {
+                    let _ = self.tell.send(Told::Again(self.place));
+                }
+                Some(Next::GiveUp(Some(message))) => {
+                    return self.result(Outcome::OutOfMemory, Some(message), Some(&attempt));
+                }
+                Some(Next::GiveUp(None)) | None => return self.settled(attempt),
+            }
+        }
+    }
+
+    fn cores(&self) -> u32 {
+        match self.shared.cores {
+            Some(cores) => (cores >> self.killed.min(31)).max(1),
+            None => self.planned.cores_now(self.shared.threads, self.alone, self.killed),
+        }
+    }
+
+    fn ask(&self, attempt: u32) -> Ask {
+        Ask {
+            pid: i32::try_from(std::process::id()).unwrap_or(0),
+            attempt,
+            retryable: true,
+            argv: self.planned.unit(self.cores()).argv(),
+            cwd: "/".into(),
+            run: self.shared.run,
+            job: self.shared.job.clone(),
+            ..Ask::default()
+        }
+    }
+
+    fn connection(&self) -> Result<Store, StoreError> {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(store) => Ok(store),
+            None => Store::open(&self.shared.nix, self.shared.scratch.as_deref()),
+        }
+    }
+
+    fn attempt(&self, store: &mut Store, cores: u32, admission: &mut Admission) -> Attempt {
+        let (began, before) = (Instant::now(), processor_time(store.pid()));
+        let mut live = Live::default();
+        let mut daemon = None;
+        let end = match self.run(store, cores, admission, &mut live, &mut daemon) {
+            Ok(end) => end,
+            Err(error) => End::Died(0, error.to_string()),
+        };
+        let used = processor_time(store.pid()).saturating_sub(before);
+        let used = used + daemon.map(processor_time).unwrap_or_default();
+        Attempt { end, live, wall: began.elapsed(), used }
+    }
+
+    fn run(
+        &self,
+        store: &mut Store,
+        cores: u32,
+        admission: &mut Admission,
+        live: &mut Live,
+        daemon: &mut Option<i32>,
+    ) -> Result<End, StoreError> {
+        let began = Instant::now();
+        store.ask(&Request::SetOptions(self.options(cores)), |_| {})?;
+        store.send(&Request::Build(self.request.to_vec()))?;
+        loop {
+            while let Some(incoming) = store.take()? {
+                match incoming {
+                    Incoming::Event(event) => {
+                        if matches!(event, Event::Started { kind: activity::BUILD, .. }) {
+                            *daemon = builder_tree(store.pid());
+                            daemon.map(|pid| admission.also(pid));
+                        }
+                        self.show(&event);
+                        live.take(&event);
+                    }
+                    Incoming::Results(results) => return Ok(self.choose(results)),
+                    Incoming::Failed(message) => return Ok(End::Refused(message)),
+                    _ => {}
+                }
+            }
+            if wait(store, &admission.link) {
+                store.receive()?;
+            }
+            if admission.care(store.pid(), began) {
+                let_go_on(store.pid());
+            }
+        }
+    }
+
+    /// The first result that is a failure, else the first.
+    fn choose(&self, results: Vec<BuildResult>) -> End {
+        let failure = results.iter().position(|result| !result.status.is_success());
+        match results.into_iter().nth(failure.unwrap_or(0)) {
+            Some(result) => End::Result(result),
+            None => End::Refused(format!("Nix tells no result of {}", self.planned.name)),
+        }
+    }
+
+    fn options(&self, cores: u32) -> Options {
+        let seconds = |limit: Option<f64>| {
+            limit.map_or(0, |seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs())
+        };
+        Options {
+            cores: u64::from(cores),
+            max_silent_seconds: seconds(self.planned.silence_seconds),
+            timeout_seconds: seconds(self.planned.timeout_seconds),
+            substitute: true,
+            keep_failed: self.shared.keep_failed,
+            fallback: false,
+            settings: self.shared.settings.clone(),
+        }
+    }
+
+    fn show(&self, event: &Event) {
+        let Event::Result { kind, fields, .. } = event else { return };
+        let text = || fields.first().and_then(activity::Field::text).map(activity::plain);
+        let told = match *kind {
+            activity::PHASE => text().map(|phase| Told::Phase(self.place, phase)),
+            activity::LOG_LINE if self.shared.print_logs => {
+                text().map(|line| Told::Line(self.place, line))
+            }
+            _ => None,
+        };
+        told.map(|told| self.tell.send(told));
+    }
+
+    /// Puts the connection back, or says how its process ended.
+    fn part(
+        &self,
+        store: Store,
+        attempt: Attempt,
+        reusable: bool,
+        home: Option<PathBuf>,
+    ) -> Attempt {
+        if let End::Died(_, message) = attempt.end {
+            return Attempt { end: End::Died(store.status(), message), ..attempt };
+        }
+        if let Some(home) = home
+            && std::fs::write(home, store.pid().to_string()).is_err()
+        {
+            return attempt;
+        }
+        if reusable {
+            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        }
+        attempt
+    }
+
+    /// What the governor is told, and whether it was a death for want of memory.
+    fn ended(attempt: &Attempt) -> (Ended, bool) {
+        let (status, inside) = match &attempt.end {
+            End::Result(result) if result.status.is_success() => (0, false),
+            End::Result(result) => (FAILED, was_killed(&result.message, &attempt.live)),
+            End::Refused(_) => (FAILED, false),
+            End::Died(status, _) => (*status, false),
+        };
+        let killed = inside || status == SIGKILL;
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let ended = Ended {
+            status,
+            wall_us: micros(attempt.wall),
+            user_us: micros(attempt.used),
+            system_us: 0,
+            peak_process: UNSEEN,
+            killed_inside: inside,
+            ended_by_user: false,
+        };
+        (ended, killed)
+    }
+
+    /// The result of the last attempt.
+    fn settled(&self, attempt: Attempt) -> (DerivationResult, Vec<(String, String)>) {
+        let (outcome, message) = match &attempt.end {
+            End::Result(BuildResult { status: Status::AlreadyValid, .. }) => {
+                (Outcome::AlreadyValid, None)
+            }
+            End::Result(result) if result.status.is_success() => (Outcome::Built, None),
+            End::Result(result) if result.status == Status::TimedOut => {
+                (Outcome::TimedOut, Some(result.message.clone()))
+            }
+            End::Result(result) => (Outcome::Failed, Some(result.message.clone())),
+            End::Refused(message) | End::Died(_, message) => {
+                (Outcome::Failed, Some(message.clone()))
+            }
+        };
+        let (result, _) = self.result(outcome, message, Some(&attempt));
+        let outputs = match attempt.end {
+            End::Result(result) => result.outputs,
+            End::Refused(_) | End::Died(..) => Vec::new(),
+        };
+        (result, outputs)
+    }
+
+    fn result(
+        &self,
+        outcome: Outcome,
+        message: Option<String>,
+        attempt: Option<&Attempt>,
+    ) -> (DerivationResult, Vec<(String, String)>) {
+        let failed = !matches!(outcome, Outcome::Built | Outcome::AlreadyValid);
+        let lines = attempt.filter(|_| failed).map(|attempt| attempt.live.last_lines());
+        let result = DerivationResult {
+            path: self.planned.path.clone(),
+            name: self.planned.name.clone(),
+            outcome,
+            seconds: attempt.map_or(0.0, |attempt| attempt.wall.as_secs_f64()),
+            cores: self.cores(),
+            attempts: self.killed + 1,
+            reserved: self.planned.peak.0,
+            message: message.map(|message| activity::plain(&message)),
+            last_lines: lines.into_iter().flatten().map(str::to_owned).collect(),
+        };
+        (result, Vec::new())
+    }
+}
+
+/// A process that ended with code 1, and one that was killed, as `wait4` gives them.
+const FAILED: i32 = 1 << 8;
+const SIGKILL: i32 = 9;
+
+/// Whether a failure is that of a builder of which something was killed.
+fn was_killed(message: &str, live: &Live) -> bool {
+    let says = ["signal 9", "exit code 137", "exit code: 137"];
+    says.iter().any(|sentence| message.contains(sentence))
+        || message.lines().any(says_killed)
+        || live.tells_of_a_kill()
+}
+
+/// Waits for the store or the governor; whether the store has something.
+fn wait(store: &Store, link: &Link) -> bool {
+    let mut watched = vec![PollFd::new(store, PollFlags::IN)];
+    if let Link::Up(governor) = link {
+        watched.push(PollFd::new(governor, governor.interest()));
+    }
+    let timeout = link.timeout().map_or(TICK, |timeout| timeout.min(TICK));
+    let timeout = Timespec::try_from(timeout).ok();
+    // An interruption is as good as a tick.
+    let _ = poll(&mut watched, timeout.as_ref());
+    watched.first().is_some_and(|store| !store.revents().is_empty())
+}
+
+/// Puts a process in a control group; `cgroup.procs` of the group where it was.
+fn enter(group: &Path, pid: i32) -> Option<PathBuf> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let relative = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // The group lies below the same mount as the one of this process.
+    let mount =
+        group.ancestors().find(|above| above.join(relative).join("cgroup.procs").is_file())?;
+    std::fs::write(group, pid.to_string()).ok()?;
+    Some(mount.join(relative).join("cgroup.procs"))
+}
+
+/// Whether nothing new is to be started.
+pub(crate) fn is_cancelled(cancelled: &AtomicBool) -> bool {
+    cancelled.load(Ordering::Relaxed)
+}

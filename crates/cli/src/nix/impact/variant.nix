@@ -1,0 +1,103 @@
+# What a package set makes of some attributes when overlays are applied to it.
+#
+# The request is data (JSON); `arguments` are those that a user gave for functions. Returns the paths of
+# derivations, or with `names` the attributes that an overlay overrides.
+{
+  request,
+  arguments ? { },
+}:
+let
+  asked = builtins.fromJSON request;
+  inherit (asked) base;
+
+  fail = text: throw "ironwright: ${text}";
+  flake = builtins.getFlake base.place;
+
+  # The overlay of a file, of a flake, or of the library; a single override of it where `only` names one.
+  overlay =
+    it:
+    let
+      whole =
+        if it.kind == "file" then
+          import (/. + it.place)
+        else if it.kind == "flake" then
+          (builtins.getFlake it.place).overlays.${it.attribute}
+        else
+          (import (/. + it.place) { }).overlays.${it.attribute};
+    in
+    if it.only == null then whole else final: prev: { ${it.only} = (whole final prev).${it.only}; };
+
+  # The set as it is.
+  plain =
+    if base.kind == "file" then
+      let
+        value = import (/. + base.place);
+      in
+      if builtins.isFunction value then value arguments else value
+    else
+      flake.legacyPackages.${base.system} or flake.inputs.nixpkgs.legacyPackages.${base.system}
+        or (fail "${base.place} has neither legacyPackages nor an input nixpkgs: overlays have nothing to apply to");
+
+  takesOverlays =
+    base.kind == "file"
+    && (
+      let
+        value = import (/. + base.place);
+      in
+      builtins.isFunction value && (builtins.functionArgs value) ? overlays
+    );
+
+  extended =
+    overlays:
+    if overlays == [ ] then
+      plain
+    else if plain ? appendOverlays then
+      plain.appendOverlays overlays
+    else if plain ? extend then
+      builtins.foldl' (set: it: set.extend it) plain overlays
+    else if takesOverlays then
+      import (/. + base.place) (arguments // { inherit overlays; })
+    else
+      fail "the package set takes no overlays: it has neither appendOverlays nor extend";
+
+  overlays = map overlay asked.overlays;
+  set = extended overlays;
+
+  find =
+    root: path:
+    builtins.foldl' (
+      at: name:
+      if builtins.isAttrs at && at ? ${name} then
+        at.${name}
+      else
+        fail "there is no attribute ${builtins.concatStringsSep "." path}"
+    ) root path;
+
+  # A system of NixOS takes overlays as a module.
+  system =
+    path:
+    let
+      host = find flake.nixosConfigurations [ (builtins.elemAt path 1) ];
+      changed =
+        if overlays == [ ] then
+          host
+        else
+          host.extendModules { modules = [ { nixpkgs.overlays = overlays; } ]; };
+    in
+    changed.config.system.build.toplevel;
+
+  one =
+    path:
+    let
+      value =
+        if base.kind == "flake" && builtins.head path == "nixosConfigurations" then
+          system path
+        else
+          find set path;
+    in
+    value.drvPath or (fail "${builtins.concatStringsSep "." path} is no derivation");
+in
+if asked.names then
+  builtins.attrNames ((builtins.head overlays) plain plain)
+else
+  map one asked.wanted

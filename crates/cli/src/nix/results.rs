@@ -1,0 +1,77 @@
+//! What became of a plan.
+//!
+//! Does not know how it is shown.
+
+use ironwright_core::units::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a derivation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// It was built.
+    Built,
+    /// Somebody else had built it by then.
+    AlreadyValid,
+    /// It failed.
+    Failed,
+    /// It took too long, or was silent for too long.
+    TimedOut,
+    /// It was killed for want of memory although it ran alone.
+    OutOfMemory,
+    /// Something that it needs failed.
+    Blocked,
+    /// It was not tried, because something else failed.
+    NotTried,
+}
+
+/// What became of a derivation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct DerivationResult {
+    /// Path of the derivation.
+    pub(crate) path: String,
+    /// Its name with the version.
+    pub(crate) name: String,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// Seconds of its last attempt.
+    pub(crate) seconds: f64,
+    /// Cores of its last attempt.
+    pub(crate) cores: u32,
+    /// Attempts: more than one where it was killed for want of memory.
+    pub(crate) attempts: u32,
+    /// Memory that was reserved for it.
+    pub(crate) reserved: Bytes,
+    /// What Nix says about a failure.
+    pub(crate) message: Option<String>,
+    /// The last lines of its log, if it failed.
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Results {
+    /// Every derivation of the plan, in its order.
+    pub(crate) derivations: Vec<DerivationResult>,
+    /// Paths that were fetched.
+    pub(crate) fetched: usize,
+    /// Why something could not be fetched.
+    pub(crate) fetch_failure: Option<String>,
+    /// Outputs of what was asked for whose paths are known only now: request, name, path.
+    pub(crate) outputs: Vec<(String, String, String)>,
+}
+
+impl Results {
+    /// Derivations that ended so.
+    pub(crate) fn count(&self, outcome: Outcome) -> usize {
+        self.derivations.iter().filter(|result| result.outcome == outcome).count()
+    }
+
+    /// Whether everything is there.
+    pub(crate) fn is_success(&self) -> bool {
+        let is_there = |outcome| matches!(outcome, Outcome::Built | Outcome::AlreadyValid);
+        self.fetch_failure.is_none()
+            && self.derivations.iter().all(|result| is_there(result.outcome))
+    }
+}

@@ -1,0 +1,102 @@
+//! Activation: what home-manager and NixOS provide for it in what was built.
+//!
+//! Does not know generations.
+
+use std::path::{Path, PathBuf};
+
+use ironwright_core::observe::{Exit, Sample};
+use ironwright_host::nix::Command;
+use ironwright_host::run::{Observer, Request, Stream, run};
+
+use super::target::Kind;
+use crate::error::CliError;
+
+/// How something is activated.
+pub(crate) struct Activation<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) nix: &'a Command,
+    /// The profile of the machine.
+    pub(crate) profile: &'a Path,
+    /// Whether root is become by sudo.
+    pub(crate) sudo: bool,
+}
+
+impl Activation<'_> {
+    /// What is active now, by the profile that home-manager or NixOS keeps.
+    pub(crate) fn active(&self) -> Option<PathBuf> {
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+        let state = state.or_else(|| Some(etcetera::home_dir().ok()?.join(".local/state")));
+        let user = std::env::var("USER").unwrap_or_default();
+        let places = match self.kind {
+            Kind::Nixos => vec![self.profile.to_owned()],
+            Kind::Home => vec![
+                state.unwrap_or_default().join("nix/profiles/home-manager"),
+                PathBuf::from(format!("/nix/var/nix/profiles/per-user/{user}/home-manager")),
+            ],
+        };
+        places.iter().find_map(|place| std::fs::canonicalize(place).ok())
+    }
+
+    /// The commands, in order.
+    fn commands(&self, path: &str) -> Vec<Vec<String>> {
+        let words = |words: &[&str]| -> Vec<String> {
+            let sudo = self.sudo.then_some("sudo");
+            sudo.into_iter().chain(words.iter().copied()).map(str::to_owned).collect()
+        };
+        match self.kind {
+            Kind::Home => vec![vec![format!("{path}/activate")]],
+            Kind::Nixos => {
+                let env = self.nix.program.with_file_name("nix-env");
+                let (env, profile) = (env.to_string_lossy(), self.profile.to_string_lossy());
+                vec![
+                    words(&[&env, "--profile", &profile, "--set", path]),
+                    words(&[&format!("{path}/bin/switch-to-configuration"), "switch"]),
+                ]
+            }
+        }
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn sample(&mut self, _sample: &Sample) {}
+    fn output(&mut self, _stream: Stream, _bytes: &[u8]) {}
+    fn ending(&mut self, _signal: i32) {}
+}
+
+/// Activates something that was built. What it says goes where this program's output goes.
+pub(crate) fn activate(how: &Activation<'_>, path: &str) -> Result<(), CliError> {
+    for argv in how.commands(path) {
+        let shown = argv.join(" ");
+        let observed = run(&Request { argv, ..Request::default() }, &mut Silent);
+        let problem = match (observed.interrupted_by, observed.exit) {
+            (Some(signal), _) => format!("was ended by signal {signal}"),
+            (None, Exit::Code(0)) => continue,
+            (None, Exit::Code(code)) => format!("failed with exit code {code}"),
+            (None, Exit::Signal(signal)) => format!("died of signal {signal}"),
+            (None, Exit::NotStarted { message, .. }) => format!("cannot run: {message}"),
+        };
+        return Err(CliError::Activation(format!("{shown} {problem}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_commands() {
+        let nix = Command { program: "/n/bin/nix".into(), store: None };
+        let of = |kind, sudo| {
+            let how = Activation { kind, nix: &nix, profile: Path::new("/p/system"), sudo };
+            how.commands("/s/x").iter().map(|argv| argv.join(" ")).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(of(Kind::Home, false), "/s/x/activate");
+        assert_eq!(
+            of(Kind::Nixos, true),
+            "sudo /n/bin/nix-env --profile /p/system --set /s/x; sudo /s/x/bin/switch-to-configuration switch"
+        );
+    }
+}

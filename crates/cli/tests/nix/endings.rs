@@ -1,0 +1,84 @@
+//! Builds that fail, are killed, take no end, or are interrupted.
+//!
+//! Does not measure.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::home::Home;
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn a_failure_shows_its_last_lines_and_the_next_run_goes_on() {
+    let packages = |good: &str| {
+        format!(
+            r#"bad = sh "bad-1.0" [ ] "echo one; echo the reason >&2; {good}";
+               other = sh "other-1.0" [ ] "sleep 0.5; echo > $out";
+               last = sh "last-1.0" [ bad other ] "echo > $out";"#
+        )
+    };
+    let home = Home::new(&packages("exit 3"));
+    let (text, well) = home.build(&[".#last", "--keep-going"]);
+    assert!(!well, "{text}");
+    assert!(text.contains("failed bad-1.0") && text.contains("exit code 3"), "{text}");
+    assert!(text.contains("| the reason") && text.contains("nix log "), "{text}");
+    assert!(text.contains("built  other-1.0"), "{text}");
+    assert!(text.contains("1 derivation failed: bad-1.0; 1 derivation not built"), "{text}");
+    home.set(&packages("echo > $out"));
+    let text = home.builds(&[".#last"]);
+    assert!(text.contains("2 derivations") && !text.contains("other-1.0"), "{text}");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn what_became_of_each_is_in_the_json() {
+    let home =
+        Home::new(r#"bad = sh "bad-1.0" [ ] "exit 1"; top = sh "top-1.0" [ bad ] "echo > $out";"#);
+    let output = home.ironwright(&["build", ".#top", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let reports: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let derivations = reports[0]["nix"]["derivations"].as_array().unwrap();
+    let of =
+        |name: &str| derivations.iter().find(|it| it["name"] == name).unwrap()["outcome"].clone();
+    assert_eq!((of("bad-1.0"), of("top-1.0")), ("failed".into(), "blocked".into()));
+    assert_eq!(reports[0]["facts"]["source"], "nix:.#top");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn a_builder_that_is_killed_is_run_again_with_fewer_cores() {
+    let home = Home::new("");
+    let tried = home.path("tried").display().to_string();
+    home.set(&format!(
+        r#"a = sh "killed-1.0" [ ] "echo $NIX_BUILD_CORES >> {tried}; if [ $(wc -l < {tried}) = 1 ]; then kill -9 $$; fi; echo > $out";"#
+    ));
+    let text = home.builds(&[".#a", "--cores", "4"]);
+    assert!(text.contains("killed for want of memory and is built again"), "{text}");
+    assert_eq!(home.read("tried"), "4\n2\n");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn an_interruption_leaves_nothing_behind() {
+    let home = Home::new("");
+    let begun = home.path("begun").display().to_string();
+    home.set(&format!(
+        r#"a = sh "long-1.0" [ ] "mkdir -p locked; chmod 500 locked; touch {begun}; sleep 600 & wait";"#
+    ));
+    let mut child = home.ironwright(&["build", ".#a"]).spawn().unwrap();
+    home.wait_for("begun");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !home.processes().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(home.processes(), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(home.path("tmp")).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    home.set(&format!(r#"a = sh "long-1.0" [ ] "echo {begun} > $out";"#));
+    home.builds(&[".#a"]);
+}
