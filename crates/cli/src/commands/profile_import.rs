@@ -95,7 +95,7 @@ fn understood(args: &ImportArgs, text: &str) -> Result<Data, CliError> {
 /// Asks Nix for the value; a profile that is a function is called with nixpkgs' `lib` where it can be.
 fn evaluated(path: &Path) -> Result<serde_json::Value, String> {
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-    let expression = "path: let\n\
+    let expression = "{ path }: let\n\
         \x20 value = import (/. + path);\n\
         \x20 found = builtins.tryEval (import <nixpkgs/lib>);\n\
         \x20 lib = if found.success then found.value else { };\n\
