@@ -159,6 +159,7 @@ fn a_closure_is_read_from_a_copied_store() {
     let closure = read_closure(&root.resolve(&app), true).unwrap();
     assert_eq!((closure.read, closure.missing), (2, 1));
     let shown: Vec<_> = closure
+        // What is compiled has the size of what it downloads.
         .graph
         .nodes
         .iter()
@@ -167,7 +168,7 @@ fn a_closure_is_read_from_a_copied_store() {
     assert_eq!(
         shown,
         [
-            ("app-1.0", Kind::Derivation, false, None),
+            ("app-1.0", Kind::Derivation, false, Some(5)),
             ("src", Kind::FixedOutput, true, Some(5)),
             ("absent", Kind::Derivation, false, None),
         ]
