@@ -153,13 +153,13 @@ fn store() -> (FakeRoot, String) {
     (root, path(1, "app-1.0"))
 }
 
+/// What is compiled has the size of what it downloads.
 #[test]
 fn a_closure_is_read_from_a_copied_store() {
     let (root, app) = store();
     let closure = read_closure(&root.resolve(&app), true).unwrap();
     assert_eq!((closure.read, closure.missing), (2, 1));
     let shown: Vec<_> = closure
-        // What is compiled has the size of what it downloads.
         .graph
         .nodes
         .iter()
