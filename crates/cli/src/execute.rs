@@ -347,7 +347,13 @@ pub(crate) fn execute(
 fn disk_use(execution: &Execution, began: SystemTime) -> Option<DiskUse> {
     let source: Source = execution.source.as_ref()?.parse().ok()?;
     let project = matches!(source, Source::Path(_)).then(|| execution.steps.first()).flatten();
-    let results = execution.output.iter().map(PathBuf::as_path);
+    // What a package of a registry consists of lies beside its programs.
+    let whole = |output: &'_ Path| match output.file_name() {
+        Some(name) if name == "bin" => output.parent().unwrap_or(output).to_owned(),
+        _ => output.to_owned(),
+    };
+    let output = execution.output.as_deref().map(whole);
+    let results = output.iter().map(PathBuf::as_path);
     let results: Vec<&Path> = results.chain(project.map(|step| step.cwd.as_path())).collect();
     let all: Vec<&Path> = results.iter().copied().chain(execution.scratch.as_deref()).collect();
     let left = disk::written_since(&results, began)?;

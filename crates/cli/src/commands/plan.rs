@@ -210,21 +210,31 @@ fn show(report: &PlanReport) -> String {
 
 fn packages(report: &PlanReport) -> String {
     let row = |package: &PackageReport| {
-        let PackageEstimate { peak, wall_seconds, basis, confidence, units, .. } =
+        let PackageEstimate { peak, wall_seconds, basis, confidence, units, disk, .. } =
             &package.estimate;
         vec![
             package.name.clone(),
             package.tier.name().to_owned(),
             format!("{} ({} to {})", peak.expected, peak.min, peak.max),
             times(wall_seconds),
+            disk.map_or_else(|| "?".to_owned(), |disk| format!("up to {}", disk.max)),
             if *units == 0 { "?".to_owned() } else { units.to_string() },
             time(package.timeout.seconds),
             format!("{} / {}", package.risks.oom.level.name(), package.risks.timeout.level.name()),
             format!("{basis} ({:.0} %)", confidence * 100.0),
         ]
     };
-    let headings =
-        ["package", "tier", "peak", "time", "units", "timeout", "oom / time", "rests on (sure)"];
+    let headings = [
+        "package",
+        "tier",
+        "peak",
+        "time",
+        "disk",
+        "units",
+        "timeout",
+        "oom / time",
+        "rests on (sure)",
+    ];
     let mut out = table(&headings, report.packages.iter().map(row));
     for package in &report.packages {
         for note in &package.notes {

@@ -7,7 +7,7 @@
 mod command;
 mod native;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -268,6 +268,21 @@ impl<'a, 's> Walk<'a, 's> {
             .sized(bytes);
         (self.builder.add(command.keyed(node, self.release)), true)
     }
+}
+
+/// Leaves out packages that Cargo will not build. `tree` is what `cargo tree --prefix none --format {p}`
+/// prints: it knows which optional dependencies no feature asks for, and `cargo metadata` lists them all.
+#[must_use]
+pub fn built(graph: Graph, tree: &str) -> Graph {
+    let package = |line: &str| {
+        let (name, rest) = line.trim().split_once(" v")?;
+        Some(format!("{name}-{}", rest.split(' ').next()?))
+    };
+    let built: HashSet<String> = tree.lines().filter_map(package).collect();
+    if built.is_empty() {
+        return graph;
+    }
+    graph.only(|node| node.package.as_ref().is_none_or(|package| built.contains(package)))
 }
 
 /// Where the manifest of a package lies, by what `cargo metadata` prints.

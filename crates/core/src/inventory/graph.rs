@@ -297,6 +297,13 @@ impl Graph {
         self.filtered(&kept)
     }
 
+    /// Only the nodes that are wanted, and what they need of each other.
+    #[must_use]
+    pub fn only(self, wanted: impl Fn(&Node) -> bool) -> Self {
+        let kept: Vec<bool> = self.nodes.iter().map(wanted).collect();
+        self.filtered(&kept)
+    }
+
     fn filtered(self, kept: &[bool]) -> Self {
         let mut places: Vec<Option<u32>> = Vec::with_capacity(kept.len());
         let mut next = 0;

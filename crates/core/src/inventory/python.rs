@@ -117,7 +117,8 @@ pub fn project(texts: &Texts<'_>) -> Result<Graph, InventoryError> {
     for (extension, language) in declared {
         let id = format!("python:{name}:{extension}");
         let node = Node::new(language, Kind::Extension, id, &extension).in_package(&package);
-        let place = builder.add(node.sized(texts.native_bytes.filter(|_| only)));
+        let is_native = only && language == Language::CFamily;
+        let place = builder.add(node.sized(texts.native_bytes.filter(|_| is_native)));
         builder.needs(build, place);
     }
     let required = manifest.build_system.requires.iter().chain(&manifest.project.dependencies);

@@ -147,16 +147,10 @@ const fn disk_factor(language: Option<Language>) -> f64 {
 
 /// What a package writes to disk: as before, else by the size of its sources.
 pub(super) fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
-    let known: Vec<f64> = query
-        .past
-        .iter()
-        .filter(|r| r.complete)
-        .filter_map(|r| r.disk)
-        .map(|d| d.0 as f64)
-        .collect();
-    if !known.is_empty() {
-        let weights = vec![1.0; known.len()];
-        return Some(weighted(&known, &weights, DISK_NOISE, 0.0).bytes());
+    // What is there already is not written again, so the most that was ever written tells.
+    let known = query.past.iter().filter(|run| run.complete).filter_map(|run| run.disk).max();
+    if let Some(known) = known.filter(|known| *known > Bytes::ZERO) {
+        return Some(Band::around(known.0 as f64, DISK_NOISE).bytes());
     }
     let source = query.source_bytes?.0 as f64;
     Some(Band::around(source * disk_factor(query.language), DISK).bytes())

@@ -31,6 +31,10 @@ pub(super) fn read(
         Ok(answer) => {
             let size = &mut |path: &Path| sizes.of(path);
             let graph = cargo::metadata("cargo metadata", &answer, &release, size, &mut natives)?;
+            let graph = match tree(project, lock.is_some(), options.online) {
+                Ok(tree) => cargo::built(graph, &tree),
+                Err(_) => graph,
+            };
             let note = lock.is_none().then(|| {
                 format!(
                     "{}: without Cargo.lock only the project's own crates are known; `cargo generate-lockfile` writes one",
@@ -53,6 +57,19 @@ pub(super) fn read(
         None => Ok(Found::new(Graph::default(), "nothing")
             .noted(Some(format!("{}: nothing is known: {why_not}", shown(project))))),
     }
+}
+
+/// What Cargo will build, by its own choice of features.
+fn tree(project: &Path, is_locked: bool, online: bool) -> Result<String, String> {
+    if !is_locked {
+        return Err("it would write Cargo.lock".to_owned());
+    }
+    let mut arguments = vec!["tree", "--locked", "--edges", "normal,build", "--prefix", "none"];
+    arguments.extend(["--format", "{p}"]);
+    if !online {
+        arguments.push("--offline");
+    }
+    ask("cargo", &arguments, project, &[])
 }
 
 /// C and C++ sources below a folder.

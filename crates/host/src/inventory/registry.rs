@@ -116,17 +116,22 @@ pub fn pypi_package(
         scratch = tempfile::tempdir().map_err(|error| package.scratch(error))?;
         scratch.path().join("sdist")
     };
-    if !folder.is_dir() {
+    if unpacked(&folder).is_none() {
         if !options.online {
             return Err(package.failed("its source was never fetched, and nothing may be now"));
         }
+        // What is there and empty is in the way.
+        let _ = std::fs::remove_dir_all(&folder);
         unpack(package, &folder)?;
     }
-    // An archive has one folder with everything in it.
-    let inner = std::fs::read_dir(&folder).map_err(|error| package.scratch(error))?;
-    let inner = inner.flatten().map(|entry| entry.path()).find(|path| path.is_dir());
-    let inner = inner.ok_or_else(|| package.failed("its source archive is empty"))?;
+    let inner = unpacked(&folder).ok_or_else(|| package.failed("its source archive is empty"))?;
     read_directory(&inner, options).map_err(|error| package.unread(&error))
+}
+
+/// An archive has one folder with everything in it.
+fn unpacked(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries.flatten().map(|entry| entry.path()).find(|path| path.is_dir())
 }
 
 /// Unpacks beside the place where it belongs, so that a half is never taken for the whole.

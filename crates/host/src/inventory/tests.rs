@@ -153,6 +153,7 @@ fn store() -> (FakeRoot, String) {
     (root, path(1, "app-1.0"))
 }
 
+/// What is compiled has the size of what it downloads.
 #[test]
 fn a_closure_is_read_from_a_copied_store() {
     let (root, app) = store();
@@ -167,7 +168,7 @@ fn a_closure_is_read_from_a_copied_store() {
     assert_eq!(
         shown,
         [
-            ("app-1.0", Kind::Derivation, false, None),
+            ("app-1.0", Kind::Derivation, false, Some(5)),
             ("src", Kind::FixedOutput, true, Some(5)),
             ("absent", Kind::Derivation, false, None),
         ]

@@ -58,6 +58,16 @@ fn graph() -> Graph {
 }
 
 #[test]
+fn what_no_feature_asks_for_is_left_out() {
+    let all = graph();
+    let tree = "app v1.0.0 (/app)\nshared v1.0.0\nderive v1.0.0 (proc-macro)\nshared v1.0.0 (*)\n";
+    let left: Vec<_> = built(all.clone(), tree).nodes.into_iter().map(|node| node.label).collect();
+    assert!(left.iter().any(|label| label == "derive"), "{left:?}");
+    assert!(!left.iter().any(|label| label.starts_with("cc")), "{left:?}");
+    assert_eq!(built(all.clone(), ""), all);
+}
+
+#[test]
 fn a_build_script_compiles_what_its_package_carries() {
     let mut list = |folder: &Path| match folder.to_str() {
         Some("/reg/app-1.0.0") => vec![(folder.join("src/a.c"), 5), (folder.join("a.h"), 5)],
