@@ -26,7 +26,7 @@ pub(crate) enum Chore {
 }
 
 /// The variable by which tests find Nix's commands.
-pub(crate) const VARIABLE: &str = "IRONWRIGHT_TEST_NIX";
+pub(crate) const VARIABLE: &str = "IRONWRIGHT_NIX_BIN";
 
 /// The suite with the wanted Nix.
 const SOURCE: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \

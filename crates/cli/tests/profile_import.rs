@@ -96,7 +96,7 @@ fn with_nix_expressions_are_evaluated() {
     let home = tempfile::tempdir().unwrap();
     let file = "{ ... }: let f = n: n + 1; in { hostname = \"tower\"; build.parallelism.maxJobs = f 2; }\n";
     std::fs::write(home.path().join("h.nix"), file).unwrap();
-    let nix = std::env::var("IRONWRIGHT_TEST_NIX").expect("the checks name a Nix");
+    let nix = std::env::var("IRONWRIGHT_NIX_BIN").expect("the checks name a Nix");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_ironwright"))
         .args(["profile", "import", "h.nix"])
         .env("PATH", format!("{nix}:{}", std::env::var("PATH").unwrap()))

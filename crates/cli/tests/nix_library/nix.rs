@@ -43,7 +43,7 @@ pub(crate) fn package_sets() -> Vec<PathBuf> {
 
 /// A command of Nix.
 pub(crate) fn command(name: &str) -> Command {
-    let directory = std::env::var_os("IRONWRIGHT_TEST_NIX")
+    let directory = std::env::var_os("IRONWRIGHT_NIX_BIN")
         .expect("the checks name a Nix: cargo xtask nix install");
     let mut command = Command::new(Path::new(&directory).join(name));
     // `nix` keeps its caches there, and it finds no <nixpkgs> but ours.
