@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod diagnostic;
 pub mod doctor;
 pub mod emit;
+pub mod evidence;
 pub mod facts;
 pub mod govern;
 pub mod inventory;

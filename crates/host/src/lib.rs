@@ -8,6 +8,7 @@ pub mod files;
 pub mod inventory;
 pub mod jobserver;
 pub mod limit;
+pub mod measure;
 pub mod probe;
 pub mod procfs;
 pub mod psi;
