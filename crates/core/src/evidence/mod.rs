@@ -25,6 +25,6 @@ pub mod workload;
 pub use bootstrap::Interval;
 pub use compare::{Comparison, Floor, Verdict};
 pub use figures::Figures;
-pub use report::Bench;
+pub use report::{Bench, BenchFacts};
 pub use sample::{Design, Metric, Round, Sample};
 pub use subject::{Change, Subject};

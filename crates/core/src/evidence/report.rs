@@ -79,6 +79,39 @@ pub struct Bench {
     pub rounds: Vec<Round>,
 }
 
+/// What of a benchmark is stored: all that was measured, and nothing that follows from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchFacts {
+    /// Version of this shape.
+    pub schema: u32,
+    /// What was measured.
+    pub setup: Setup,
+    /// Why it ended.
+    pub stopped: Option<Stop>,
+    /// Seconds that the rounds took.
+    pub elapsed: f64,
+    /// Every round, in order.
+    pub rounds: Vec<Round>,
+}
+
+impl From<BenchFacts> for Bench {
+    fn from(facts: BenchFacts) -> Self {
+        Self::of(facts.setup, facts.rounds, facts.elapsed, facts.stopped)
+    }
+}
+
+impl From<&Bench> for BenchFacts {
+    fn from(bench: &Bench) -> Self {
+        Self {
+            schema: BENCH_SCHEMA,
+            setup: bench.setup.clone(),
+            stopped: bench.stopped,
+            elapsed: bench.elapsed,
+            rounds: bench.rounds.clone(),
+        }
+    }
+}
+
 /// What was found of one command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
