@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe, profile,
-    replay, report, run, schema, settings, simulate, top, unit,
+    bench, build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe,
+    profile, replay, report, run, schema, settings, simulate, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -94,6 +94,8 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Build packages within the machine's means.
     Build(build::BuildArgs),
+    /// Compare commands: which is faster, by how much, and how sure that is.
+    Bench(bench::BenchArgs),
     /// Write a workspace manifest of the projects in a directory.
     Init(init::InitArgs),
     /// List what is compiled and what comes prebuilt, by language.

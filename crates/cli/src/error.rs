@@ -9,8 +9,11 @@ use std::process::ExitCode;
 use ironwright_core::build::{PlanError, SourceError};
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::emit::EmitError;
+use ironwright_core::evidence::parameters::ParameterError;
+use ironwright_core::evidence::void::Void;
 use ironwright_core::logs::LogError;
 use ironwright_history::{RunId, TransferError};
+use ironwright_host::measure::MeasureError;
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -96,6 +99,15 @@ pub(crate) enum CliError {
         /// Why.
         error: LogError,
     },
+    /// A benchmark measured nothing.
+    #[error("nothing is published: {0}")]
+    Void(#[from] Void),
+    /// A command cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// Parameters of commands cannot be used.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// There is nothing to watch.
     #[error("no governor runs; one starts with the first `ironwright build`, `run` or `unit`")]
     NoGovernor,
@@ -131,8 +143,8 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoGovernor | Self::NoEvents(_) => 1,
-            Self::Usage { .. } | Self::Source(_) | Self::Plan(_) => 2,
+            Self::NoGovernor | Self::NoEvents(_) | Self::Void(_) => 1,
+            Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
             | Self::Write { .. }
@@ -146,6 +158,7 @@ impl CliError {
             | Self::Log { .. }
             | Self::SilentGovernor
             | Self::Governor(_)
+            | Self::Measure(_)
             | Self::Terminal(_)
             | Self::Json(_) => 4,
         }
@@ -163,9 +176,12 @@ impl CliError {
             Self::Transfer { .. } => {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
             }
+            Self::Void(void) => Some(void.hint()),
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
+            | Self::Measure(_)
+            | Self::Parameter(_)
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
@@ -194,6 +210,9 @@ impl CliError {
             for mistake in mistakes {
                 ui::note(&format!("{}\n", mistake.render(ui::styled())));
             }
+        }
+        if let Self::Void(Void::Failed { output, .. }) = self {
+            ui::note(output);
         }
         ui::error(&self.to_string());
         if let Some(hint) = self.hint() {

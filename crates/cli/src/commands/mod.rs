@@ -2,6 +2,7 @@
 //!
 //! Does not know how errors become exit codes.
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Settings(args) => settings::run(&args, host),
         Command::Run(args) => run::run(&args, host),
         Command::Build(args) => build::run(&args, host),
+        Command::Bench(args) => bench::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),

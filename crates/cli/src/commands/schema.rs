@@ -4,6 +4,7 @@
 
 use clap::{Args, ValueEnum};
 use ironwright_core::doctor::Finding;
+use ironwright_core::evidence::Bench;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
@@ -70,6 +71,8 @@ enum Shape {
     Forecast,
     /// `ironwright simulate --json`.
     Simulation,
+    /// `ironwright bench --json` and --export-json.
+    Bench,
     /// `ironwright report --json`.
     Report,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
@@ -94,6 +97,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
+        Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }

@@ -236,7 +236,9 @@ fn unclear(comparison: &Comparison, excluded: bool, beyond: bool) -> String {
     match (excluded, beyond) {
         (false, _) => format!("{rounds} rounds leave it open: the interval holds 1 and is wide"),
         (true, false) => "the difference is smaller than that of the baseline to itself".to_owned(),
-        (true, true) => format!("{rounds} rounds are too few to rule out chance"),
+        (true, true) => {
+            format!("{rounds} rounds are too few to rule out chance: it takes seven that agree")
+        }
     }
 }
 
@@ -288,7 +290,10 @@ mod tests {
         let (found, why) = verdict(&rounds(5, 2.0, 0.01));
         assert_eq!(
             (found, why.as_str()),
-            (Verdict::Unclear, "5 rounds are too few to rule out chance")
+            (
+                Verdict::Unclear,
+                "5 rounds are too few to rule out chance: it takes seven that agree"
+            )
         );
         let rules = Rules::default();
         let two =

@@ -76,6 +76,8 @@ pub enum MeasureError {
 }
 
 const PROC: &str = "/proc";
+/// By how much two readings of a small process's memory may differ.
+const BLUR: Bytes = Bytes::mib(1);
 /// Output that is kept at most, from its end.
 const KEPT: usize = 64 * 1024;
 /// Time that an interrupted command has to end by itself.
@@ -178,10 +180,15 @@ fn sample(ended: &Ended, wall: Duration, floor: Bytes, instructions: Option<u64>
         wall_ns: nanos(wall),
         user_ns: nanos(ended.user),
         system_ns: nanos(ended.system),
-        peak: (ended.largest > floor).then_some(ended.largest),
+        peak: (ended.largest > blurred(floor)).then_some(ended.largest),
         instructions,
         exit: ended.exit.code(),
     }
+}
+
+/// The kernel counts memory in batches for each processor, so two readings of the same size differ.
+fn blurred(floor: Bytes) -> Bytes {
+    floor.scaled(1.1).saturating_add(BLUR)
 }
 
 /// The command in a process group of its own, so that a terminal's Ctrl-C reaches it through us.
