@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "recorded machines run no commands")]
 mod common;
 
 use std::path::Path;

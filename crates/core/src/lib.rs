@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod cpu;
+pub mod decide;
 pub mod diagnostic;
 pub mod doctor;
 pub mod emit;
