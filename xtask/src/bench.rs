@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::{print, root, say, sh};
 
+pub(crate) mod evidence;
 pub(crate) mod govern;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,11 +23,16 @@ pub(crate) enum What {
     Build,
     /// The governor: batches in a memory group, its cost, and the simulator.
     Govern,
+    /// Error rates and power of benchmarks, calibration, and agreement with hyperfine.
+    Evidence,
 }
 
 pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     if what == What::Govern {
         return govern::run(options);
+    }
+    if what == What::Evidence {
+        return evidence::run();
     }
     sh("cargo", &["build", "--release", "--quiet", "-p", "ironwright"])?;
     let binary = root().join("target/release/ironwright");
@@ -35,7 +41,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
-        What::Govern => Ok(()),
+        What::Govern | What::Evidence => Ok(()),
     }
 }
 

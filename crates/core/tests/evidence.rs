@@ -49,7 +49,7 @@ fn setup(seed: u64) -> Setup {
 const BUDGET: Budget = Budget {
     least_rounds: 10,
     most_rounds: None,
-    time: Duration::from_secs(60),
+    time: Duration::from_mins(1),
     time_is_firm: true,
     precision: Some(0.01),
 };

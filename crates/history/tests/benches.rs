@@ -2,8 +2,6 @@
 //!
 //! Does not know what is concluded from them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use ironwright_core::evidence::report::{Measured, Setup};

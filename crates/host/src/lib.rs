@@ -5,6 +5,7 @@
 
 pub mod build_logs;
 pub mod files;
+pub mod generations;
 pub mod inventory;
 pub mod jobserver;
 pub mod limit;

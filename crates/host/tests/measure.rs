@@ -2,8 +2,6 @@
 //!
 //! Does not judge how fast anything is.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ironwright_host::measure::{Counting, Job, MeasureError, Measurer, Output};

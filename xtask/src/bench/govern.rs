@@ -80,24 +80,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// How busy others keep the machine: a busy one makes every figure worse.
-fn load() -> String {
+pub(super) fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// What was to be reached, and what was.
 #[derive(Debug, Default)]
-struct Goals(RefCell<Vec<(String, bool)>>);
+pub(super) struct Goals(RefCell<Vec<(String, bool)>>);
 
 impl Goals {
     /// Notes a figure that is to be at most so large.
-    fn at_most(&self, what: &str, measured: f64, goal: f64) {
+    pub(super) fn at_most(&self, what: &str, measured: f64, goal: f64) {
         let met = measured <= goal;
         self.note(format!("{what}: {measured:.3} (at most {goal})"), met);
     }
 
     /// Notes a figure that is to be at least so large.
-    fn at_least(&self, what: &str, measured: f64, goal: f64) {
+    pub(super) fn at_least(&self, what: &str, measured: f64, goal: f64) {
         let met = measured >= goal;
         self.note(format!("{what}: {measured:.3} (at least {goal})"), met);
     }
@@ -108,7 +108,7 @@ impl Goals {
     }
 
     /// Prints all; returns how many were missed.
-    fn tell(&self) -> usize {
+    pub(super) fn tell(&self) -> usize {
         let lines = self.0.borrow();
         print("\ngoals");
         for (line, met) in lines.iter() {

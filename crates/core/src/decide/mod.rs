@@ -8,6 +8,7 @@
 
 pub mod belief;
 pub mod evidence;
+pub mod generation;
 pub mod next;
 pub mod prior;
 pub mod recommend;
@@ -16,6 +17,7 @@ pub mod weigh;
 
 pub use belief::Belief;
 pub use evidence::{Evidence, Here, Origin};
+pub use generation::{Decision, Difference, Edit, Generation, Trial};
 pub use recommend::{Action, Band, Candidate, Recommendation, recommend};
 pub use safety::Safety;
 pub use weigh::{Costs, Usage, Weights};

@@ -141,6 +141,13 @@ pub struct Recommendation {
     pub next: Option<Next>,
 }
 
+impl Recommendation {
+    /// Every benchmark that it rests on.
+    pub fn benches(&self) -> Vec<i64> {
+        self.workloads.iter().flat_map(|workload| workload.benches.iter().copied()).collect()
+    }
+}
+
 /// Decides on a change.
 pub fn recommend(candidate: &Candidate) -> Recommendation {
     let (prior, sources) = prior(&candidate.change);

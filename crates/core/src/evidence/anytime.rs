@@ -38,9 +38,9 @@ pub fn log_evidence(log_ratios: &[f64]) -> f64 {
         }
         let x = (ratio / typical).clamp(-CLIP, CLIP);
         for (stake, [up, down]) in STAKES.iter().zip(pairs(&mut wealth)) {
-            let bet = (stake * x).tanh();
-            *up += bet.ln_1p();
-            *down += (-bet).ln_1p();
+            let won = (stake * x).tanh();
+            *up += won.ln_1p();
+            *down += (-won).ln_1p();
         }
         best = best.max(log_mean_exp(&wealth));
     }

@@ -83,7 +83,7 @@ mod tests {
         let budget = Budget {
             least_rounds: 10,
             most_rounds: None,
-            time: Duration::from_secs(60),
+            time: Duration::from_mins(1),
             time_is_firm: false,
             precision: Some(precision),
         };

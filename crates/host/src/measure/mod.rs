@@ -127,7 +127,7 @@ impl Measurer {
         let mut kept = Vec::new();
         let ended = self.wait(pid, &mut relays, &mut kept)?;
         let wall = began.elapsed();
-        let instructions = counter.and_then(|counter| counter.read());
+        let instructions = counter.and_then(counter::Counter::read);
         for relay in &mut relays {
             relay.pump(|bytes| keep(&mut kept, bytes));
             relay.flush(|bytes| keep(&mut kept, bytes));

@@ -264,7 +264,7 @@ mod tests {
         for wrong in ["0", "100%", "-1%", "NaN", "many"] {
             assert!(parse_percent(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_time("2m"), Ok(Duration::from_mins(2)));
         assert!(parse_time("20").is_err() && parse_time("0s").is_err());
     }
 }

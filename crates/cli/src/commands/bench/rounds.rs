@@ -47,7 +47,7 @@ pub(super) fn parse_pin(text: &str) -> Result<Pin, String> {
 }
 
 /// Time for all rounds when none is given.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 /// Starts of an empty process that the overhead is taken from.
 const EMPTY_RUNS: usize = 15;
 /// Processor time through elapsed time above which a command has more than one thread.
