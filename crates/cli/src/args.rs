@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    bench, build, completions, doctor, emit, govern, history, init, inventory, man, plan, probe,
-    profile, replay, report, run, schema, settings, simulate, top, unit,
+    advise, apply, bench, build, completions, doctor, emit, generations, govern, history, init,
+    inventory, man, plan, probe, profile, replay, report, run, schema, settings, simulate, top,
+    unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -96,6 +97,14 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     /// Compare commands: which is faster, by how much, and how sure that is.
     Bench(bench::BenchArgs),
+    /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
+    Advise(advise::AdviseArgs),
+    /// Apply what was measured to pay, as a new generation of settings.
+    Apply(apply::ApplyArgs),
+    /// Make an earlier generation of settings hold again, at once.
+    Rollback(apply::RollbackArgs),
+    /// List the generations of settings that were applied, show one, or compare two.
+    Generations(generations::GenerationsArgs),
     /// Write a workspace manifest of the projects in a directory.
     Init(init::InitArgs),
     /// List what is compiled and what comes prebuilt, by language.

@@ -13,6 +13,7 @@ use ironwright_core::evidence::parameters::ParameterError;
 use ironwright_core::evidence::void::Void;
 use ironwright_core::logs::LogError;
 use ironwright_history::{RunId, TransferError};
+use ironwright_host::generations::GenerationError;
 use ironwright_host::measure::MeasureError;
 use ironwright_wire::ChannelError;
 
@@ -108,6 +109,17 @@ pub(crate) enum CliError {
     /// Parameters of commands cannot be used.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// What is known does not allow it.
+    #[error("{message}")]
+    Refused {
+        /// What is refused, and why.
+        message: String,
+        /// What would be allowed.
+        hint: String,
+    },
+    /// Generations of settings cannot be used.
+    #[error("generations of settings: {0}")]
+    Generation(GenerationError),
     /// There is nothing to watch.
     #[error("no governor runs; one starts with the first `ironwright build`, `run` or `unit`")]
     NoGovernor,
@@ -143,7 +155,7 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoGovernor | Self::NoEvents(_) | Self::Void(_) => 1,
+            Self::NoGovernor | Self::NoEvents(_) | Self::Void(_) | Self::Refused { .. } => 1,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -159,6 +171,7 @@ impl CliError {
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Measure(_)
+            | Self::Generation(_)
             | Self::Terminal(_)
             | Self::Json(_) => 4,
         }
@@ -177,10 +190,12 @@ impl CliError {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
             }
             Self::Void(void) => Some(void.hint()),
+            Self::Refused { hint, .. } => Some(hint),
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
             | Self::Measure(_)
+            | Self::Generation(_)
             | Self::Parameter(_)
             | Self::SilentGovernor
             | Self::Governor(_)

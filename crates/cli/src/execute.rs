@@ -29,6 +29,7 @@ use serde::Serialize;
 
 use crate::cache::CacheWatch;
 use crate::context::{Context, Directories};
+use crate::decisions;
 use crate::governance::Governance;
 use crate::link::{RunLink, Situation};
 use crate::patience::PatiencePlan;
@@ -308,6 +309,7 @@ pub(crate) fn execute(
     progress.finish();
     remove(execution.scratch.as_deref());
     record.finish(&facts);
+    decisions::heed_run(context, &facts);
     facts
 }
 

@@ -68,8 +68,8 @@ pub struct Rejection {
 pub enum Edit {
     /// A decision holds from now on, in place of those that set the same knobs.
     Apply(Box<Recommendation>, Trial),
-    /// A decision is taken back, and remembered with the reason.
-    Reject(Change, String),
+    /// A decision is taken back, and remembered with the reason and the benchmarks that are known.
+    Reject(Change, String, Vec<i64>),
 }
 
 /// Whether a decision is on trial.
@@ -102,7 +102,9 @@ impl Generation {
         for edit in edits {
             match edit {
                 Edit::Apply(evidence, trial) => next.apply(*evidence, trial, now_unix_ns),
-                Edit::Reject(change, why) => next.reject(change, why, now_unix_ns),
+                Edit::Reject(change, why, benches) => {
+                    next.reject(change, why, benches, now_unix_ns);
+                }
             }
         }
         next
@@ -118,11 +120,9 @@ impl Generation {
         self.decisions.push(Decision { change, canary, since_unix_ns: since, evidence });
     }
 
-    fn reject(&mut self, change: Change, why: String, now: i64) {
-        let known = self.decision(&change).map(|decision| decision.evidence.benches());
+    fn reject(&mut self, change: Change, why: String, benches: Vec<i64>, now: i64) {
         self.decisions.retain(|decision| decision.change != change);
         self.rejected.retain(|rejection| rejection.change != change);
-        let benches = known.unwrap_or_default();
         self.rejected.push(Rejection { change, why, at_unix_ns: now, benches });
     }
 
@@ -297,11 +297,11 @@ mod tests {
         let first = applied(&[(tried.clone(), Trial::Canary)]);
         assert_eq!(first.canaries_of(Some("zlib")).len(), 1);
         assert_eq!(first.canaries_of(Some("curl")).len(), 0);
-        let edit = Edit::Reject(tried.clone(), "slower".to_owned());
+        let edit = Edit::Reject(tried.clone(), "slower".to_owned(), vec![3]);
         let second = Generation::after(Some(&first), 2, 200, String::new(), vec![edit]);
         assert!(second.decisions.is_empty());
-        assert_eq!(second.rejection(&tried, &[]).unwrap().why, "slower");
-        assert_eq!(second.rejection(&tried, &[7]), None);
+        assert_eq!(second.rejection(&tried, &[3]).unwrap().why, "slower");
+        assert_eq!(second.rejection(&tried, &[3, 7]), None);
         let text = Difference::between(&first, &second).to_string();
         assert_eq!(text, "- zlib: c-march=native\nrejected zlib: c-march=native: slower\n");
     }

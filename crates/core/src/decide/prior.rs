@@ -93,6 +93,11 @@ pub fn prior(change: &Change) -> (Prior, Vec<&'static str>) {
     (Prior { belief: Belief::new(mean, variance.sqrt()), safety, source }, sources)
 }
 
+/// Whether anything is published of it.
+pub fn is_known(prior: &Prior) -> bool {
+    prior.source != UNKNOWN.source
+}
+
 fn of(knob: &str, value: &str, package: Option<&str>) -> Prior {
     let fits = |Row(k, v, p, ..): &&Row| {
         *k == knob && (v.is_empty() || *v == value) && (p.is_empty() || Some(*p) == package)

@@ -241,7 +241,7 @@ fn is_shelled(job: &Job, how: &HowArgs) -> bool {
 }
 
 /// Reads `KNOB=VALUE` of a knob that there is, with a value of its kind.
-pub(super) fn parse_setting(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (id, value) = text.split_once('=').ok_or("expected KNOB=VALUE")?;
     let knob = catalogue::knob(id).ok_or_else(|| {
         match nearest(id, catalogue::knobs().map(|knob| knob.id)) {

@@ -8,6 +8,8 @@ mod rounds;
 mod show;
 mod status;
 
+pub(crate) use commands::parse_setting;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use ironwright_core::evidence::{Bench, BenchFacts, Metric};
 use ironwright_core::value::{Kind, Value};
 use ironwright_host::measure::Measurer;
 
+use crate::args::HostArgs;
+use crate::context::Context;
+use crate::decisions::heed_bench;
 use crate::error::CliError;
 use crate::execute::{history_path, open_history};
 use crate::table::table;
@@ -188,7 +193,7 @@ struct OutArgs {
 /// Exit code of a benchmark that a user ended: as a shell says it of an interrupted command.
 const INTERRUPTED: u8 = 130;
 
-pub(crate) fn run(args: &BenchArgs) -> Result<u8, CliError> {
+pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
     if args.about.list_workloads {
         let row = |w: &ironwright_core::evidence::workload::Workload| {
             vec![w.name.clone(), w.package.clone(), w.summary.clone()]
@@ -204,6 +209,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<u8, CliError> {
     let bench = found?;
     cleaned?;
     record(args, &bench);
+    judge_canary(host, &bench)?;
     if args.out.json {
         ui::print_json(&bench)?;
     } else {
@@ -211,6 +217,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<u8, CliError> {
     }
     let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
     Ok(if interrupted { INTERRUPTED } else { 0 })
+}
+
+/// A canary that lost is taken back.
+fn judge_canary(host: &HostArgs, bench: &Bench) -> Result<(), CliError> {
+    if let Some(subject) = &bench.setup.subject {
+        heed_bench(&Context::load(host)?, &subject.change);
+    }
+    Ok(())
 }
 
 /// Keeps the result; whatever fails is told and changes nothing else.
