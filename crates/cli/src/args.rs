@@ -96,7 +96,7 @@ pub(crate) enum Command {
     /// Build packages within the machine's means.
     Build(build::BuildArgs),
     /// Compare commands: which is faster, by how much, and how sure that is.
-    Bench(bench::BenchArgs),
+    Bench(Box<bench::BenchArgs>),
     /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
     Advise(advise::AdviseArgs),
     /// Apply what was measured to pay, as a new generation of settings.

@@ -78,8 +78,8 @@ fn a_canary_that_loses_its_benchmark_is_taken_back_and_remembered() {
 
     let lost = bench(home, [FAST, SLOW], "c-march=x86-64-v3", "openssl");
     assert!(text(&lost).contains("is taken back"), "{}", text(&lost));
-    let list = json(&ironwright(home, &["generations", "--json"]));
-    assert_eq!(list["current"], 2);
+    let all = json(&ironwright(home, &["generations", "--json"]));
+    assert_eq!(all["current"], 2);
     let diff = shown(home, &["generations", "diff", "1", "2"]);
     assert!(
         diff.contains("- openssl: c-march=x86-64-v3") && diff.contains("lost its benchmark"),

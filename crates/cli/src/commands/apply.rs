@@ -126,27 +126,25 @@ fn chosen(args: &ApplyArgs, known: &Known) -> Result<Vec<Edit>, CliError> {
             hint: "a new benchmark opens it again; a profile file outranks every decision".into(),
         });
     }
-    match trial(&it, args.canary) {
-        Some(trial) => Ok(vec![Edit::Apply(Box::new(it), trial)]),
-        None => {
-            ui::note(&explained(&it, known));
-            let hint = match it.band {
-                Band::A => {
-                    "measure it with `ironwright bench --with`, or set it in a profile file yourself"
-                }
-                Band::B | Band::C => "--canary applies it on trial; a benchmark here may prove it",
-            };
-            Err(CliError::Refused {
-                message: format!(
-                    "{change} is not applied: confidence {:.2}, band {:?}, {}",
-                    it.confidence,
-                    it.band,
-                    it.action.text()
-                ),
-                hint: hint.to_owned(),
-            })
-        }
+    if let Some(trial) = trial(&it, args.canary) {
+        return Ok(vec![Edit::Apply(Box::new(it), trial)]);
     }
+    ui::note(&explained(&it, known));
+    let hint = match it.band {
+        Band::A => {
+            "measure it with `ironwright bench --with`, or set it in a profile file yourself"
+        }
+        Band::B | Band::C => "--canary applies it on trial; a benchmark here may prove it",
+    };
+    Err(CliError::Refused {
+        message: format!(
+            "{change} is not applied: confidence {:.2}, band {:?}, {}",
+            it.confidence,
+            it.band,
+            it.action.text()
+        ),
+        hint: hint.to_owned(),
+    })
 }
 
 /// Make an earlier generation of settings hold again, at once.

@@ -33,7 +33,7 @@ pub struct Setup {
     pub control: bool,
     /// The figure that decides.
     pub judged_by: Metric,
-    /// Seconds that starting a process takes which does nothing, in the same way.
+    /// Seconds that starting a process takes at least which does nothing, in the same way.
     pub overhead: Option<f64>,
     /// The hardware thread that all ran on; absent when they were free.
     pub pinned_to: Option<usize>,

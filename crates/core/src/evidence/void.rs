@@ -28,14 +28,14 @@ pub enum Void {
     /// A command does hardly more than start.
     #[error(
         "`{command}` takes {:.2} ms, and starting a process that does nothing takes {:.2} ms of them: that measures the start",
-        .median * 1e3, .empty * 1e3
+        .least * 1e3, .empty * 1e3
     )]
     TooShort {
         /// Its name.
         command: String,
-        /// Seconds of a run.
-        median: f64,
-        /// Seconds of an empty one.
+        /// Seconds of the shortest run.
+        least: f64,
+        /// Seconds of the shortest empty one.
         empty: f64,
     },
     /// A command says that it had nothing to do.
@@ -69,8 +69,8 @@ impl Void {
 }
 
 /// Whether seconds of a run are told apart from those of an empty one.
-pub fn is_too_short(median: f64, empty: f64) -> bool {
-    median <= 0.0 || median - empty < median * OWN_PART
+pub fn is_too_short(least: f64, empty: f64) -> bool {
+    least <= 0.0 || least - empty < least * OWN_PART
 }
 
 /// The first arm of a round that failed, with its exit code.
@@ -98,7 +98,7 @@ mod tests {
             output: String::new(),
         };
         assert_eq!(failed.to_string(), "`a` failed with exit code 2 in round 3");
-        let short = Void::TooShort { command: "true".to_owned(), median: 7e-4, empty: 6e-4 };
+        let short = Void::TooShort { command: "true".to_owned(), least: 7e-4, empty: 6e-4 };
         assert!(short.to_string().contains("0.70 ms") && short.to_string().contains("0.60 ms"));
     }
 }

@@ -142,8 +142,8 @@ mod tests {
         let status =
             std::process::Command::new("sh").args(["-c", "true; (true)"]).status().unwrap();
         assert!(status.success());
-        let counted = counter.read().unwrap();
-        assert!((10..20_000).contains(&counted), "{counted}");
+        let faults = counter.read().unwrap();
+        assert!((10..20_000).contains(&faults), "{faults}");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use ironwright_core::evidence::output::no_work;
 use ironwright_core::evidence::report::Setup;
-use ironwright_core::evidence::robust::median;
 use ironwright_core::evidence::session::Session;
 use ironwright_core::evidence::stop::Budget;
 use ironwright_core::evidence::void::{Void, failed_arm, is_too_short};
@@ -204,12 +203,12 @@ fn check_run(
 
 fn check_length(command: &str, samples: &[Sample], empty: Option<f64>) -> Result<(), Void> {
     let walls: Vec<f64> = samples.iter().filter_map(|sample| Metric::Wall.of(sample)).collect();
-    let median = median(&walls);
+    let least = least(&walls);
     let empty = empty.unwrap_or(0.0);
-    if samples.is_empty() || !is_too_short(median, empty) {
+    if samples.is_empty() || !is_too_short(least, empty) {
         return Ok(());
     }
-    Err(Void::TooShort { command: command.to_owned(), median, empty })
+    Err(Void::TooShort { command: command.to_owned(), least, empty })
 }
 
 /// Pins to a hardware thread; says why not.
@@ -239,6 +238,11 @@ fn pin(wanted: Pin, seen: &[Ran]) -> Result<(Option<Pinned>, Option<String>), Cl
     }
 }
 
+/// What the machine's other work adds is left out: it hits long runs and short ones alike.
+fn least(seconds: &[f64]) -> f64 {
+    seconds.iter().copied().reduce(f64::min).unwrap_or(0.0)
+}
+
 /// Seconds that a process takes which does nothing; unknown where it cannot be run.
 fn overhead(plan: &Plan, measurer: &mut Measurer) -> Result<Option<f64>, CliError> {
     let mut seconds = Vec::new();
@@ -249,7 +253,7 @@ fn overhead(plan: &Plan, measurer: &mut Measurer) -> Result<Option<f64>, CliErro
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Some(median(&seconds)))
+    Ok(Some(least(&seconds)))
 }
 
 /// Round after round, until the session has enough or a user wants an end.
