@@ -1,8 +1,8 @@
 //! The hardware profile: the only place where a host is described.
 //!
 //! Layers, last wins, with the origin of every leaf kept: built-in universal, detected host,
-//! measured decisions, profile file, one package's overrides, environment, flags. Does not know how a knob's value is
-//! derived from the host; that is `settings`.
+//! measured decisions, profile file, one package's overrides, environment, flags. Does not know how a
+//! knob's value is derived from the host; that is `settings`.
 
 mod detected;
 pub mod host_file;
