@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::{print, root, say, sh};
+use crate::{install, print, say};
 
 pub(crate) mod evidence;
 pub(crate) mod govern;
@@ -34,8 +34,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     if what == What::Evidence {
         return evidence::run();
     }
-    sh("cargo", &["build", "--release", "--quiet", "-p", "ironwright"])?;
-    let binary = root().join("target/release/ironwright");
+    let binary = install::release()?.join("ironwright");
     let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
     print(&format!("binary: {size:.1} MB (at most 12)"));
     match what {

@@ -3,7 +3,10 @@
 //! Does not know the product's insides beyond the knob catalogue, which it documents.
 
 mod bench;
+mod install;
 mod knobs;
+mod nix;
+mod nix_library;
 mod test;
 mod tidy;
 mod vm;
@@ -31,7 +34,13 @@ enum Chore {
     },
     /// Check the rules that no compiler knows.
     Tidy,
-    /// Write docs/knobs.md from the catalogue.
+    /// Give hand-written Nix files the form of nixfmt.
+    Format {
+        /// Only check that they have it.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write docs/knobs.md, docs/nix-options.md and nix/data from the catalogue.
     Docs {
         /// Only check that it is current.
         #[arg(long)]
@@ -44,6 +53,17 @@ enum Chore {
         what: bench::What,
         #[command(flatten)]
         options: bench::govern::Options,
+    },
+    /// Build for use and install, with manual pages and shell completions.
+    Install {
+        /// Where to: programs go to PREFIX/bin [default: ~/.local].
+        #[arg(long)]
+        prefix: Option<PathBuf>,
+    },
+    /// Bring the Nix that the tests run.
+    Nix {
+        #[command(subcommand)]
+        chore: nix::Chore,
     },
     /// Run the tests that want control groups of version 2 in a nested machine.
     Vm,
@@ -69,8 +89,11 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Test { install } => test::run(install),
         Chore::Tidy => tidy::run(),
-        Chore::Docs { check } => knobs::run(check),
+        Chore::Format { check } => nix_library::format(check),
+        Chore::Docs { check } => knobs::run(check).and_then(|()| nix_library::run(check)),
         Chore::Bench { what, options } => bench::run(what, &options),
+        Chore::Install { prefix } => install::run(prefix),
+        Chore::Nix { chore } => nix::run(chore),
         Chore::Vm => vm::run(),
     }
 }

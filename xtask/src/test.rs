@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::{knobs, root, say, sh, tidy, vm};
+use crate::{knobs, nix, nix_library, root, say, sh, tidy, vm};
 
 /// Debian packages that the tests build with.
 const PACKAGES: &[&str] = &[
@@ -46,6 +46,8 @@ pub(crate) fn run(install: bool) -> Result<()> {
     sh("cargo", &["fmt", "--all", "--check"])?;
     tidy::run()?;
     knobs::run(true)?;
+    nix_library::format(true)?;
+    nix_library::run(true)?;
     sh("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     // The advisory database lives on a server of its own; the other checks need none.
     sh("cargo", &["deny", "--locked", "check", "bans", "licenses", "sources"])?;
@@ -60,6 +62,15 @@ fn tests(complete: bool) -> Result<()> {
     let ninja = ninja_directory().join("bin");
     if ninja.is_dir() {
         cargo.env("IRONWRIGHT_TEST_NINJA", ninja.join("ninja"));
+    }
+    let nix = nix::default_directory().join("bin");
+    if nix.is_dir() {
+        cargo.env(nix::VARIABLE, nix);
+    }
+    if std::env::var_os("IRONWRIGHT_NIXPKGS").is_none() {
+        say(
+            "ignored: the Nix library on a real package set, because IRONWRIGHT_NIXPKGS names none",
+        );
     }
     if complete {
         // Everything that an ignored test waits for is there now.
@@ -101,6 +112,7 @@ fn bring() -> Result<()> {
             sh("cargo", &["install", "--locked", helper])?;
         }
     }
+    nix::install(&nix::default_directory())?;
     // Debian's ninja does not speak the jobserver protocol; PyPI's does.
     let directory = ninja_directory();
     if !directory.join("bin/ninja").is_file() {

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 
 use crate::context::{Context, Directories};
 use crate::error::CliError;
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, open_history};
 use crate::ui;
 
 /// Where generations lie.

@@ -6,19 +6,20 @@
 use std::path::Path;
 
 use ironwright_core::build::Source;
-use ironwright_core::inventory::{Graph, Language, Summary};
+use ironwright_core::inventory::{Graph, Kind, Language, Node, Summary};
 use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::plan::{
     Knowledge, PackageEstimate, PackagePast, PackageQuery, Work, estimate_package, replayed,
     workload,
 };
 use ironwright_core::units::Bytes;
-use ironwright_history::{History, RunId};
-use ironwright_host::inventory::{Options, crate_directory, read_directory};
+use ironwright_history::{History, HistoryError, Record, RunId};
+use ironwright_host::inventory::Options;
 
 use crate::commands::build::package_name;
-use crate::error::CliError;
-use crate::execute::history_path;
+use crate::error::{CliError, count};
+use crate::recording::history_path;
+use crate::sources::{fetched, inventory_of, is_out_of_reach};
 use crate::ui;
 use crate::workspace::Target;
 
@@ -34,7 +35,7 @@ pub(crate) struct Past {
 
 /// A past build.
 pub(crate) struct PastRun {
-    id: RunId,
+    pub(crate) id: RunId,
     pub(crate) past: PackagePast,
 }
 
@@ -56,20 +57,10 @@ impl Past {
         Self { history: history.ok().flatten().flatten() }
     }
 
-    /// Builds of a package that ended well, newest first.
+    /// Builds of a package, newest first.
     pub(crate) fn runs(&self, source: &str, package: &str) -> Vec<PastRun> {
-        let mut runs = Vec::new();
-        let Some(history) = &self.history else { return runs };
-        let name = if package.is_empty() { source } else { package };
-        let mut before = RunId::MAX;
-        while let Ok(Some(record)) = history.previous_run(name, before) {
-            before = record.id;
-            runs.push(PastRun { id: record.id, past: PackagePast::of(&record.facts, source) });
-            if runs.len() >= LOOKED_AT {
-                break;
-            }
-        }
-        runs
+        let Some(history) = &self.history else { return Vec::new() };
+        past_runs(history, source, package, RunId::MAX).unwrap_or_default()
     }
 
     fn units_of(&self, run: &PastRun) -> Vec<UnitRecord> {
@@ -79,6 +70,21 @@ impl Past {
     fn newest_units(&self) -> Vec<UnitRecord> {
         self.history.as_ref().and_then(|h| h.newest_units(TEACHING).ok()).unwrap_or_default()
     }
+}
+
+/// Builds of a package before a run, newest first, as every estimate takes them: those that ended
+/// well, and failures since.
+pub(crate) fn past_runs(
+    history: &History,
+    source: &str,
+    package: &str,
+    before: RunId,
+) -> Result<Vec<PastRun>, HistoryError> {
+    let name = if package.is_empty() { source } else { package };
+    let records = history.past_runs(name, before, LOOKED_AT)?;
+    let run =
+        |record: Record| PastRun { id: record.id, past: PackagePast::of(&record.facts, source) };
+    Ok(records.into_iter().map(run).collect())
 }
 
 /// Estimates every target. `files_only` starts no tool, `offline` fetches nothing.
@@ -133,7 +139,7 @@ fn candidate(
     threads: f64,
     options: Options,
 ) -> Result<Candidate, CliError> {
-    let same = runs.iter().find(|run| run.past.same);
+    let same = runs.iter().find(|run| run.past.same && run.past.complete);
     let recorded = same.map(|run| replayed(&past.units_of(run), knowledge));
     let mut notes = Vec::new();
     let recorded = recorded.filter(|work| !work.estimates.is_empty());
@@ -143,42 +149,60 @@ fn candidate(
     };
     let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
     let work = recorded.unwrap_or_else(of_graph);
+    // A store that has all of it is no lack of knowledge, nor is a package without scripts.
+    let nothing_to_do =
+        matches!(target.source, Source::Nix(_) | Source::Npm { .. }) && graph.is_some();
     let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
     let language = language.or_else(|| language_of(&target.source));
     let estimate = estimate_package(&PackageQuery {
         past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
-        work: Some(&work).filter(|work| !work.estimates.is_empty()),
+        work: Some(&work).filter(|work| !work.estimates.is_empty() || nothing_to_do),
         threads,
         source_bytes,
         language,
+        fetched: graph.as_ref().map_or(0, fetched),
     });
-    if estimate.units == 0 {
+    if estimate.units == 0 && !nothing_to_do {
         notes.push("its units are not known: it counts as one".to_owned());
     }
     Ok(Candidate { name, source: target.source.to_string(), work, estimate, notes })
 }
 
-/// What is compiled of a source, where that can be told without building it.
+/// What is still to be done for a source, where that can be told without building it.
 fn graph(
     source: &Source,
     options: Options,
     notes: &mut Vec<String>,
 ) -> Result<Option<Graph>, CliError> {
-    let inventory = match source {
-        Source::Path(path) => read_directory(path, options)?,
-        Source::Crate { name, version } => {
-            match crate_directory(name, version.as_deref(), options.online) {
-                Ok(directory) => read_directory(&directory, options)?,
-                Err(error) => {
-                    notes.push(error.to_string());
-                    return Ok(None);
-                }
-            }
+    let inventory = match inventory_of(source, options) {
+        Ok(inventory) => inventory,
+        Err(error) if is_out_of_reach(&error) => {
+            notes.push(error.to_string());
+            return Ok(None);
         }
-        _ => return Ok(None),
+        Err(error) => return Err(error),
     };
     notes.extend(inventory.notes);
-    Ok(Some(inventory.graph))
+    match source {
+        Source::Nix(_) => Ok(Some(still_needed(inventory.graph, notes))),
+        _ => Ok(Some(inventory.graph)),
+    }
+}
+
+/// What is still to be built and fetched for something of Nix.
+fn still_needed(all: Graph, notes: &mut Vec<String>) -> Graph {
+    let known = all.nodes.len();
+    let graph = all.still_needed(0);
+    let is_download = |node: &&Node| node.kind == Kind::FixedOutput;
+    let downloads = graph.nodes.iter().filter(is_download).count();
+    let compiled = graph.nodes.iter().filter(|node| node.is_compiled()).count();
+    let arranged = graph.nodes.len() - compiled - downloads;
+    notes.push(format!(
+        "of {}, {compiled} to be compiled, {downloads} to be downloaded, {arranged} that only arrange files, {} there already or not needed; as if no cache had any of them",
+        count(known, "derivation"),
+        known - graph.nodes.len(),
+    ));
+    graph
 }
 
 /// What most packages of a registry are written in.

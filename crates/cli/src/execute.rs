@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Step, jobserver_style};
-use ironwright_core::observe::{Governed, RunFacts, StepFacts};
+use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Source, Step, jobserver_style};
+use ironwright_core::observe::{DiskUse, Governed, RunFacts, StepFacts};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, go, node, python, rust, system};
@@ -17,23 +17,24 @@ use ironwright_core::settings::compose::{Assignment, assignments};
 use ironwright_core::settings::knob::{Knob, Place};
 use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
-use ironwright_history::{History, HistoryError, Owner, RunId};
+use ironwright_history::RunId;
+use ironwright_host::disk;
 use ironwright_host::jobserver::Jobserver;
 use ironwright_host::limit::Mechanism;
 use ironwright_host::limit::contain::Containment;
-use ironwright_host::procfs;
 use ironwright_host::run::{Request, Strangers, run};
 use ironwright_wire::{RunBegins, variable};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cache::CacheWatch;
-use crate::context::{Context, Directories};
+use crate::context::Context;
 use crate::decisions;
 use crate::governance::Governance;
 use crate::link::{RunLink, Situation};
 use crate::patience::PatiencePlan;
 use crate::progress::Progress;
+use crate::recording::Recording;
 use crate::ui;
 
 /// Everything that is decided before the first process starts.
@@ -71,6 +72,9 @@ pub(crate) struct Execution {
     pub(crate) niceness: Option<i32>,
     /// How long to wait for each step; for ever when absent.
     pub(crate) patience: Option<PatiencePlan>,
+    /// Start of the command that builds this and others, nanoseconds since 1970.
+    #[serde(skip)]
+    pub(crate) batch: Option<i64>,
 }
 
 /// A jobserver to serve.
@@ -158,6 +162,7 @@ impl Execution {
             address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
             niceness: niceness(&settings),
             patience: None,
+            batch: None,
         }
     }
 
@@ -175,7 +180,6 @@ impl Execution {
 
     /// What the history keeps of it at the start.
     fn facts(&self, host: Option<String>) -> RunFacts {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let settings = self.environment.iter().map(|a| (a.key.clone(), a.value().into())).collect();
         RunFacts {
             ironwright: env!("CARGO_PKG_VERSION").to_owned(),
@@ -186,12 +190,20 @@ impl Execution {
             threads: self.threads,
             budget: self.budget,
             settings,
-            started_unix_ns: i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX),
+            started_unix_ns: now_unix_ns(),
             compiler_cache: None,
             steps: Vec::new(),
             governed: None,
+            batch: self.batch,
+            disk: None,
         }
     }
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_unix_ns() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn niceness(settings: &Settings) -> Option<i32> {
@@ -277,6 +289,7 @@ pub(crate) fn execute(
 ) -> RunFacts {
     let host = context.facts.hostname.as_ref().map(|fact| fact.value.clone());
     let mut facts = execution.facts(host);
+    let began = SystemTime::now();
     let record = Recording::begin(&facts);
     let server = start_jobserver(execution).map(Arc::new);
     let strangers = Strangers::default();
@@ -293,7 +306,7 @@ pub(crate) fn execute(
             ..request(execution, step, server.as_deref(), record.number(), progress)
         };
         let observed = run(&request, progress);
-        let goes_on = observed.exit.is_success() && observed.interrupted_by.is_none();
+        let goes_on = observed.code() == 0;
         let cwd = step.cwd.to_string_lossy().into_owned();
         facts.steps.push(StepFacts { argv: step.argv.clone(), cwd, observed });
         if !goes_on {
@@ -307,10 +320,22 @@ pub(crate) fn execute(
     });
     facts.compiler_cache = cache.and_then(|cache| cache.end());
     progress.finish();
+    facts.disk = disk_use(execution, began);
     remove(execution.scratch.as_deref());
     record.finish(&facts);
     decisions::heed_run(context, &facts);
     facts
+}
+
+/// Disk space of what a build wrote; of a command, nobody knows where it writes.
+fn disk_use(execution: &Execution, began: SystemTime) -> Option<DiskUse> {
+    let source: Source = execution.source.as_ref()?.parse().ok()?;
+    let project = matches!(source, Source::Path(_)).then(|| execution.steps.first()).flatten();
+    let results = execution.output.iter().map(PathBuf::as_path);
+    let results: Vec<&Path> = results.chain(project.map(|step| step.cwd.as_path())).collect();
+    let all: Vec<&Path> = results.iter().copied().chain(execution.scratch.as_deref()).collect();
+    let left = disk::written_since(&results, began)?;
+    Some(DiskUse { written: disk::written_since(&all, began)?, left })
 }
 
 /// Removes intermediate files. Nothing but disk space is lost when that fails.
@@ -407,50 +432,5 @@ fn request(
         strangers: Strangers::default(),
         group: None,
         patience: execution.patience.as_ref().map(PatiencePlan::patience).unwrap_or_default(),
-    }
-}
-
-/// Where the history lies.
-pub(crate) fn history_path() -> Option<PathBuf> {
-    Directories::state().map(|dir| dir.join("history.db"))
-}
-
-/// Opens the history and tells when a damaged one was set aside.
-pub(crate) fn open_history(path: &Path) -> Result<History, HistoryError> {
-    let history = History::open(path)?;
-    if let Some(aside) = &history.set_aside {
-        ui::warn(&format!(
-            "the history was damaged; it was moved to {} and a new one begun",
-            aside.display()
-        ));
-    }
-    Ok(history)
-}
-
-/// A run in the history. Whatever fails here is told and changes nothing else.
-struct Recording(Option<(History, RunId)>);
-
-impl Recording {
-    fn begin(facts: &RunFacts) -> Self {
-        let Some(path) = history_path() else { return Self(None) };
-        let pid = i32::try_from(std::process::id()).unwrap_or(0);
-        let started = procfs::started(Path::new("/proc"), pid).unwrap_or(0);
-        let begun = open_history(&path).and_then(|history| {
-            let id = history.begin(facts, Owner { pid, started })?;
-            Ok((history, id))
-        });
-        Self(begun.map_err(|error| ui::warn(&format!("this run is not kept: {error}"))).ok())
-    }
-
-    /// The run's number in the history.
-    fn number(&self) -> Option<RunId> {
-        self.0.as_ref().map(|(_, id)| *id)
-    }
-
-    fn finish(self, facts: &RunFacts) {
-        let Some((history, id)) = self.0 else { return };
-        if let Err(error) = history.finish(id, facts) {
-            ui::warn(&format!("this run is kept without its end: {error}"));
-        }
     }
 }

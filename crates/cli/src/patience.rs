@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ironwright_core::inventory::Language;
 use ironwright_core::plan::{PackageQuery, estimate_package, silence_limit, timeout};
 use ironwright_core::units::human_duration;
 use ironwright_host::run::Patience;
@@ -78,7 +79,8 @@ impl PatiencePlan {
             work: None,
             threads: f64::from(execution.threads),
             source_bytes: None,
-            language: None,
+            fetched: 0,
+            language: execution.driver.map(Language::of_driver),
         });
         let limit = timeout(estimate.wall_seconds, estimate.basis);
         let silence = silence_limit(estimate.longest_unit_seconds, limit);

@@ -2,8 +2,8 @@
 //!
 //! Does not compute figures; the core derives them from the facts.
 
-use ironwright_core::observe::{Governed, Limiter, RunFacts, Summary, summarise};
-use ironwright_core::units::human_duration;
+use ironwright_core::observe::{DiskUse, Governed, Limiter, RunFacts, Summary, summarise};
+use ironwright_core::units::{Bytes, human_duration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,9 +28,7 @@ impl RunReport {
 
 /// The exit code that a run passes on: the command's, or the signal's that a user ended it with.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
-    let last = facts.steps.last().map(|step| &step.observed);
-    let interrupted = last.and_then(|o| o.interrupted_by).map(|signal| 128 + signal);
-    let code = interrupted.unwrap_or_else(|| last.map_or(0, |o| o.exit.code()));
+    let code = facts.steps.last().map_or(0, |step| step.observed.code());
     // A code that does not fit must not turn into success.
     u8::try_from(code).unwrap_or(1)
 }
@@ -67,7 +65,7 @@ pub(crate) fn text(
     let outcome = match code {
         0 => paint(GOOD, "done"),
         _ if interrupted => paint(BAD, "interrupted"),
-        _ => paint(BAD, &format!("failed with exit code {code}")),
+        _ => paint(BAD, &failure(facts, code)),
     };
     let what = facts.source.clone().map(|source| format!(" {source}")).unwrap_or_default();
     let mut out = format!(
@@ -109,10 +107,18 @@ pub(crate) fn text(
             ),
         );
     }
+    if let Some(disk) = facts.disk.filter(|disk| disk.written > Bytes::ZERO) {
+        line("disk", disk_text(disk));
+    }
     if let (Some(output), 0) = (output, code) {
         line("result", output.display().to_string());
     }
     out
+}
+
+fn failure(facts: &RunFacts, code: u8) -> String {
+    let overrun = facts.overran().map(|overrun| overrun.to_string());
+    overrun.unwrap_or_else(|| format!("failed with exit code {code}"))
 }
 
 fn governed_text(governed: Governed) -> String {
@@ -124,6 +130,14 @@ fn governed_text(governed: Governed) -> String {
         out.push_str(&format!(", killed and run again {}", times(governed.again)));
     }
     out
+}
+
+fn disk_text(disk: DiskUse) -> String {
+    if disk.left == disk.written {
+        format!("{} written", disk.written)
+    } else {
+        format!("{} written, {} of it stays", disk.written, disk.left)
+    }
 }
 
 fn times(count: u32) -> String {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ironwright_core::build::{Driver, Source, SourceError};
+use ironwright_core::build::{Driver, SCHEMES, Source, SourceError};
 use ironwright_core::diagnostic::nearest;
 use ironwright_core::settings::entry_mistakes;
 use ironwright_core::workspace::{MANIFEST, Manifest, Package, parse};
@@ -38,6 +38,9 @@ impl std::str::FromStr for Wanted {
     type Err = SourceError;
 
     fn from_str(text: &str) -> Result<Self, SourceError> {
+        if is_installable(text) {
+            return Ok(Self::Source(Source::Nix(text.to_owned())));
+        }
         if text.contains(':') {
             return text.parse().map(Self::Source);
         }
@@ -96,13 +99,21 @@ impl Workspace {
     }
 }
 
+/// Whether a text without a scheme can only be meant for Nix: a derivation, something in its store, or
+/// an attribute of a flake.
+pub(crate) fn is_installable(text: &str) -> bool {
+    let has_scheme = SCHEMES.iter().any(|scheme| text.starts_with(&format!("{scheme}:")));
+    let is_derivation = Path::new(text).extension().is_some_and(|ending| ending == "drv");
+    !has_scheme && (is_derivation || text.starts_with("/nix/store/") || text.contains('#'))
+}
+
 /// What is to be built: what is named, else every package of the workspace that can be.
 pub(crate) fn targets<'a>(
     wanted: &[Wanted],
     workspace: Option<&'a Workspace>,
 ) -> Result<Vec<Target<'a>>, CliError> {
     if wanted.is_empty() {
-        return whole(workspace);
+        return built(whole(workspace)?);
     }
     let target = |wanted: &Wanted| match (wanted, workspace) {
         (Wanted::Source(source), _) => {
@@ -116,6 +127,15 @@ pub(crate) fn targets<'a>(
     wanted.iter().map(target).collect()
 }
 
+/// What is to be planned: the same, and what this program does not build itself.
+pub(crate) fn plannable<'a>(
+    wanted: &[Wanted],
+    workspace: Option<&'a Workspace>,
+) -> Result<Vec<Target<'a>>, CliError> {
+    if wanted.is_empty() { whole(workspace) } else { targets(wanted, workspace) }
+}
+
+/// Every package of a workspace.
 fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
     let Some(workspace) = workspace else {
         return Err(CliError::usage(
@@ -123,16 +143,26 @@ fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
             "`ironwright init` writes one; or name a source: ironwright build path:.",
         ));
     };
-    let targets: Vec<_> =
-        workspace.manifest.packages.iter().map(|package| workspace.target(package)).collect();
+    let packages = &workspace.manifest.packages;
+    if packages.is_empty() {
+        let message = format!("{} has no package", workspace.manifest.path);
+        return Err(CliError::usage(message, "add one: [packages.NAME] with a source"));
+    }
+    Ok(packages.iter().map(|package| workspace.target(package)).collect())
+}
+
+/// Those that this command builds; the others are told.
+fn built(targets: Vec<Target<'_>>) -> Result<Vec<Target<'_>>, CliError> {
     let (nix, built): (Vec<_>, Vec<_>) =
         targets.into_iter().partition(|target| matches!(target.source, Source::Nix(_)));
     for target in nix {
         ui::warn(&format!("{} is left out: it is not built by this command yet", target.source));
     }
     if built.is_empty() {
-        let message = format!("{} has no package that can be built", workspace.manifest.path);
-        return Err(CliError::usage(message, "add one: [packages.NAME] with a source"));
+        return Err(CliError::usage(
+            format!("{MANIFEST} has no package that can be built"),
+            "add one: [packages.NAME] with a source",
+        ));
     }
     Ok(built)
 }

@@ -22,6 +22,7 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(exit),
         interrupted_by: None,
+        overran: None,
         wall_ns: seconds * 1_000_000_000,
         user_ns: seconds * 1_900_000_000,
         system_ns: 0,
@@ -47,6 +48,8 @@ fn facts(package: &str, exit: i32, seconds: u64) -> RunFacts {
         settings: [("JOBS".to_owned(), jobs.into())].into_iter().collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds).unwrap(),
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts {
             argv: vec!["cargo".into(), "build".into()],
             cwd: "/".into(),
@@ -334,4 +337,27 @@ fn nothing_is_asked_of_a_history_that_is_not_there() {
     assert_eq!(ironwright(home.path(), &["history", "show", "1"]).status.code(), Some(2));
     assert_eq!(ironwright(home.path(), &["history", "export"]).status.code(), Some(2));
     assert!(!path(home.path()).exists());
+}
+
+#[test]
+fn an_old_history_is_tidied_once_a_day_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let history = History::open(&path(home.path())).unwrap();
+        for _ in 0..13 {
+            let facts = facts("bat", 0, 1);
+            let id = history.begin(&facts, OWNER).unwrap();
+            history.finish(id, &facts).unwrap();
+        }
+    }
+    let run = || text(&ironwright(home.path(), &["run", "--", "true"]));
+    let first = run();
+    assert!(first.contains("forgotten, as older than 180 days: 3 runs"), "{first}");
+    assert!(first.contains("IRONWRIGHT_KEEP_HISTORY"), "{first}");
+    let second = run();
+    assert!(!second.contains("forgotten"), "{second}");
+    assert_eq!(
+        json(&ironwright(home.path(), &["history", "--json"])).as_array().unwrap().len(),
+        12
+    );
 }

@@ -107,7 +107,9 @@ fn a_build_that_takes_too_long_is_told_and_ended() {
     let began = std::time::Instant::now();
     let output = ironwright(home.path(), &[&fixed[..], &["--timeout", "1"]].concat());
     let text = text(&output);
-    assert!(!output.status.success() && began.elapsed().as_secs() < 30, "{text}");
+    assert!(output.status.code() == Some(124) && began.elapsed().as_secs() < 30, "{text}");
+    let history = common::text(&ironwright(home.path(), &["history"]));
+    assert!(history.contains("ended after 1.0 s, its timeout"), "{history}");
     assert!(text.contains("longer than 1.0 s") && text.contains("ending everything"), "{text}");
 }
 
@@ -123,4 +125,54 @@ fn a_build_that_nothing_is_known_of_is_not_ended() {
     assert_eq!(shown("auto")["only_tells"], true);
     assert_eq!(shown("never"), Value::Null);
     assert_eq!(shown("90")["timeout_seconds"], 90.0);
+}
+
+#[test]
+fn what_a_build_wrote_is_kept_and_expected_of_the_next() {
+    let home = tempfile::tempdir().expect("a directory");
+    let recipe = "all:\n\thead -c 3000000 /dev/zero | tr '\\0' x > made\n";
+    std::fs::write(home.path().join("Makefile"), recipe).expect("a file");
+    let big = home.path().join("before");
+    std::fs::write(&big, vec![1; 9_000_000]).expect("a file");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let build = ["build", "path:.", "--driver", "make", "--no-govern", "--json"];
+    let facts = json(&ironwright(home.path(), &build));
+    let written = facts[0]["facts"]["disk"]["written"].as_u64().unwrap_or_default();
+    // The history lies below the same home, and takes some of it.
+    assert!((3_000_000..6_000_000).contains(&written), "{facts}");
+    let plan = json(&ironwright(home.path(), &["plan", "path:.", "--json", "--files-only"]));
+    let estimate = &plan["packages"][0]["estimate"];
+    assert_eq!(estimate["basis"], serde_json::json!({"measured": 1}), "{estimate}");
+    assert!(estimate["disk"]["max"].as_u64() >= Some(written), "{estimate}");
+}
+
+#[test]
+fn a_build_of_several_is_reported_against_its_plan() {
+    let home = tempfile::tempdir().expect("a directory");
+    for name in ["one", "two"] {
+        let folder = home.path().join(name);
+        std::fs::create_dir(&folder).expect("a directory");
+        std::fs::write(folder.join("Makefile"), "all:\n\t@sleep 0.3\n").expect("a file");
+    }
+    assert!(ironwright(home.path(), &["init"]).status.success());
+    let first = text(&ironwright(home.path(), &["build", "--no-govern"]));
+    assert!(first.contains("`ironwright report` shows"), "{first}");
+    let report = text(&ironwright(home.path(), &["report"]));
+    assert!(
+        report.contains("2 packages: 2 done") && report.contains("nothing was predicted"),
+        "{report}"
+    );
+    assert!(ironwright(home.path(), &["build", "--no-govern"]).status.success());
+    let planned = json(&ironwright(home.path(), &["plan", "--json", "--files-only"]));
+    assert_eq!(planned["packages"][0]["estimate"]["basis"], serde_json::json!({"measured": 2}));
+    let batch = json(&ironwright(home.path(), &["report", "--json"]));
+    assert_eq!((&batch["judged"], batch["runs"].as_array().map(Vec::len)), (&2.into(), Some(2)));
+    let schema = json(&ironwright(home.path(), &["schema", "report-batch"]));
+    assert!(jsonschema::is_valid(&schema, &batch), "{batch}");
+    let alone = text(&ironwright(home.path(), &["report", "1"]));
+    assert!(alone.starts_with("run 1: path:"), "{alone}");
+    let page = ["report", "--html", "page.html", "--trace", "trace.json"];
+    assert!(ironwright(home.path(), &page).status.success());
+    let page = std::fs::read_to_string(home.path().join("page.html")).expect("a page");
+    assert!(page.contains("2 of 2 packages built"), "{page}");
 }

@@ -23,6 +23,7 @@ fn facts(run: i64, seconds: u64) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(0),
         interrupted_by: None,
+        overran: None,
         wall_ns: seconds * 1_000_000_000,
         user_ns: seconds * 1_500_000_000,
         system_ns: 0,
@@ -48,6 +49,8 @@ fn facts(run: i64, seconds: u64) -> RunFacts {
         started_unix_ns: (ZERO_US + run * 1_000_000_000) * 1000,
         compiler_cache: None,
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts { argv, cwd: "/".to_owned(), observed }],
     }
 }
@@ -138,7 +141,7 @@ fn a_run_is_reported_and_unreadable_events_are_told() {
     assert!(output.status.success(), "{shown}");
     for part in [
         "run 3: crate:bat@0.24.0 (done)",
-        "Against 2 earlier runs of the same",
+        "Against what was predicted (measured 2 times)",
         "1 of 1 units peaked inside",
         "syntect",
         "cache      unknown",

@@ -271,6 +271,8 @@ fn home_with_a_run() -> TempDir {
     let mut history = History::open(&path).unwrap();
     let facts = RunFacts {
         governed: None,
+        batch: None,
+        disk: None,
         ironwright: "0.1.0".to_owned(),
         host: None,
         package: None,

@@ -44,7 +44,14 @@ fn init_writes_a_manifest_that_build_builds() {
       two  make  two
     ");
     let again = ironwright(home.path(), &["init"]);
-    assert!(again.status.code() == Some(2) && text(&again).contains("--force"), "{}", text(&again));
+    assert!(again.status.success() && text(&again).contains("with 2 packages"), "{}", text(&again));
+    assert_eq!(std::fs::read_to_string(home.path().join("ironwright.toml")).unwrap(), manifest);
+    let three = home.path().join("three");
+    std::fs::create_dir(&three).unwrap();
+    std::fs::write(three.join("Makefile"), "all:\n").unwrap();
+    let more = text(&ironwright(home.path(), &["init"]));
+    assert!(more.contains("not in it: three") && more.contains("--force"), "{more}");
+    std::fs::remove_dir_all(three).unwrap();
     assert!(ironwright(home.path(), &["init", "--force"]).status.success());
 
     // From a folder below, with the manifest above.

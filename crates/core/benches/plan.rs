@@ -83,6 +83,7 @@ fn main() {
             work: Some(&work),
             threads: THREADS,
             source_bytes: None,
+            fetched: 0,
             language: None,
         };
         let estimated = median(|| drop(black_box(estimate_package(&query))));

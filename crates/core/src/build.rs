@@ -80,8 +80,19 @@ impl Driver {
     /// Every driver whose marker is among the names of a directory, first choice first.
     pub fn recognise(names: &[String]) -> Vec<Self> {
         let has = |marker: &&str| names.iter().any(|name| name == marker);
-        Self::ALL.iter().copied().filter(|driver| driver.markers().iter().any(&has)).collect()
+        let is_cpython = is_cpython(names);
+        let is_there = |driver: &Self| {
+            driver.markers().iter().any(&has) && !(is_cpython && *driver == Self::Python)
+        };
+        Self::ALL.iter().copied().filter(is_there).collect()
     }
+}
+
+/// Whether these are the names in the folder of CPython itself, whose setup.py only its Makefile calls.
+pub fn is_cpython(names: &[String]) -> bool {
+    ["configure", "pyconfig.h.in", "Makefile.pre.in"]
+        .iter()
+        .all(|wanted| names.iter().any(|name| name == wanted))
 }
 
 /// How a jobserver's clients are told of it.
@@ -290,6 +301,13 @@ mod tests {
     fn a_makefile_of_shortcuts_does_not_hide_the_build_system() {
         let names = ["Makefile", "Cargo.toml", "README.md"].map(str::to_owned);
         assert_eq!(Driver::recognise(&names), [Driver::Cargo, Driver::Make]);
+    }
+
+    #[test]
+    fn cpython_is_configured_and_made() {
+        let names = ["configure", "Makefile.pre.in", "pyconfig.h.in", "setup.py"];
+        assert_eq!(Driver::recognise(&names.map(str::to_owned)), [Driver::Make]);
+        assert_eq!(Driver::recognise(&["setup.py".to_owned()]), [Driver::Python]);
     }
 
     #[test]

@@ -159,7 +159,8 @@ impl World {
             for (id, truth) in asking {
                 let forecast = forecast(&truth, wrong, shaped);
                 let retryable = truth.retryable;
-                let demand = Demand { forecast, retryable, domain: DomainId::default() };
+                let (domain, token) = (DomainId::default(), id % 2 == 0);
+                let demand = Demand { forecast, retryable, domain, token };
                 self.tell(Event::Asked { unit: UnitId(id), demand });
             }
             self.go_on();

@@ -39,6 +39,7 @@ impl Run {
             peak: self.peak,
             threads: self.threads,
             disk: None,
+            overran: false,
         }
     }
 }
@@ -131,6 +132,7 @@ fn two_builds_predict_the_next_one() {
                 }
             }
         }
+        assert!(own.coverage() >= 0.95 && own.ratio() <= 1.3, "{package}: {own:?}");
         println!(
             "{package}: {:.3} of {} covered, sum x {:.3}",
             own.coverage(),
@@ -168,6 +170,7 @@ fn packages_never_seen_are_within_a_factor_of_two() {
             work: Some(&work),
             threads: f64::from(builds[0].threads),
             source_bytes: None,
+            fetched: 0,
             language: None,
         });
         let measured = builds[0].peak.0 as f64;
@@ -200,6 +203,7 @@ fn the_first_build_gives_bands_for_the_second() {
                 work: Some(&work),
                 threads: f64::from(pair[1].threads),
                 source_bytes: None,
+                fetched: 0,
                 language: None,
             });
             let next = pair[1].peak;

@@ -3,12 +3,12 @@
 //! Does not know which units run, nor what is done about distress.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironwright_core::govern::{Alarm, DomainId, DomainSample};
 use ironwright_core::units::Bytes;
+use ironwright_host::kernel;
 use ironwright_host::limit::PREFIX;
 use ironwright_host::limit::domain::{Domain, Stall, Zram};
 
@@ -96,7 +96,7 @@ impl Domains {
     /// The domain of a process, and whether it is new.
     pub(crate) fn of(&mut self, pid: i32) -> (DomainId, bool) {
         let path = self.root.join(format!("proc/{pid}/cgroup"));
-        let groups = fs::read_to_string(path).unwrap_or_default();
+        let groups = kernel::read(&path).unwrap_or_default();
         if let Some(id) = self.by_groups.get(&groups) {
             return (*id, false);
         }
@@ -234,6 +234,7 @@ fn alarm(distress: &Distress, held: Bytes, memory: Bytes, budget: Bytes) -> Alar
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn red_flags_are_parts_of_the_profile() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironwright_core::units::{Bytes, MIB};
+use ironwright_host::kernel;
 
 /// A process smaller than this shares too little to matter, in bytes.
 const SMALL: u64 = 32 * MIB;
@@ -82,7 +83,7 @@ fn program(proc: &Path, pid: i32) -> Option<PathBuf> {
 
 /// A process's share of the pages that no file backs, in bytes.
 fn share(proc: &Path, pid: i32) -> Option<u64> {
-    parse(&fs::read_to_string(proc.join(format!("{pid}/smaps_rollup"))).ok()?)
+    parse(&kernel::read(&proc.join(format!("{pid}/smaps_rollup"))).ok()?)
 }
 
 fn parse(text: &str) -> Option<u64> {

@@ -4,20 +4,28 @@
 //! what a unit is for, nor when to look.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironwright_core::govern::UnitId;
 use ironwright_core::units::Bytes;
+use ironwright_host::kernel;
 use ironwright_host::procfs::{Stat, pids, read_stat, read_statm};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::forked::Forked;
 
-/// Time after which new processes are looked for.
-const SEARCH_EVERY: Duration = Duration::from_millis(50);
+/// Time after which processor time is read again, and at the soonest new processes are looked for.
+const ACCOUNT_EVERY: Duration = Duration::from_millis(50);
+/// A search costs at most this part of the time until the next.
+const SEARCH_COST: u32 = 200;
+/// New processes are looked for at least so often.
+const SEARCH_AFTER: Duration = Duration::from_millis(200);
 /// A process that is in no unit may still become one's: it is forked before it is in its group.
 const UNSURE_FOR: Duration = Duration::from_secs(1);
+/// Time after which all are read again: what ended may have left its number to another.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// What the processes of a unit take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,9 +68,14 @@ pub(crate) struct Processes {
     leaders: BTreeMap<i32, UnitId>,
     totals: BTreeMap<UnitId, Totals>,
     members: BTreeMap<i32, Member>,
-    /// Processes that are in no unit, and since when they are known.
-    others: BTreeMap<i32, Instant>,
+    /// Processes that are in no unit and were never going to be.
+    others: BTreeSet<i32>,
+    /// When those were last forgotten.
+    forgot: Option<Instant>,
+    accounted: Option<Instant>,
     searched: Option<Instant>,
+    /// Time that the last search took.
+    took: Duration,
 }
 
 impl Processes {
@@ -74,18 +87,23 @@ impl Processes {
             leaders: BTreeMap::new(),
             totals: BTreeMap::new(),
             members: BTreeMap::new(),
-            others: BTreeMap::new(),
+            others: BTreeSet::new(),
+            forgot: None,
+            accounted: None,
             searched: None,
+            took: Duration::ZERO,
         }
     }
 
-    /// A unit's process group from now on.
-    pub(crate) fn add(&mut self, unit: UnitId, leader: i32) {
+    /// A unit's process group from now on; it has run for so long.
+    pub(crate) fn add(&mut self, unit: UnitId, leader: i32, ran: Duration) {
         self.leaders.insert(leader, unit);
         self.totals.insert(unit, Totals::default());
-        // What it has forked by now was taken for somebody else's.
-        self.others.retain(|_, since| since.elapsed() > UNSURE_FOR);
-        self.searched = None;
+        if ran > UNSURE_FOR / 2 {
+            // What it has forked by now was taken for somebody else's.
+            self.others.clear();
+        }
+        (self.accounted, self.searched) = (None, None);
     }
 
     /// Forgets a unit.
@@ -104,7 +122,6 @@ impl Processes {
 
     /// Processes of a unit that there are at this moment.
     pub(crate) fn all_of(&mut self, unit: UnitId, now: Instant) -> Vec<i32> {
-        self.others.retain(|_, since| since.elapsed() > UNSURE_FOR);
         self.search(now);
         let members = self.members.iter().filter(|(_, member)| member.unit == unit);
         members.map(|(pid, _)| *pid).collect()
@@ -119,7 +136,7 @@ impl Processes {
             if self.leaders.contains_key(&parent) || self.members.contains_key(&parent) {
                 return true;
             }
-            if parent <= 1 {
+            if parent <= 1 || self.others.contains(&parent) {
                 return false;
             }
             at = parent;
@@ -134,10 +151,17 @@ impl Processes {
 
     /// Looks at all units. Their memory is read each time, the rest only now and then.
     pub(crate) fn look(&mut self, now: Instant) -> BTreeMap<UnitId, Taken> {
-        let full = self.searched.is_none_or(|then| now.duration_since(then) >= SEARCH_EVERY);
-        if full {
+        let is_over = |then: Option<Instant>, pause: Duration| {
+            then.is_none_or(|then| now.duration_since(then) >= pause)
+        };
+        if is_over(self.searched, (self.took * SEARCH_COST).clamp(ACCOUNT_EVERY, SEARCH_AFTER)) {
             self.searched = Some(now);
             self.search(now);
+            self.took = now.elapsed();
+        }
+        let full = is_over(self.accounted, ACCOUNT_EVERY);
+        if full {
+            self.accounted = Some(now);
         }
         let mut taken: BTreeMap<UnitId, Taken> =
             self.totals.keys().map(|unit| (*unit, Taken::default())).collect();
@@ -182,19 +206,22 @@ impl Processes {
     fn search(&mut self, now: Instant) {
         let all: BTreeSet<i32> = pids(&self.proc).into_iter().collect();
         self.members.retain(|pid, _| all.contains(pid));
-        self.others.retain(|pid, since| {
-            all.contains(pid) && (*since == now || now.duration_since(*since) > UNSURE_FOR)
-        });
-        let fresh = all
-            .iter()
-            .filter(|pid| !self.members.contains_key(pid) && !self.others.contains_key(pid));
+        if self.forgot.is_none_or(|then| now.duration_since(then) > KNOWN_FOR) {
+            self.forgot = Some(now);
+            self.others.clear();
+        }
+        self.others.retain(|pid| all.contains(pid));
+        let fresh =
+            all.iter().filter(|pid| !self.members.contains_key(pid) && !self.others.contains(pid));
         let fresh: BTreeMap<i32, Stat> =
             fresh.filter_map(|pid| Some((*pid, read_stat(&self.proc, *pid)?))).collect();
         let mut found = Vec::new();
+        let recent = ticks_since_boot().saturating_sub(UNSURE_FOR.as_secs() * TICKS);
         for (pid, stat) in &fresh {
             match self.unit_of(*pid, stat, &fresh) {
                 Some(unit) => found.push((*pid, member(unit, stat))),
-                None => drop(self.others.insert(*pid, now)),
+                None if stat.started < recent => drop(self.others.insert(*pid)),
+                None => {}
             }
         }
         self.members.extend(found);
@@ -252,6 +279,12 @@ fn account(proc: &Path, pid: i32, member: &mut Member, total: &mut Totals) {
     member.used = member.used.max(used);
 }
 
+/// The time in which `/proc` tells when a process started.
+fn ticks_since_boot() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(TICKS)
+}
+
 /// Clock ticks a second in `/proc`: the same on every machine that Linux runs builds on.
 const TICKS: u64 = 100;
 
@@ -262,7 +295,7 @@ fn waited(delays: &mut BTreeMap<i32, u64>, thread: i32, delay: u64) -> Duration 
 
 /// Time on a processor, and nanoseconds spent waiting for one.
 fn schedstat(path: &Path) -> Option<(Duration, u64)> {
-    parse_schedstat(&fs::read_to_string(path).ok()?)
+    parse_schedstat(&kernel::read(path).ok()?)
 }
 
 fn parse_schedstat(line: &str) -> Option<(Duration, u64)> {
@@ -297,7 +330,7 @@ mod tests {
         let script = "python3 -c 'x = bytearray(64 << 20)\nwhile True: pass' & wait";
         let child = start(script);
         let mut processes = Processes::new("/proc");
-        processes.add(UnitId(7), pid(&child));
+        processes.add(UnitId(7), pid(&child), Duration::ZERO);
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut taken = Taken::default();
         while Instant::now() < deadline {
@@ -321,7 +354,7 @@ mod tests {
     fn what_left_the_group_is_still_of_the_unit() {
         let child = start("setsid sleep 30 & sleep 30");
         let mut processes = Processes::new("/proc");
-        processes.add(UnitId(1), pid(&child));
+        processes.add(UnitId(1), pid(&child), Duration::ZERO);
         let mut strays = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
         while strays.is_empty() && Instant::now() < deadline {

@@ -33,6 +33,8 @@ pub(crate) struct Count {
     pub(crate) waiting: u32,
     /// Units that hold memory.
     pub(crate) active: u32,
+    /// Whether memory is scarce, so that it matters which of them start.
+    pub(crate) scarce: bool,
 }
 
 /// All runs, by the governor's own numbers.
@@ -126,11 +128,12 @@ impl Runs {
 
 /// Tokens for a run's jobserver, the implicit one not counted.
 ///
-/// A unit's token was taken by its parent before the unit asked. So those that wait lend theirs,
-/// those that leave cores idle let others ask, and one more may ask ahead of its time so that a
-/// core need not wait for the build tool.
+/// A unit's token was taken by its parent before the unit asked. So units that leave cores idle let
+/// others ask, and one more may ask ahead of its time so that a core need not wait for the build tool.
+/// Where memory is scarce those that wait lend their tokens too, so that the governor has a choice;
+/// elsewhere the build tool's own order is the better one, since it knows what waits for what.
 fn tokens(base: u32, count: Count, busy: f64, threads: f64) -> u32 {
-    if count == Count::default() {
+    if count.waiting + count.active == 0 {
         return base;
     }
     #[expect(
@@ -139,7 +142,7 @@ fn tokens(base: u32, count: Count, busy: f64, threads: f64) -> u32 {
         reason = "a number of threads"
     )]
     let free = (threads - busy).max(0.0) as u32;
-    let lent = count.waiting.min(MOST_LENT);
+    let lent = if count.scarce { count.waiting.min(MOST_LENT) } else { 0 };
     count.active.saturating_add(free).saturating_add(lent).max(base)
 }
 
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     fn count(waiting: u32, active: u32) -> Count {
-        Count { waiting, active }
+        Count { waiting, active, scarce: true }
     }
 
     #[test]
@@ -161,6 +164,8 @@ mod tests {
         // Eight units that sleep three quarters of their time leave six cores.
         assert_eq!(tokens(7, count(0, 8), 2.0, 8.0), 14);
         assert_eq!(tokens(7, count(9999, 1), 1.0, 8.0), 264);
+        // With memory for all, the build tool's own order is kept.
+        assert_eq!(tokens(7, Count { scarce: false, ..count(20, 8) }, 8.0, 8.0), 8);
     }
 
     #[test]

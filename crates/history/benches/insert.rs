@@ -97,6 +97,7 @@ fn facts(n: u64) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(i32::from(n.is_multiple_of(7))),
         interrupted_by: None,
+        overran: None,
         wall_ns: 600_000_000_000,
         user_ns: 3_000_000_000_000,
         system_ns: 200_000_000_000,
@@ -122,6 +123,8 @@ fn facts(n: u64) -> RunFacts {
         settings: (0..30).map(setting).collect(),
         started_unix_ns: 1_700_000_000_000_000_000 + n.cast_signed() * 600_000_000_000,
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts { argv: vec!["cargo".into()], cwd: "/".into(), observed }],
     }
 }

@@ -36,6 +36,9 @@ pub struct Record {
     pub facts: RunFacts,
 }
 
+/// Failures that are told of a package that never or not lately ended well.
+const FAILURES: usize = 4;
+
 /// Process that a run belongs to; the start tells a reused id apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -208,6 +211,37 @@ impl History {
         before: RunId,
     ) -> Result<Option<Record>, HistoryError> {
         self.find_previous(source_or_package, before).map_err(self.error())
+    }
+
+    /// Runs before `before` that built the same package or source, newest first: so many that ended
+    /// well, and those failures that are newer than all of them, at most four.
+    pub fn past_runs(
+        &self,
+        source_or_package: &str,
+        before: RunId,
+        good: usize,
+    ) -> Result<Vec<Record>, HistoryError> {
+        self.find_past(source_or_package, before, good).map_err(self.error())
+    }
+
+    fn find_past(&self, what: &str, before: RunId, good: usize) -> rusqlite::Result<Vec<Record>> {
+        let query = "SELECT id, finished, pid, pid_started, facts, exit_code = 0 FROM runs WHERE (package = ?1 OR source = ?1) AND id < ?2 AND finished = 1 ORDER BY id DESC";
+        let mut statement = self.db.prepare_cached(query)?;
+        let mut rows = statement.query(params![what, before])?;
+        let (mut found, mut ended_well) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let is_good = row.get::<_, Option<bool>>(5)?.unwrap_or(false);
+            if !is_good && (ended_well > 0 || found.len() >= FAILURES) {
+                continue;
+            }
+            let Some(run) = understood(record(row, &|_| false))? else { continue };
+            found.push(run);
+            ended_well += usize::from(is_good);
+            if ended_well >= good {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Facts of a run are large, so no more are read than are needed.

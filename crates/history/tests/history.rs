@@ -17,6 +17,8 @@ const OWNER: Owner = Owner { pid: 42, started: 7 };
 fn facts(package: &str) -> RunFacts {
     RunFacts {
         governed: None,
+        batch: None,
+        disk: None,
         ironwright: "0.1.0".into(),
         host: Some("shoshin".into()),
         source: Some(format!("crate:{package}")),

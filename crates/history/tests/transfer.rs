@@ -34,6 +34,7 @@ fn facts(package: &str, host: &str, day: i64, exit: i32) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(exit),
         interrupted_by: None,
+        overran: None,
         wall_ns: 5,
         user_ns: 6,
         system_ns: 7,
@@ -58,6 +59,8 @@ fn facts(package: &str, host: &str, day: i64, exit: i32) -> RunFacts {
         settings: serde_json::from_str(&format!(r#"{{"JOBS": "{host}"}}"#)).unwrap(),
         started_unix_ns: day * DAY_NS,
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }

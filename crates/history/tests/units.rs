@@ -178,6 +178,7 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(code),
         interrupted_by: None,
+        overran: None,
         wall_ns: wall_us * 1000,
         user_ns: 0,
         system_ns: 0,
@@ -192,6 +193,8 @@ fn facts(package: &str, start_us: i64, wall_us: u64, code: i32) -> RunFacts {
     };
     RunFacts {
         governed: None,
+        batch: None,
+        disk: None,
         ironwright: "0.1.0".into(),
         host: None,
         source: Some(format!("crate:{package}")),

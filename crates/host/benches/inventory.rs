@@ -1,13 +1,17 @@
 //! How fast derivations are read from a warm page cache, and how fast large graphs are handled.
 //!
-//! Does not know what is fast enough: whoever reads the figures tells.
+//! With `IRONWRIGHT_NIX_BIN` (the folder of `nix`) and `IRONWRIGHT_BENCH_DERIVATION` (a derivation in its
+//! store), the closure of that is read by `nix derivation show -r` and by us, in turns. Does not know what is
+//! fast enough: whoever reads the figures tells.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -119,6 +123,51 @@ fn closure(c: &mut Criterion<ThreadTime>) {
     group.finish();
 }
 
+/// Rounds of either reader of a real closure.
+const ROUNDS: usize = 15;
+
+/// A real closure, against Nix itself. Its whole process is timed, ours is the reading alone; the time of
+/// its start, that of `nix --version`, is shown beside it.
+fn real(_: &mut Criterion<ThreadTime>) {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let Some((bin, root)) = named("IRONWRIGHT_NIX_BIN").zip(named("IRONWRIGHT_BENCH_DERIVATION"))
+    else {
+        println!(
+            "a real closure: left out; IRONWRIGHT_NIX_BIN and IRONWRIGHT_BENCH_DERIVATION name one"
+        );
+        return;
+    };
+    let nix = |arguments: &[&str]| {
+        let mut command = Command::new(bin.join("nix"));
+        command.args(["--extra-experimental-features", "nix-command"]).args(arguments);
+        let began = Instant::now();
+        assert!(command.stdout(Stdio::null()).status().unwrap().success());
+        began.elapsed()
+    };
+    let (mut own, mut theirs, mut starts, mut files) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        files = black_box(read_closure(&root, false).unwrap()).read;
+        own.push(began.elapsed());
+        theirs.push(nix(&["derivation", "show", "-r", &root.to_string_lossy()]));
+        starts.push(nix(&["--version"]));
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[ROUNDS / 2].as_secs_f64()
+    };
+    let (own, theirs, start) = (median(&mut own), median(&mut theirs), median(&mut starts));
+    println!(
+        "a real closure of {files} files: {:.2} ms, {:.0} files/s; nix derivation show -r {:.1} ms, {:.1} ms of it to start; ratio {:.1}, without the start {:.1}",
+        own * 1e3,
+        files as f64 / own,
+        theirs * 1e3,
+        start * 1e3,
+        theirs / own,
+        (theirs - start) / own,
+    );
+}
+
 fn large_graph() -> Graph {
     let mut builder = GraphBuilder::default();
     for n in 0..NODES {
@@ -148,6 +197,6 @@ fn graph(c: &mut Criterion<ThreadTime>) {
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(ThreadTime);
-    targets = closure, graph
+    targets = real, closure, graph
 }
 criterion_main!(benches);

@@ -4,10 +4,12 @@
 //! `ironwright-core` does.
 
 pub mod build_logs;
+pub mod disk;
 pub mod files;
 pub mod generations;
 pub mod inventory;
 pub mod jobserver;
+pub mod kernel;
 pub mod limit;
 pub mod measure;
 pub mod probe;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::units::Bytes;
 
+use crate::kernel;
+
 /// A process of a tree at the moment of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
@@ -173,8 +175,7 @@ pub struct Stat {
 
 /// Reads the state of a process; `None` when there is no such process.
 pub fn read_stat(proc: &Path, pid: i32) -> Option<Stat> {
-    let bytes = fs::read(proc.join(pid.to_string()).join("stat")).ok()?;
-    parse_stat(&String::from_utf8_lossy(&bytes))
+    parse_stat(&kernel::read(&proc.join(format!("{pid}/stat"))).ok()?)
 }
 
 /// Reads a line of `/proc/<pid>/stat`. The name stands in parentheses and may hold any character,
@@ -199,7 +200,7 @@ fn parse_stat(line: &str) -> Option<Stat> {
 
 /// Resident and file-backed pages of a process; `None` when there is no such process.
 pub fn read_statm(proc: &Path, pid: i32) -> Option<(u64, u64)> {
-    parse_statm(&fs::read_to_string(proc.join(pid.to_string()).join("statm")).ok()?)
+    parse_statm(&kernel::read(&proc.join(format!("{pid}/statm"))).ok()?)
 }
 
 /// Resident and file-backed pages of `/proc/<pid>/statm`.

@@ -2,14 +2,15 @@
 //!
 //! Does not know who waited: the figures are the whole machine's.
 
-use std::fs;
 use std::path::Path;
 
 use ironwright_core::observe::Pressure;
 
+use crate::kernel;
+
 /// The totals since boot, `None` where the kernel does not tell.
 pub fn read(proc: &Path) -> Option<Pressure> {
-    let resource = |name: &str| fs::read_to_string(proc.join("pressure").join(name)).ok();
+    let resource = |name: &str| kernel::read(&proc.join("pressure").join(name)).ok();
     let (cpu, memory, io) = (resource("cpu")?, resource("memory")?, resource("io")?);
     Some(Pressure {
         cpu_some: total(&cpu, "some")?,

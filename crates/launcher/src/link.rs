@@ -13,7 +13,7 @@ use crate::question;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long it is looked for.
 const LOOK_FOR: Duration = Duration::from_secs(10);
-/// A governor that says nothing for so long to whom it stopped is dead: it speaks each second.
+/// A governor that says nothing for so long to whom it stopped is dead: it speaks every other second.
 pub(crate) const SILENT: Duration = Duration::from_secs(5);
 
 /// Pause before a silence that is about to be long enough is looked at.

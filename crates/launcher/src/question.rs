@@ -17,13 +17,14 @@ const LARGEST_RESPONSE_FILE: u64 = 256 << 10;
 /// What a command line may take of a frame, in bytes; what comes last is cut.
 const LARGEST_COMMAND_LINE: usize = LARGEST_FRAME / 2;
 
-/// The variables that tell what is built.
+/// The variables that tell what is built, and whether make started it.
 const TELLING: &[&str] = &[
     "CARGO_PKG_NAME",
     "CARGO_PKG_VERSION",
     "CARGO_CRATE_NAME",
     "CARGO_PRIMARY_PACKAGE",
     "TOOLEXEC_IMPORTPATH",
+    "MAKELEVEL",
 ];
 
 /// Options whose argument may be `-` without the input being meant.

@@ -138,7 +138,7 @@ pub enum FromGovernor {
         /// What a user should know.
         message: Option<String>,
     },
-    /// The governor lives. Comes at least each second to whoever waits.
+    /// The governor lives. Comes every other second to whoever waits.
     Alive,
     /// The number of tokens that a run's jobserver is to be made of, the implicit one not counted.
     Pool {

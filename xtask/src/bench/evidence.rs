@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::govern::{Goals, load};
 use super::tempdir;
-use crate::{print, root, say, sh};
+use crate::{install, print, root, say, sh};
 
 /// First argument by which this program spins instead.
 pub(crate) const WORD: &str = "spin";
@@ -38,7 +38,8 @@ pub(crate) fn spin(mut arguments: impl Iterator<Item = String>) -> Result<()> {
 }
 
 pub(crate) fn run() -> Result<()> {
-    sh("cargo", &["build", "--release", "--quiet", "-p", "ironwright", "-p", "xtask"])?;
+    install::release()?;
+    sh("cargo", &["build", "--release", "--quiet", "-p", "xtask"])?;
     let goals = Goals::default();
     print(&format!("load before: {}", load()));
     simulated()?;

@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{print, sh};
+use crate::{install, print};
 
 /// What is measured, and how often.
 #[derive(Args, Clone, Debug)]
@@ -53,10 +53,7 @@ enum Part {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    sh(
-        "cargo",
-        &["build", "--release", "--quiet", "-p", "ironwright", "-p", "ironwright-launcher"],
-    )?;
+    install::release()?;
     let goals = Goals::default();
     let wanted = |part| options.part.is_empty() || options.part.contains(&part);
     print(&format!("load before: {}", load()));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ironwright_core::build::{Driver, Source, Surroundings, plan};
+use ironwright_core::inventory::nix::name_of;
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, system};
@@ -14,7 +15,7 @@ use ironwright_core::value::Value;
 use crate::args::HostArgs;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
-use crate::execute::{Execution, execute, jobs_knob};
+use crate::execute::{Execution, execute, jobs_knob, now_unix_ns};
 use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
 use crate::summary::RunReport;
@@ -58,7 +59,8 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     no_govern: bool,
     /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
-    /// where there are none), never, or a number of seconds for each step.
+    /// where there are none), never, or a number of seconds for each step. A step that was ended gives exit
+    /// code 124.
     #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
     timeout: TimeoutChoice,
     /// How progress is shown.
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     if let Some(workspace) = &workspace {
         workspace.check(&context)?;
     }
-    let executions = targets(&args.sources, workspace.as_ref())?
+    let mut executions = targets(&args.sources, workspace.as_ref())?
         .iter()
         .map(|target| prepare(target, workspace.as_ref(), args, &context))
         .collect::<Result<Vec<_>, _>>()?;
@@ -91,6 +93,12 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
         return show_plan(&executions, args.json);
     }
     context.tell_fallbacks();
+    if executions.len() > 1 {
+        let batch = Some(now_unix_ns());
+        for execution in &mut executions {
+            execution.batch = batch;
+        }
+    }
     let mut reports = Vec::new();
     let mut code = 0;
     for execution in &executions {
@@ -114,6 +122,8 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     if args.json {
         ui::print_json(&reports)?;
+    } else if reports.len() > 1 {
+        ui::note("`ironwright report` shows how they went against what was expected\n");
     }
     Ok(code)
 }
@@ -205,6 +215,9 @@ pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
     if let Some((name, _)) = source.package() {
         return name.to_owned();
     }
+    if let Source::Nix(installable) = source {
+        return installable_name(installable).to_owned();
+    }
     let in_cargo = || {
         let text = std::fs::read_to_string(dir.join("Cargo.toml")).ok()?;
         let manifest: toml::Table = text.parse().ok()?;
@@ -217,6 +230,15 @@ pub(crate) fn package_name(source: &Source, dir: &Path) -> String {
     };
     let directory = || dir.file_name().map(|name| name.to_string_lossy().into_owned());
     in_cargo().or_else(in_npm).or_else(directory).unwrap_or_default()
+}
+
+/// The name of a derivation, or the attribute of a flake: without outputs and hashes.
+fn installable_name(installable: &str) -> &str {
+    let (what, _) = installable.split_once('^').unwrap_or((installable, ""));
+    match what.rsplit_once('#') {
+        Some((_, attribute)) => attribute.rsplit('.').next().unwrap_or(attribute),
+        None => name_of(what),
+    }
 }
 
 /// What was derived, before anything starts.

@@ -15,6 +15,7 @@ use ironwright_core::settings::compose::{Assignment, assignments};
 use ironwright_core::settings::knob::Place;
 use ironwright_host::files::replace;
 
+use super::emit_nix;
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::error::CliError;
@@ -27,7 +28,7 @@ use crate::ui;
 /// --candidates includes them.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  eval \"$(ironwright emit env)\"\n  ironwright emit cargo --diff\n  ironwright emit cargo --write\n  ironwright emit nix-conf --check\n  ironwright emit env --shell fish | source"
+    after_help = "Examples:\n  eval \"$(ironwright emit env)\"\n  ironwright emit cargo --diff\n  ironwright emit cargo --write\n  ironwright emit nix-conf --check\n  ironwright emit env --shell fish | source\n  ironwright emit nix --vendor --write"
 )]
 pub(crate) struct EmitArgs {
     /// What to write for.
@@ -54,6 +55,13 @@ pub(crate) struct EmitArgs {
     /// Who reads `emit env`.
     #[arg(long, value_enum, default_value = "posix")]
     shell: Shell,
+    /// Write the Nix library beside the settings (with `emit nix`).
+    #[arg(long)]
+    vendor: bool,
+    /// Write the shape of hand-written hardware profiles, `build.parallelism.maxJobs` (with `emit
+    /// nix`).
+    #[arg(long, conflicts_with = "vendor")]
+    legacy_shape: bool,
     /// Print the assignments as JSON.
     #[arg(long)]
     json: bool,
@@ -73,6 +81,8 @@ enum EmitTarget {
     Node,
     /// nix.conf.
     NixConf,
+    /// settings.json for the Nix library: every knob, and those of each package in the profile.
+    Nix,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,9 +95,17 @@ enum Shell {
 }
 
 pub(crate) fn run(args: &EmitArgs, host: &HostArgs) -> Result<u8, CliError> {
+    if args.target != EmitTarget::Nix && (args.vendor || args.legacy_shape) {
+        let hint = "write `ironwright emit nix`";
+        return Err(CliError::usage("--vendor and --legacy-shape are for Nix", hint));
+    }
     let context = Context::load(host)?;
     let profile = context.profile(args.package.as_deref());
     context.tell_fallbacks();
+    if args.json && args.target == EmitTarget::Nix {
+        ui::print(&emit_nix::text(&context, args.legacy_shape)?)?;
+        return Ok(0);
+    }
     if args.json {
         let places = places(args.target)
             .iter()
@@ -102,21 +120,28 @@ pub(crate) fn run(args: &EmitArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&environment(args, &profile)?)?;
         return Ok(0);
     }
-    let change = change(args, &profile)?;
+    let change = change(args, &context, &profile)?;
     tell_kept(&change);
+    let library = if args.vendor { emit_nix::library(&change.path)? } else { Vec::new() };
+    if !(args.write || args.diff || args.check) {
+        ui::print(&change.after)?;
+        return Ok(0);
+    }
+    let mut code = 0;
+    for change in std::iter::once(change).chain(library) {
+        code = code.max(carry_out(args, &change)?);
+    }
+    Ok(code)
+}
+
+fn carry_out(args: &EmitArgs, change: &FileChange) -> Result<u8, CliError> {
     if args.write {
-        return write(&change);
+        return write(change);
     }
     if args.diff {
         ui::print(&change.diff())?;
     }
-    if args.check {
-        return Ok(check(&change));
-    }
-    if !args.diff {
-        ui::print(&change.after)?;
-    }
-    Ok(0)
+    Ok(if args.check { check(change) } else { 0 })
 }
 
 const fn places(target: EmitTarget) -> &'static [Place] {
@@ -127,6 +152,7 @@ const fn places(target: EmitTarget) -> &'static [Place] {
         EmitTarget::Go => &[Place::GoEnv],
         EmitTarget::Node => &[Place::Npmrc],
         EmitTarget::NixConf => &[Place::NixConf],
+        EmitTarget::Nix => &[],
     }
 }
 
@@ -165,10 +191,10 @@ fn check(change: &FileChange) -> u8 {
     1
 }
 
-fn change(args: &EmitArgs, profile: &Profile) -> Result<FileChange, CliError> {
+fn change(args: &EmitArgs, context: &Context, profile: &Profile) -> Result<FileChange, CliError> {
     let path = match &args.file {
         Some(path) => path.clone(),
-        None => default_path(args.target)?,
+        None => default_path(args)?,
     };
     let before = read(&path)?;
     let before_text = before.as_deref();
@@ -183,6 +209,9 @@ fn change(args: &EmitArgs, profile: &Profile) -> Result<FileChange, CliError> {
         }
         EmitTarget::Go => block(Syntax::GoEnv, "go", before_text, &entries(&of(Place::GoEnv))),
         EmitTarget::Node => block(Syntax::Npmrc, "node", before_text, &entries(&of(Place::Npmrc))),
+        EmitTarget::Nix => {
+            Ok(Edited { text: emit_nix::text(context, args.legacy_shape)?, kept: Vec::new() })
+        }
         EmitTarget::NixConf => {
             block(Syntax::NixConf, "nix-conf", before_text, &entries(&of(Place::NixConf)))
         }
@@ -191,7 +220,7 @@ fn change(args: &EmitArgs, profile: &Profile) -> Result<FileChange, CliError> {
     Ok(edited.for_file(path, before_text))
 }
 
-fn read(path: &Path) -> Result<Option<String>, CliError> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, CliError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -200,7 +229,7 @@ fn read(path: &Path) -> Result<Option<String>, CliError> {
 }
 
 /// Where each tool looks by default.
-fn default_path(target: EmitTarget) -> Result<PathBuf, CliError> {
+fn default_path(args: &EmitArgs) -> Result<PathBuf, CliError> {
     let config = || {
         let set = std::env::var_os("XDG_CONFIG_HOME")
             .map(PathBuf::from)
@@ -208,13 +237,15 @@ fn default_path(target: EmitTarget) -> Result<PathBuf, CliError> {
         set.or_else(|| etcetera::home_dir().ok().map(|home| home.join(".config")))
     };
     let homeless = || CliError::usage("there is no home directory", "name the file with --file");
-    match target {
+    match args.target {
         EmitTarget::Env => {
             Err(CliError::usage("`emit env` has no file of its own", "name one with --file FILE"))
         }
         EmitTarget::Cargo => Ok(PathBuf::from(".cargo/config.toml")),
         EmitTarget::Cmake => Ok(PathBuf::from("CMakeUserPresets.json")),
         EmitTarget::Node => Ok(PathBuf::from(".npmrc")),
+        EmitTarget::Nix if args.legacy_shape => Ok(PathBuf::from("nix/hardware.json")),
+        EmitTarget::Nix => Ok(PathBuf::from("nix/settings.json")),
         EmitTarget::Go => {
             match std::env::var_os("GOENV").filter(|path| !path.is_empty() && path != "off") {
                 Some(path) => Ok(path.into()),

@@ -13,7 +13,7 @@ use ironwright_governor::{Ending, Options, govern};
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::{execute, governance, ui};
+use crate::{governance, recording, ui};
 
 /// Govern the builds of this user: let compilers start when there is memory for them.
 ///
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &GovernArgs, host: &HostArgs) -> Result<u8, CliError> {
     let settings = Settings::resolve(&context.profile(None));
     let options = Options {
         place: governance::place(),
-        history: execute::history_path(),
+        history: recording::history_path(),
         idle: Duration::from_secs(args.idle),
         budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
         threads: u32::try_from(settings.count(&system::BUILD_THREADS)).unwrap_or(1),

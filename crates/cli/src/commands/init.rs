@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ironwright_core::workspace::{Discovered, MANIFEST, discover, render};
+use ironwright_core::build::Source;
+use ironwright_core::workspace::{Discovered, MANIFEST, discover, parse, render};
 use ironwright_host::files::replace;
 use ironwright_host::inventory::walk;
 
@@ -44,6 +45,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<u8, CliError> {
     let absolute = std::path::absolute(directory).unwrap_or_default();
     let name = absolute.file_name().unwrap_or_default().to_string_lossy();
     let projects = discover(&name, &tree);
+    let manifest = directory.join(MANIFEST);
+    if !args.force && !args.dry_run && manifest.symlink_metadata().is_ok() {
+        return keep(&manifest, &projects);
+    }
     if projects.is_empty() {
         return Err(CliError::usage(
             format!("no project found in {}", directory.display()),
@@ -52,7 +57,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<u8, CliError> {
     }
     let text = render(&projects);
     if !args.dry_run {
-        write(&directory.join(MANIFEST), &text, args.force)?;
+        let failed = |error| CliError::Write { path: manifest.clone(), error };
+        replace(&manifest, text.as_bytes()).map_err(failed)?;
     }
     if args.json {
         ui::print_json(&projects)?;
@@ -64,15 +70,35 @@ pub(crate) fn run(args: &InitArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn write(path: &Path, text: &str, force: bool) -> Result<(), CliError> {
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(CliError::usage(
-            format!("{} is there already", path.display()),
-            "--dry-run shows what would be written, --force replaces it",
+/// A manifest that is there stays as it is, if it is one; what it lacks is told.
+fn keep(path: &Path, projects: &[Discovered]) -> Result<u8, CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+    let (manifest, mistakes) = parse(&path.to_string_lossy(), &text);
+    if !mistakes.is_empty() {
+        return Err(CliError::mistakes(mistakes));
+    }
+    let packages = count(manifest.packages.len(), "package");
+    ui::note(&format!("{} is there already, with {packages}; it stays as it is\n", path.display()));
+    let normal = |path: &Path| path.components().collect::<PathBuf>();
+    let listed: Vec<PathBuf> = manifest
+        .packages
+        .iter()
+        .filter_map(|package| match &package.source {
+            Source::Path(path) => Some(normal(path)),
+            _ => None,
+        })
+        .collect();
+    let missing =
+        projects.iter().filter(|project| !listed.contains(&normal(Path::new(&project.path))));
+    let missing: Vec<&str> = missing.map(|project| project.path.as_str()).collect();
+    if !missing.is_empty() {
+        ui::note(&format!(
+            "not in it: {} (--dry-run shows a manifest of what is here, --force writes it)\n",
+            missing.join(", ")
         ));
     }
-    let failed = |error| CliError::Write { path: path.to_owned(), error };
-    replace(path, text.as_bytes()).map_err(failed)
+    Ok(0)
 }
 
 fn told(projects: &[Discovered], path: &Path) -> String {

@@ -8,30 +8,30 @@ use clap::Args;
 use ironwright_core::build::Source;
 use ironwright_core::inventory::{Graph, Language, LanguageSummary, Node, Row, Summary, Tally};
 use ironwright_core::units::Bytes;
-use ironwright_host::inventory::{
-    Inventory, Options, Project, check_closure, crate_directory, derivation_of, read_closure,
-    read_directory,
-};
+use ironwright_host::inventory::{Inventory, Options, Project, check_closure};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{CliError, count};
+use crate::sources::{derivation, inventory_of};
 use crate::table::table;
 use crate::ui;
 use crate::ui::{HEADING, paint};
+use crate::workspace::is_installable;
 
 /// List what is compiled and what comes prebuilt, by language.
 ///
 /// Reads cargo metadata and Cargo.lock, build.ninja, `compile_commands.json` and CMake's file API, go list and
 /// go.mod, package-lock.json, pyproject.toml, setup.py, uv.lock, poetry.lock and requirements.txt, and
-/// derivations (.drv) with all that they need. Nothing is built, configured or changed; tools are asked
-/// offline. Where only sources can be counted, it says so.
+/// derivations (.drv) with all that they need. Nothing is built, configured or changed. Directories are read
+/// offline; what a registry has is resolved and, from PyPI, fetched, without running any of it. Where only sources can be counted, it says so.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright inventory\n  ironwright inventory path:../zstd --list 20\n  ironwright inventory crate:ripgrep@14.1.1\n  ironwright inventory /nix/store/…-hello-2.12.1.drv --check\n  ironwright inventory --json | jq .summary"
+    after_help = "Examples:\n  ironwright inventory\n  ironwright inventory path:../zstd --list 20\n  ironwright inventory crate:ripgrep@14.1.1\n  ironwright inventory npm:@google/gemini-cli\n  ironwright inventory /nix/store/…-hello-2.12.1.drv --check\n  ironwright inventory --json | jq .summary"
 )]
 pub(crate) struct InventoryArgs {
-    /// A directory, a .drv file, or a source: path:DIR, crate:NAME@VERSION, nix:INSTALLABLE.
+    /// A directory, a .drv file, FLAKE#ATTRIBUTE, or a source: path:DIR, crate:NAME@VERSION, npm:NAME,
+    /// pypi:NAME, go:PATH or nix:INSTALLABLE.
     #[arg(default_value = ".", value_name = "DIR|SOURCE")]
     what: String,
     /// How many of the largest things of each language are named.
@@ -113,7 +113,6 @@ pub(crate) fn run(args: &InventoryArgs) -> Result<u8, CliError> {
 }
 
 fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
-    let mut options = Options { files_only: args.files_only, online: false };
     let source = source(&args.what)?;
     if args.check && !matches!(source, Source::Nix(_)) {
         return Err(CliError::usage(
@@ -121,52 +120,33 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
             "name a .drv file or nix:INSTALLABLE",
         ));
     }
-    match source {
-        Source::Path(path) => Ok((read_directory(&path, options)?, Vec::new())),
-        Source::Nix(installable) => closure(&installable, args),
-        Source::Crate { name, version } => {
-            options.online = !args.offline;
-            let directory = crate_directory(&name, version.as_deref(), options.online)?;
-            Ok((read_directory(&directory, options)?, Vec::new()))
-        }
-        other => Err(CliError::usage(
-            format!("{other} cannot be listed before it is fetched"),
-            "fetch its sources, and name their directory",
-        )),
-    }
+    // A directory is read as it is; what is not here yet may be fetched.
+    let is_here = matches!(source, Source::Path(_));
+    let options = Options { files_only: args.files_only, online: !args.offline && !is_here };
+    let inventory = inventory_of(&source, options)?;
+    let differences = if args.check {
+        check_closure(&derivation(&inventory), &inventory.graph)?
+    } else {
+        Vec::new()
+    };
+    Ok((inventory, differences))
 }
 
 /// A directory or a derivation may be named without a scheme.
 fn source(what: &str) -> Result<Source, CliError> {
     let path = Path::new(what);
-    if path.extension().is_some_and(|ending| ending == "drv") {
+    if is_installable(what) && !path.is_dir() {
         return Ok(Source::Nix(what.to_owned()));
     }
-    if path.exists() {
-        return Ok(Source::Path(path.to_owned()));
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(Source::Path(path.to_owned())),
+        Ok(_) => Err(CliError::usage(
+            format!("{what} is a file"),
+            "name the directory of a project, a .drv file, or a source such as crate:NAME",
+        )),
+        Err(_) if what.contains(':') => Ok(what.parse()?),
+        Err(error) => Err(CliError::Read { path: path.to_owned(), error }),
     }
-    if what.contains(':') {
-        return Ok(what.parse()?);
-    }
-    let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-    Err(CliError::Read { path: path.to_owned(), error })
-}
-
-fn closure(installable: &str, args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
-    let path = derivation_of(installable)?;
-    let closure = read_closure(&path, true)?;
-    let differences = if args.check { check_closure(&path, &closure.graph)? } else { Vec::new() };
-    let mut notes = Vec::new();
-    if closure.missing > 0 {
-        notes.push(format!("{} needed and not in the store", count(closure.missing, "derivation")));
-    }
-    let project = Project {
-        name: installable.to_owned(),
-        path,
-        driver: None,
-        read_from: count(closure.read, "derivation"),
-    };
-    Ok((Inventory { graph: closure.graph, projects: vec![project], notes }, differences))
 }
 
 fn shown(inventory: &Inventory, summary: &Summary, list: usize) -> String {

@@ -24,7 +24,7 @@ use crate::error::{CliError, count};
 use crate::estimate::{Candidate, candidates};
 use crate::table::table;
 use crate::ui::{self, BAD, DIM, HEADING, WARN, paint};
-use crate::workspace::{Target, Wanted, Workspace, targets};
+use crate::workspace::{Target, Wanted, Workspace, plannable};
 
 /// Say what a build will take, what may run together, how long it takes and what can go wrong.
 ///
@@ -34,10 +34,10 @@ use crate::workspace::{Target, Wanted, Workspace, targets};
 /// started at once; nothing is built.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright plan\n  ironwright plan . --gantt\n  ironwright plan crate:ripgrep@14.1.1 crate:bat --against static:2x6 --against make:8\n  ironwright plan --json | jq '.packages[] | {name, tier, peak: .estimate.peak}'"
+    after_help = "Examples:\n  ironwright plan\n  ironwright plan . --gantt\n  ironwright plan crate:ripgrep@14.1.1 crate:bat --against static:2x6 --against make:8\n  ironwright plan /nix/store/…-hello-2.12.1.drv nixpkgs#ripgrep\n  ironwright plan --json | jq '.packages[] | {name, tier, peak: .estimate.peak}'"
 )]
 pub(crate) struct PlanArgs {
-    /// Directories, sources, or packages of the workspace.
+    /// Directories, sources, derivations (.drv), attributes of flakes, or packages of the workspace.
     #[arg(value_name = "DIR|SOURCE|PACKAGE")]
     sources: Vec<String>,
     /// Draw when each package runs, or each unit of a single one.
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &PlanArgs, host: &HostArgs) -> Result<u8, CliError> {
     let threads = u32::try_from(settings.count(&system::BUILD_THREADS)).unwrap_or(1).max(1);
     let wanted = args.sources.iter().map(|text| wanted(text)).collect::<Result<Vec<_>, _>>()?;
     let workspace = Workspace::find()?;
-    let targets: Vec<Target<'_>> = targets(&wanted, workspace.as_ref())?;
+    let targets: Vec<Target<'_>> = plannable(&wanted, workspace.as_ref())?;
     let found = candidates(&targets, f64::from(threads), args.files_only, args.offline)?;
     let work: Vec<(String, Work)> = found.iter().map(work_of).collect();
     let report = report(found, &work, &args.against, budget, threads);

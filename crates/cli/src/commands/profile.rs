@@ -8,16 +8,17 @@ use clap::{Args, Subcommand};
 use ironwright_core::profile::schema::profile_schema;
 use ironwright_core::profile::{Leaf, Profile};
 
+use super::profile_import::{self, ImportArgs};
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::table::table;
 use crate::ui;
 
-/// Show or check the hardware profile.
+/// Show, check or import the hardware profile.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright profile show --origins\n  ironwright profile check hosts/shoshin.toml\n  ironwright profile schema"
+    after_help = "Examples:\n  ironwright profile show --origins\n  ironwright profile check hosts/shoshin.toml\n  ironwright profile import profiles/hardware/shoshin.nix --write\n  ironwright profile schema"
 )]
 pub(crate) struct ProfileArgs {
     #[command(subcommand)]
@@ -42,6 +43,12 @@ enum ProfileCommand {
         /// The file; without one, the profile of this host.
         file: Option<PathBuf>,
     },
+    /// Make a profile of one that is written as a Nix attribute set.
+    ///
+    /// Reads the shape `build.parallelism.maxJobs`, `build.compiler.march`,
+    /// `packages.NAME.cargoBuildJobs`; with Nix where it is installed, else by itself as far as the
+    /// file is plain data. Says what it kept, what it changed and what it did not understand.
+    Import(ImportArgs),
     /// Print the JSON schema of a profile.
     Schema,
 }
@@ -52,6 +59,7 @@ pub(crate) fn run(args: &ProfileArgs, host: &HostArgs) -> Result<u8, CliError> {
             show(host, package.as_deref(), *origins, *json)
         }
         ProfileCommand::Check { file } => check(host, file.clone()),
+        ProfileCommand::Import(args) => profile_import::run(args),
         ProfileCommand::Schema => ui::print_json(&profile_schema()).map(|()| 0),
     }
 }

@@ -7,7 +7,7 @@ use ironwright_core::view::{Happening, Note};
 use ironwright_history::{Record, RunId, StoredEvent};
 
 use crate::error::{CliError, count};
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, open_history};
 use crate::top::player::{Player, SPEEDS};
 use crate::top::screen::is_usable;
 use crate::ui;

@@ -5,18 +5,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ironwright_core::report::{Earlier, Given, Report, Standing, derive};
+use ironwright_core::plan::PackagePast;
+use ironwright_core::report::{Batch, Earlier, Given, Report, Standing, derive};
 use ironwright_core::view::Note;
-use ironwright_history::{Filter, History, Owner, Record, RunId, State};
+use ironwright_history::{Filter, History, Record, RunId, State};
 use ironwright_host::files::replace;
-use ironwright_host::procfs;
 
 use crate::error::{CliError, count};
-use crate::execute::{history_path, open_history};
+use crate::estimate::past_runs;
+use crate::recording::{history_path, is_alive, open_history};
 use crate::report::{html, text, trace};
 use crate::ui;
 
 /// Show how a run went: estimates against reality, what waited for what, memory over time.
+///
+/// Without RUN the newest; where one `build` built several packages, all of them against what `plan`
+/// predicted for them, and `ironwright report RUN` shows more of one.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The page is one file that needs no network. The trace opens in Perfetto (ui.perfetto.dev) and\n\
@@ -38,25 +42,48 @@ pub(crate) struct ReportArgs {
     json: bool,
 }
 
-/// Earlier runs that make a range.
+/// Earlier runs of a command that make a range.
 const MOST_EARLIER: usize = 10;
 /// Runs among which those of the same command are looked for.
 const LOOKED_THROUGH: u32 = 200;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<u8, CliError> {
-    let report = read(args.run)?;
-    if let Some(path) = &args.html {
-        write(path, &html::page(&report)?)?;
-    }
-    if let Some(path) = &args.trace {
-        write(path, &serde_json::to_string(&trace::trace(&report))?)?;
-    }
-    if args.json {
-        ui::print_json(&report)?;
-    } else if args.html.is_none() && args.trace.is_none() {
-        ui::print(&text::text(&report))?;
+    let mut reports = read(args.run)?;
+    match (reports.len(), reports.pop()) {
+        (1, Some(report)) => one(args, &report)?,
+        (_, last) => batch(args, &Batch::of(reports.into_iter().chain(last).collect()))?,
     }
     Ok(0)
+}
+
+fn one(args: &ReportArgs, report: &Report) -> Result<(), CliError> {
+    if let Some(path) = &args.html {
+        write(path, &html::page(report)?)?;
+    }
+    if let Some(path) = &args.trace {
+        write(path, &serde_json::to_string(&trace::trace(std::slice::from_ref(report)))?)?;
+    }
+    if args.json {
+        ui::print_json(report)?;
+    } else if args.html.is_none() && args.trace.is_none() {
+        ui::print(&text::text(report))?;
+    }
+    Ok(())
+}
+
+fn batch(args: &ReportArgs, batch: &Batch) -> Result<(), CliError> {
+    if let Some(path) = &args.html {
+        write(path, &html::batch_page(batch))?;
+    }
+    if let Some(path) = &args.trace {
+        write(path, &serde_json::to_string(&trace::trace(&batch.runs))?)?;
+    }
+    if args.json {
+        ui::print_json(batch)?;
+    } else if args.html.is_none() && args.trace.is_none() {
+        ui::print(&text::batch(batch))?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
@@ -66,8 +93,9 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Derives the report of a run from what the history keeps.
-fn read(number: Option<RunId>) -> Result<Report, CliError> {
+/// Derives the report of a run from what the history keeps; without a number that of the newest, or
+/// those of all that were built with it.
+fn read(number: Option<RunId>) -> Result<Vec<Report>, CliError> {
     let unknown = || match number {
         Some(run) => {
             CliError::usage(format!("there is no run {run}"), "`ironwright history` lists them")
@@ -84,9 +112,26 @@ fn read(number: Option<RunId>) -> Result<Report, CliError> {
         None => history.list(&Filter { limit: Some(1), ..Filter::default() }, is_alive)?.pop(),
     };
     let record = record.ok_or_else(unknown)?;
+    let records = match (number, record.facts.batch) {
+        (None, Some(batch)) => built_with(&history, batch)?,
+        _ => vec![record],
+    };
+    records.iter().map(|record| report(&history, record)).collect()
+}
+
+/// The runs of one command, in their order.
+fn built_with(history: &History, batch: i64) -> Result<Vec<Record>, CliError> {
+    let filter = Filter { since_unix_ns: Some(batch), ..Filter::default() };
+    let mut records = history.list(&filter, is_alive)?;
+    records.retain(|record| record.facts.batch == Some(batch));
+    records.reverse();
+    Ok(records)
+}
+
+fn report(history: &History, record: &Record) -> Result<Report, CliError> {
     let units = history.units_of_run(record.id)?;
-    let notes = notes(&history, record.id)?;
-    let earlier = earlier(&history, &record)?;
+    let notes = notes(history, record.id)?;
+    let earlier = earlier(history, record)?;
     Ok(derive(&Given {
         number: record.id,
         standing: match record.state {
@@ -101,10 +146,6 @@ fn read(number: Option<RunId>) -> Result<Report, CliError> {
     }))
 }
 
-fn is_alive(owner: Owner) -> bool {
-    procfs::started(Path::new("/proc"), owner.pid) == Some(owner.started)
-}
-
 /// The notes that can be read.
 fn notes(history: &History, run: RunId) -> Result<Vec<Note>, CliError> {
     let events = history.events_of_run(run)?;
@@ -117,18 +158,13 @@ fn notes(history: &History, run: RunId) -> Result<Vec<Note>, CliError> {
     Ok(notes)
 }
 
-/// Runs before it that did the same and ended well, newest first.
+/// Runs before it of the same package, newest first.
 fn earlier(history: &History, record: &Record) -> Result<Vec<Earlier>, CliError> {
-    let Some(source) = &record.facts.source else { return earlier_commands(history, record) };
-    let mut found = Vec::new();
-    let mut before = record.id;
-    while found.len() < MOST_EARLIER
-        && let Some(previous) = history.previous_run(source, before)?
-    {
-        before = previous.id;
-        found.push(Earlier::of(previous.id, &previous.facts));
-    }
-    Ok(found)
+    let facts = &record.facts;
+    let Some(source) = &facts.source else { return earlier_commands(history, record) };
+    let package = facts.package.as_deref().unwrap_or_default();
+    let past = past_runs(history, source, package, record.id)?;
+    Ok(past.into_iter().map(|run| Earlier { run: run.id, past: run.past }).collect())
 }
 
 /// The same for a command, which has no source: it is the same in the same directory.
@@ -145,7 +181,11 @@ fn earlier_commands(history: &History, record: &Record) -> Result<Vec<Earlier>, 
     });
     let is_same = |other: &&Record| other.facts.source.is_none() && command(other) == own;
     let same = same.filter(|other| !own.is_empty() && is_same(other));
-    Ok(same.take(MOST_EARLIER).map(|other| Earlier::of(other.id, &other.facts)).collect())
+    let earlier = |other: &Record| {
+        let past = PackagePast { same: true, ..PackagePast::of(&other.facts, "") };
+        Earlier { run: other.id, past }
+    };
+    Ok(same.take(MOST_EARLIER).map(earlier).collect())
 }
 
 fn is_success(record: &Record) -> bool {

@@ -5,12 +5,14 @@
 use clap::{Args, ValueEnum};
 use ironwright_core::decide::{Difference, Generation, Recommendation};
 use ironwright_core::doctor::Finding;
+use ironwright_core::emit::nix::NixSettings;
 use ironwright_core::evidence::Bench;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
+use ironwright_core::profile::import::Imported;
 use ironwright_core::profile::schema::profile_schema;
-use ironwright_core::report::Report;
+use ironwright_core::report::{Batch, Report};
 use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
@@ -85,6 +87,12 @@ enum Shape {
     Bench,
     /// `ironwright report --json`.
     Report,
+    /// The same after a `build` of several packages.
+    ReportBatch,
+    /// `settings.json`, what `ironwright emit nix` writes.
+    NixSettings,
+    /// `ironwright profile import --json`.
+    ProfileImport,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -113,6 +121,9 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
+        Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
+        Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,
+        Shape::ProfileImport => ui::print_json(&schemars::schema_for!(Imported))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)

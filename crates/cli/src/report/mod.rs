@@ -2,6 +2,7 @@
 //!
 //! Does not know how a report is derived, nor where it is written.
 
+mod batch;
 pub(crate) mod html;
 mod phrases;
 pub(crate) mod text;

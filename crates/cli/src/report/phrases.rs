@@ -65,7 +65,10 @@ pub(crate) fn ending(report: &Report) -> String {
         (Standing::Running, _) => "running".to_owned(),
         (Standing::Lost, _) => "lost: its process died".to_owned(),
         (Standing::Finished, 0) => "done".to_owned(),
-        (Standing::Finished, code) => format!("exit code {code}"),
+        (Standing::Finished, code) => match report.overran {
+            Some(overrun) => overrun.to_string(),
+            None => format!("exit code {code}"),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 use ironwright_core::govern::Waiting;
 use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::observe::{Exit, Observed, RunFacts, StepFacts};
+use ironwright_core::plan::PackagePast;
 use ironwright_core::report::{Earlier, Given, Report, Standing, derive};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Asked, Happening, Look, Note};
@@ -79,6 +80,7 @@ fn facts() -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(0),
         interrupted_by: None,
+        overran: None,
         wall_ns: 7_200_000_000,
         user_ns: 6_000_000_000,
         system_ns: 0,
@@ -103,6 +105,8 @@ fn facts() -> RunFacts {
         started_unix_ns: ZERO_US * 1000,
         compiler_cache: None,
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }
@@ -115,9 +119,16 @@ pub(crate) fn report(label: &str) -> Report {
         .collect();
     let earlier = [Earlier {
         run: 3,
-        wall: std::time::Duration::from_secs(7),
-        cpu: std::time::Duration::from_secs(6),
-        peak: Bytes::mib(300),
+        past: PackagePast {
+            same: true,
+            complete: true,
+            wall_seconds: 7.0,
+            cpu_seconds: 6.0,
+            peak: Bytes::mib(300),
+            threads: 2,
+            disk: None,
+            overran: false,
+        },
     }];
     derive(&Given {
         number: 7,

@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::html::page;
 use super::sample::{bare, report};
 use super::text::text;
-use super::trace::trace;
+
+fn trace(report: &ironwright_core::report::Report) -> Value {
+    super::trace::trace(std::slice::from_ref(report))
+}
 
 const HOSTILE: &str = "</script><b onload=\"x\">&amp;'\u{1}";
 
@@ -160,6 +163,39 @@ fn a_trace_has_tracks_without_overlaps_in_the_order_of_time() {
     assert_eq!((kinds["M"], kinds["X"], kinds["i"], kinds["C"]), (3, 6, 3, 16));
     let text = serde_json::to_string(&trace).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), trace);
+}
+
+#[test]
+fn several_runs_are_one_table_and_one_trace() {
+    use ironwright_core::report::Batch;
+    let mut late = report(HOSTILE);
+    (late.run, late.package) = (8, Some(HOSTILE.to_owned()));
+    late.started_unix_us += 60_000_000;
+    let batch = Batch::of(vec![report("a.c"), late, bare()]);
+    assert_eq!((batch.done, batch.judged), (3, 2));
+    let text = plain(&super::text::batch(&batch));
+    assert!(text.starts_with("3 packages: 3 done"), "{text}");
+    let verdict = format!("{} of 2 took the time and the memory", batch.kept);
+    assert!(text.contains(&verdict), "{text}");
+    let page = super::html::batch_page(&batch);
+    let all = elements(&page);
+    assert_eq!(all.iter().filter(|one| *one == "tr").count(), 4);
+    assert!(!page.contains("<b onload") && page.contains("default-src 'none'"));
+    let trace = super::trace::trace(&batch.runs);
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of = |pid: u64| events.iter().filter(move |e| e["pid"] == pid && e["ph"] == "X");
+    assert_eq!((of(1).count(), of(2).count()), (6, 6));
+    assert!(of(2).all(|event| event["ts"].as_u64().unwrap() >= 60_000_000));
+}
+
+#[test]
+fn a_run_that_was_over_at_once_has_no_empty_chart() {
+    let mut report = bare();
+    report.span_us = 9000;
+    report.memory.clear();
+    let page = page(&report).unwrap();
+    assert!(page.contains("over before anybody looked") && !page.contains("class=\"chart\""));
+    elements(&page);
 }
 
 #[test]

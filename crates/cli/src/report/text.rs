@@ -3,6 +3,7 @@
 //! Does not know how a report is derived.
 
 use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, UnitReport};
+use ironwright_core::units::Bytes;
 
 use super::phrases::{
     bytes, cache, ending, outcome, percent, ratio, reason, seconds, size, time, times, took,
@@ -11,6 +12,8 @@ use super::phrases::{
 use crate::error::count;
 use crate::table::table;
 use crate::ui::{BAD, DIM, GOOD, HEADING, WARN, paint};
+
+pub(crate) use super::batch::batch;
 
 /// Incidents that are listed.
 const MOST_INCIDENTS: usize = 12;
@@ -61,6 +64,9 @@ fn head(report: &Report) -> String {
         "memory",
         &format!("peak {} of {} ({})", summary.peak_tree, report.budget, percent(part)),
     );
+    if let Some(disk) = report.disk.filter(|disk| disk.written > Bytes::ZERO) {
+        out += &line("disk", &format!("{} written, {} of it left", disk.written, disk.left));
+    }
     if counts.units == 0 {
         out += &line("units", "none: it did not run under a governor");
     } else {
@@ -95,19 +101,19 @@ fn unit_counts(report: &Report) -> String {
 
 fn ranges(report: &Report) -> String {
     let Some(ranges) = &report.ranges else { return String::new() };
-    let runs = count(ranges.runs.len(), "earlier run");
-    let mut out = heading(&format!("Against {runs} of the same"));
+    let mut out = heading(&format!("Against what was predicted ({})", ranges.basis));
     let row = |name: &str, judged: &Judged, show: &dyn Fn(f64) -> String| {
         vec![
             name.to_owned(),
             show(judged.value),
+            show(judged.expected),
             format!("{} to {}", show(judged.low), show(judged.high)),
             verdict(judged).to_owned(),
         ]
     };
     let sizes = |value: f64| bytes(value).to_string();
     out += &table(
-        &["figure", "this run", "range", ""],
+        &["figure", "this run", "expected", "range", ""],
         [
             row("time", &ranges.wall, &seconds),
             row("CPU time", &ranges.cpu, &seconds),

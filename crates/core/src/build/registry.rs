@@ -62,13 +62,14 @@ fn npm(name: &str, version: Option<&str>, around: &Surroundings) -> Steps {
     (vec![install], around.output.join("bin"))
 }
 
-/// The package itself is built from source; what it needs at run time is not fetched.
+/// The package itself is built from source; what it needs at run time is not fetched. pip would hand
+/// out the wheel that it built last time, whatever its settings were.
 fn pypi(name: &str, version: Option<&str>, around: &Surroundings) -> Steps {
     let output = around.output.to_string_lossy();
     let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name}=={version}"));
     let mut wheel = step(
         "build",
-        &["python3", "-m", "pip", "wheel", "--no-deps", "--no-binary", name],
+        &["python3", "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--no-binary", name],
         &around.dir,
     );
     wheel.argv.extend(["--wheel-dir".to_owned(), output.into_owned(), wanted]);
@@ -119,7 +120,7 @@ mod tests {
         );
         assert_eq!(
             commands("pypi:x@3", false),
-            "python3 -m pip wheel --no-deps --no-binary x --wheel-dir /out x==3"
+            "python3 -m pip wheel --no-deps --no-cache-dir --no-binary x --wheel-dir /out x==3"
         );
         assert_eq!(
             commands("go:a.org/b", true),

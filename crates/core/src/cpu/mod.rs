@@ -18,4 +18,9 @@ pub use features::from_cpuinfo;
 pub use golang::{goamd64, goarm64};
 pub use identify::{CpuId, Identity, identify, microarchitecture};
 pub use march::{Compiler, March, march};
+/// Every feature that an x86 processor or level of that name has, as far as compilers use it.
+pub fn features_of_x86(name: &str) -> Option<Vec<&'static str>> {
+    processors::Processor::named(name).map(|processor| processor.essential().into_iter().collect())
+}
+
 pub use psabi::{PsabiLevel, level};

@@ -14,6 +14,7 @@ use similar::TextDiff;
 pub mod block;
 pub mod cargo;
 pub mod cmake;
+pub mod nix;
 pub mod shell;
 mod text;
 

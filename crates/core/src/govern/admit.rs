@@ -22,6 +22,21 @@ pub(super) struct Full {
     refused: Vec<UnitId>,
 }
 
+/// Processors that are left for units that start.
+struct Room {
+    /// Hardware threads that nobody keeps busy.
+    free: f64,
+    /// Whether fewer units than there are threads run by a token.
+    tokens: bool,
+}
+
+impl Room {
+    fn takes(&self, unit: &Unit, threads: f64) -> bool {
+        let wanted = unit.demand.forecast.threads.min(threads);
+        unit.demand.token && self.tokens || wanted <= self.free
+    }
+}
+
 /// Time between two searches when nothing but looks came between.
 const SEARCH_EVERY: Duration = Duration::from_millis(60);
 /// Waiting units that are looked at before the search ends.
@@ -90,14 +105,14 @@ impl Machine {
         if self.order.is_empty() {
             return self.queue.first().map(|(_, id)| *id);
         }
-        let busy = self.busy();
-        let free = self.threads + self.policy.oversubscription - busy;
-        if self.alarm > Alarm::Calm || free < self.fewest_threads.min(self.threads) {
+        let room = self.room();
+        let is_full = !room.tokens && room.free < self.fewest_threads.min(self.threads);
+        if self.alarm > Alarm::Calm || is_full {
             return None;
         }
         // It has its turn before all others, and stops them until it can start.
         if let Some(unit) = self.overdue() {
-            return self.obstacle(unit, busy, None, seen).is_none().then_some(unit.id);
+            return self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id);
         }
         let mut shadow = None;
         let mut last: Option<&Unit> = None;
@@ -106,7 +121,7 @@ impl Machine {
             if last.is_some_and(|last| alike(last, unit)) {
                 continue;
             }
-            match self.obstacle(unit, busy, shadow.as_ref(), seen) {
+            match self.obstacle(unit, &room, shadow.as_ref(), seen) {
                 None => return Some(unit.id),
                 // Whoever must run alone stops all others.
                 Some(Waiting::Alone) => return None,
@@ -121,29 +136,36 @@ impl Machine {
         None
     }
 
-    /// Why a waiting unit does not start now.
-    pub fn waits_for(&self, id: UnitId) -> Option<Waiting> {
-        let unit = self.units.get(&id).filter(|unit| !unit.is_active())?;
-        if self.alarm > Alarm::Calm {
-            return Some(Waiting::Pressure);
-        }
-        let obstacle = self.obstacle(unit, self.busy(), None, &mut Timelines::new());
-        Some(obstacle.unwrap_or(Waiting::Another))
+    /// Why units that wait do not start now, of those that wait longest so many.
+    pub fn reasons(&self, most: usize) -> Vec<(UnitId, Waiting)> {
+        let (room, mut seen) = (self.room(), Timelines::new());
+        let mut reason = |unit: &Unit| {
+            if self.alarm > Alarm::Calm {
+                return Waiting::Pressure;
+            }
+            self.obstacle(unit, &room, None, &mut seen).unwrap_or(Waiting::Another)
+        };
+        let waiting = self.line.iter().take(most).filter_map(|id| self.units.get(id));
+        waiting.map(|unit| (unit.id, reason(unit))).collect()
     }
 
-    fn busy(&self) -> f64 {
-        self.active().map(Unit::threads).sum()
+    fn room(&self) -> Room {
+        let busy: f64 = self.active().map(Unit::threads).sum();
+        let held = self.active().filter(|unit| unit.demand.token).count();
+        Room {
+            free: self.threads + self.policy.oversubscription - busy,
+            tokens: (held as f64) < self.threads,
+        }
     }
 
     fn obstacle(
         &self,
         unit: &Unit,
-        busy: f64,
+        room: &Room,
         shadow: Option<&Shadow>,
         seen: &mut Timelines,
     ) -> Option<Waiting> {
-        let wanted = unit.demand.forecast.threads.min(self.threads);
-        if busy + wanted > self.threads + self.policy.oversubscription {
+        if !room.takes(unit, self.threads) {
             return Some(if unit.alone { Waiting::Alone } else { Waiting::Thread });
         }
         if self.active().any(|other| other.alone) {
@@ -182,6 +204,7 @@ impl Machine {
 fn alike(one: &Unit, other: &Unit) -> bool {
     one.demand.forecast == other.demand.forecast
         && one.demand.domain == other.demand.domain
+        && one.demand.token == other.demand.token
         && one.alone == other.alone
 }
 

@@ -41,7 +41,7 @@ impl<'a> Ahead<'a> {
     pub(super) fn if_it_runs(unit: &'a Unit, now: Moment) -> Self {
         let forecast = &unit.demand.forecast;
         let shape = forecast.shape.as_ref().filter(|_| unit.memory <= forecast.peak);
-        let Some(shape) = shape else { return Self::Always(unit.expected(now)) };
+        let Some(shape) = shape else { return Self::Always(unit.extrapolated(now)) };
         let duration = shape.duration.as_secs_f64();
         let position = unit.position(now);
         let left = (duration * LATE * (1.0 - position)).max(duration * (LATE - 1.0));
@@ -59,6 +59,14 @@ impl<'a> Ahead<'a> {
                 let at = |seconds: f64| position + seconds * speed;
                 curve.most(at(from / LATE - BLUR), at(to + BLUR)).max(here)
             }
+        }
+    }
+
+    /// Most memory from now on.
+    pub(super) fn most(&self) -> Bytes {
+        match *self {
+            Self::Always(memory) => memory,
+            Self::Ends { curve, position, memory, .. } => curve.most(position, 1.0).max(memory),
         }
     }
 

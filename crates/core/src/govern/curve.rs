@@ -54,6 +54,16 @@ impl Curve {
         parts.iter().copied().max().unwrap_or_default()
     }
 
+    /// The most in each part of the running time.
+    pub const fn parts(&self) -> &[Bytes; PARTS] {
+        &self.0
+    }
+
+    /// Whether more than `memory` was held by a fraction of the running time.
+    pub fn exceeds(&self, memory: Bytes, by: f64) -> bool {
+        self.0.iter().take(part_of(by) + 1).any(|part| *part > memory)
+    }
+
     /// The first fraction of the running time at which so much memory was held.
     pub fn reaches(&self, memory: Bytes) -> Option<f64> {
         self.0.iter().position(|part| *part >= memory).map(|part| part as f64 / PARTS as f64)

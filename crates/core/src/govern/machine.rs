@@ -151,6 +151,15 @@ impl Machine {
         (available, self.held(domain))
     }
 
+    /// Whether the units that ask and those that run come to want more than half of what there is: only
+    /// then does it matter in which order they start.
+    pub fn is_scarce(&self, domain: DomainId) -> bool {
+        let inside = self.units.values().filter(|unit| counts_in(unit, domain));
+        let wanted =
+            inside.map(|unit| unit.expected(self.now)).fold(Bytes::ZERO, Bytes::saturating_add);
+        wanted > self.memory(domain).0.scaled(0.5)
+    }
+
     pub(super) fn held(&self, domain: DomainId) -> Bytes {
         let sum = |sum: Bytes, unit: &Unit| sum.saturating_add(unit.memory);
         self.active().filter(|unit| counts_in(unit, domain)).fold(Bytes::ZERO, sum)

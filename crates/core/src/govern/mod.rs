@@ -61,6 +61,8 @@ pub struct Demand {
     pub retryable: bool,
     /// Where its memory counts.
     pub domain: DomainId,
+    /// Whether its parent took a jobserver's token for it: the right to use one hardware thread.
+    pub token: bool,
 }
 
 /// How a unit ended.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::machine::counts_in;
-use super::{Action, Alarm, DomainId, Machine, Moment, Phase, Unit, UnitId};
+use super::{Action, Alarm, DomainId, Machine, Phase, Unit, UnitId};
 use crate::units::MIB;
 
 /// Growth within the reaction time that is not worth a pause, in bytes.
@@ -77,27 +77,25 @@ impl Machine {
         let (available, held) = self.memory(domain);
         let (available, held) = (available.0 as f64, held.0 as f64);
         let mut verdicts = Verdicts::default();
-        let Some((oldest, younger)) = units.split_first() else { return verdicts };
-        let growth = |unit: &Unit| unit.growth(self.policy.reaction, self.now);
-        let mut room = available - held - growth(oldest);
+        let courses: Vec<Course<'_>> = units.iter().map(|unit| self.course(unit)).collect();
+        let Some((oldest, younger)) = courses.split_first() else { return verdicts };
+        let mut room = available - held - oldest.growth;
         if room < 0.0 && !units.iter().any(|unit| unit.phase() == Phase::Evicting) {
-            let wanted = oldest.expected(self.now).saturating_sub(oldest.memory).0 as f64;
-            verdicts.evict = victim(younger, wanted + held - available);
+            verdicts.evict = victim(younger, oldest.wanted() + held - available);
         }
-        let mut behind: f64 = younger.iter().map(|unit| unit.memory.0 as f64).sum();
-        let mut slack = available - oldest.expected(self.now).0 as f64 - behind;
-        let mut course = Course::new(&units, self.now, available);
-        for unit in younger {
-            let wanted = growth(unit);
+        let mut behind: f64 = younger.iter().map(|course| course.unit.memory.0 as f64).sum();
+        let mut slack = available - oldest.most - behind;
+        let mut together = Together::new(&courses, available);
+        for course in younger {
+            let (unit, wanted) = (course.unit, course.growth);
             // What will be gone by then does not stand in the way of an older one's peak.
-            let free = if course.takes(unit) { room } else { room.min(slack) };
+            let free = if together.takes(course) { room } else { room.min(slack) };
             match unit.phase() {
                 Phase::Running if wanted > NEGLIGIBLE && wanted > free => {
                     verdicts.pause.push(unit.id);
                 }
                 Phase::Paused => {
-                    let left = unit.expected(self.now).saturating_sub(unit.memory).0 as f64;
-                    let need = (wanted * RESUME_ROOM).max(4.0 * NEGLIGIBLE).min(left);
+                    let need = (wanted * RESUME_ROOM).max(4.0 * NEGLIGIBLE).min(course.wanted());
                     if free >= need && self.alarm < Alarm::Pause {
                         verdicts.resume.push(unit.id);
                         (room, slack) = (room - need, slack - need);
@@ -107,10 +105,17 @@ impl Machine {
                 Phase::Waiting | Phase::Evicting => {}
             }
             behind -= unit.memory.0 as f64;
-            slack = slack.min(available - unit.expected(self.now).0 as f64 - behind);
+            slack = slack.min(available - course.most - behind);
         }
         self.pause_for_alarm(&units, &mut verdicts);
         verdicts
+    }
+
+    fn course<'a>(&self, unit: &'a Unit) -> Course<'a> {
+        let ahead = Ahead::if_it_runs(unit, self.now);
+        let most = ahead.most();
+        let growth = unit.growth(self.policy.reaction, most);
+        Course { unit, ahead, most: most.0 as f64, growth }
     }
 
     /// While the machine is in distress, the newest that runs pauses, one at each look.
@@ -154,10 +159,26 @@ impl Machine {
     }
 }
 
+/// What is expected of one unit if it runs from now on.
+struct Course<'a> {
+    unit: &'a Unit,
+    ahead: Ahead<'a>,
+    /// Most memory, in bytes.
+    most: f64,
+    /// Growth within the reaction time, in bytes.
+    growth: f64,
+}
+
+impl Course<'_> {
+    /// Bytes that it may still come to take.
+    fn wanted(&self) -> f64 {
+        (self.most - self.unit.memory.0 as f64).max(0.0)
+    }
+}
+
 /// Memory from now on if the oldest unit and those that were found to fit beside it run to their
 /// ends as they are expected to, while all others keep what they hold.
-struct Course {
-    now: Moment,
+struct Together {
     available: f64,
     /// Seconds of a slot.
     slot: f64,
@@ -167,32 +188,30 @@ struct Course {
 /// Slots that the time until all are expected to be gone is divided into.
 const SLOTS: usize = 24;
 
-impl Course {
-    fn new(units: &[&Unit], now: Moment, available: f64) -> Self {
-        let held: f64 = units.iter().map(|unit| unit.memory.0 as f64).sum();
-        let left = |unit: &&Unit| Ahead::if_it_runs(unit, now).left();
-        let running = units.iter().filter(|unit| unit.phase() != Phase::Paused);
-        let longest = running.filter_map(left).fold(0.0, f64::max);
-        let mut course = Self { now, available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
-        if let Some(oldest) = units.first() {
-            course.load = course.with(oldest);
+impl Together {
+    fn new(courses: &[Course<'_>], available: f64) -> Self {
+        let held: f64 = courses.iter().map(|course| course.unit.memory.0 as f64).sum();
+        let running = courses.iter().filter(|course| course.unit.phase() != Phase::Paused);
+        let longest = running.filter_map(|course| course.ahead.left()).fold(0.0, f64::max);
+        let mut together = Self { available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
+        if let Some(oldest) = courses.first() {
+            together.load = together.with(oldest);
         }
-        course
+        together
     }
 
-    fn with(&self, unit: &Unit) -> [f64; SLOTS] {
+    fn with(&self, course: &Course<'_>) -> [f64; SLOTS] {
         let mut load = self.load;
-        let ahead = Ahead::if_it_runs(unit, self.now);
         for (index, load) in load.iter_mut().enumerate() {
             let (from, to) = (index as f64 * self.slot, (index + 1) as f64 * self.slot);
-            *load += ahead.between(from, to).0 as f64 - unit.memory.0 as f64;
+            *load += course.ahead.between(from, to).0 as f64 - course.unit.memory.0 as f64;
         }
         load
     }
 
     /// Lets a unit run to its end, if that fits.
-    fn takes(&mut self, unit: &Unit) -> bool {
-        let load = self.with(unit);
+    fn takes(&mut self, course: &Course<'_>) -> bool {
+        let load = self.with(course);
         let fits = load.iter().all(|load| *load <= self.available);
         if fits {
             self.load = load;
@@ -202,8 +221,9 @@ impl Course {
 }
 
 /// Whom to kill so that `needed` bytes come free: the newest that suffices, else the largest.
-fn victim(younger: &[&Unit], needed: f64) -> Option<UnitId> {
-    let mut able = younger.iter().filter(|unit| unit.demand.retryable && unit.memory.0 > MIB).rev();
+fn victim(younger: &[Course<'_>], needed: f64) -> Option<UnitId> {
+    let units = younger.iter().map(|course| course.unit).rev();
+    let mut able = units.filter(|unit| unit.demand.retryable && unit.memory.0 > MIB);
     let largest = able.clone().max_by_key(|unit| unit.memory);
     able.find(|unit| unit.memory.0 as f64 >= needed).or(largest).map(|unit| unit.id)
 }

@@ -5,17 +5,13 @@
 
 use super::ahead::Ahead;
 use super::curve::PARTS;
-use super::{Forecast, Moment, Unit};
+use super::{Forecast, Moment, Shape, Unit};
 use crate::units::Bytes;
 
-/// Slots that the running time of a candidate is divided into.
-const SLOTS: usize = PARTS;
 /// Cells that the time until all are expected to be gone is divided into.
 const CELLS: usize = 32;
 /// Seconds for which cells are fine, where that time is longer: what starts now is mostly short.
 const NEAR: f64 = 8.0;
-/// Cells between two starts that are tried.
-const STRIDE: usize = 1;
 
 /// A unit that is to start later, and whose place others must leave free.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +33,8 @@ pub(super) struct Timeline {
     /// Where the cells become coarse, and where they end, in seconds.
     near: f64,
     end: f64,
+    /// Where each cell begins, in seconds from now, and where the last one ends.
+    begins: [f64; CELLS + 1],
     load: [Bytes; CELLS],
     /// Held beyond the last cell.
     after: Bytes,
@@ -54,12 +52,10 @@ impl Timeline {
             at_most: Bytes::ZERO,
             near,
             end,
+            begins: begins(near, end),
             load: [Bytes::ZERO; CELLS],
             after: Bytes::ZERO,
         };
-        for unit in units {
-            timeline.at_most = timeline.at_most.saturating_add(unit.expected(now));
-        }
         for ahead in &ahead {
             timeline.add(ahead);
         }
@@ -74,44 +70,28 @@ impl Timeline {
             return false;
         }
         self.empty = false;
-        self.at_most = self.at_most.saturating_add(unit.expected(now));
         self.add(&ahead);
         true
     }
 
     fn add(&mut self, ahead: &Ahead<'_>) {
+        self.at_most = self.at_most.saturating_add(ahead.most());
         if let Ahead::Always(memory) = ahead {
             self.after = self.after.saturating_add(*memory);
         }
         let left = ahead.left().unwrap_or(f64::INFINITY);
-        for cell in 0..CELLS {
-            let (from, to) = (self.begin(cell), self.begin(cell + 1));
-            if from > left {
+        let ends = self.begins.iter().skip(1);
+        for ((load, from), to) in self.load.iter_mut().zip(&self.begins).zip(ends) {
+            if *from > left {
                 return;
             }
-            if let Some(load) = self.load.get_mut(cell) {
-                *load = load.saturating_add(ahead.between(from, to));
-            }
+            *load = load.saturating_add(ahead.between(*from, *to));
         }
-    }
-
-    /// Cells until they become coarse.
-    fn fine(&self) -> usize {
-        if self.end > self.near { CELLS / 2 } else { CELLS }
-    }
-
-    /// Seconds from now at which a cell begins.
-    fn begin(&self, cell: usize) -> f64 {
-        let fine = self.fine();
-        if cell <= fine {
-            return self.near * cell as f64 / fine as f64;
-        }
-        self.near + (self.end - self.near) * (cell - fine) as f64 / (CELLS - fine) as f64
     }
 
     /// The cell of a time; the last one for what comes later.
     fn cell(&self, seconds: f64) -> usize {
-        let fine = self.fine() as f64;
+        let fine = fine(self.near, self.end) as f64;
         let cell = if seconds <= self.near {
             seconds / self.near.max(1e-9) * fine
         } else {
@@ -138,16 +118,15 @@ impl Timeline {
 
     /// Whether the candidate fits from now on until its end, beside a shadow.
     pub(super) fn fits(&self, candidate: &Forecast, shadow: Option<&Shadow>) -> bool {
-        match Slots::of(candidate) {
-            None => self.fits_for_ever(candidate, shadow),
-            Some(slots) => self.fits_from(&slots, 0.0, shadow),
-        }
+        let follows = |shape: &Shape| self.fits_from(shape, 0.0, shadow);
+        self.fits_for_ever(candidate, shadow) || candidate.shape.as_ref().is_some_and(follows)
     }
 
-    fn fits_from(&self, slots: &Slots, start: f64, shadow: Option<&Shadow>) -> bool {
-        slots.memory.iter().enumerate().all(|(slot, own)| {
-            let t0 = start + slot as f64 * slots.length;
-            let t1 = t0 + slots.length;
+    fn fits_from(&self, shape: &Shape, start: f64, shadow: Option<&Shadow>) -> bool {
+        let length = shape.duration.as_secs_f64() / PARTS as f64;
+        shape.curve.parts().iter().enumerate().all(|(part, own)| {
+            let t0 = start + part as f64 * length;
+            let t1 = t0 + length;
             let others = self.load(t0, t1);
             let reserved = shadow.map_or(Bytes::ZERO, |shadow| shadow.between(t0, t1));
             others.saturating_add(reserved).saturating_add(*own) <= self.available
@@ -163,34 +142,24 @@ impl Timeline {
     /// The first time from now, in seconds, at which the candidate fits because others have ended,
     /// or will have by the time it has grown. `None` when that cannot be foreseen.
     pub(super) fn earliest(&self, candidate: &Forecast) -> Option<f64> {
-        let begins = (0..=CELLS).step_by(STRIDE).map(|cell| self.begin(cell));
-        // At the very end the last one is still there.
-        let mut times = begins.chain([self.end + 1e-6]);
-        let slots = Slots::of(candidate)?;
-        times.find(|time| self.fits_from(&slots, *time, None))
-    }
-}
-
-/// What a candidate is expected to hold, in equal parts of its time.
-struct Slots {
-    /// Seconds of a slot.
-    length: f64,
-    memory: [Bytes; SLOTS],
-}
-
-impl Slots {
-    /// Of a candidate whose course is known.
-    fn of(candidate: &Forecast) -> Option<Self> {
         let shape = candidate.shape.as_ref()?;
-        let duration = shape.duration.as_secs_f64();
-        let memory = std::array::from_fn(|slot| {
-            let (from, to) = (slot as f64 / SLOTS as f64, (slot + 1) as f64 / SLOTS as f64);
-            // A slot that ends where the next part begins does not hold that part; that a part counts
-            // with its highest point from its beginning on is margin enough.
-            shape.curve.most(from, to - 1e-6)
-        });
-        Some(Self { length: duration / SLOTS as f64, memory })
+        // At the very end the last one is still there.
+        let mut times = self.begins.iter().copied().chain([self.end + 1e-6]);
+        times.find(|time| self.fits_from(shape, *time, None))
     }
+}
+
+/// Cells until they become coarse.
+fn fine(near: f64, end: f64) -> usize {
+    if end > near { CELLS / 2 } else { CELLS }
+}
+
+fn begins(near: f64, end: f64) -> [f64; CELLS + 1] {
+    let fine = fine(near, end);
+    std::array::from_fn(|cell| match cell.checked_sub(fine) {
+        Some(coarse) if coarse > 0 => near + (end - near) * coarse as f64 / (CELLS - fine) as f64,
+        _ => near * cell as f64 / fine as f64,
+    })
 }
 
 impl Shadow {

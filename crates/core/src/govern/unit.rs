@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::{Basis, Demand, Moment, UnitId, UnitSample};
 use crate::units::Bytes;
 
@@ -210,9 +211,9 @@ impl Unit {
         }
     }
 
-    /// Growth in bytes that is to be expected within a time, if it runs.
-    pub(super) fn growth(&self, within: Duration, now: Moment) -> f64 {
-        let left = self.expected(now).saturating_sub(self.memory).0 as f64;
+    /// Growth in bytes within a time, if it runs and comes to hold what is expected.
+    pub(super) fn growth(&self, within: Duration, expected: Bytes) -> f64 {
+        let left = expected.saturating_sub(self.memory).0 as f64;
         (self.rate.max(0.0) * within.as_secs_f64()).min(left)
     }
 
@@ -221,18 +222,11 @@ impl Unit {
         if !self.is_active() {
             return self.demand.forecast.peak;
         }
-        let known =
-            self.demand.forecast.shape.is_some() && self.memory <= self.demand.forecast.peak;
-        match &self.demand.forecast.shape {
-            Some(shape) if known => {
-                let from = self.position(now);
-                self.memory.max(shape.curve.most(from, 1.0)).max(self.memory)
-            }
-            _ => self.extrapolated(now),
-        }
+        Ahead::if_it_runs(self, now).most()
     }
 
-    fn extrapolated(&self, now: Moment) -> Bytes {
+    /// Most memory that a unit without a known course is expected to hold from now on.
+    pub(super) fn extrapolated(&self, now: Moment) -> Bytes {
         let ran = self.ran(now);
         let quiet = now.since(self.grew);
         // A user's word holds: a unit that begins with something small is not settled.
@@ -252,7 +246,8 @@ impl Unit {
         let Some(shape) = &self.demand.forecast.shape else { return 0.0 };
         let ran = self.ran(now).saturating_sub(self.lost);
         let by_time = ran.as_secs_f64() / shape.duration.as_secs_f64();
-        let behind = shape.curve.most(0.0, by_time) > self.memory.scaled(1.25);
+        let less = self.memory.scaled(1.25);
+        let behind = less < self.demand.forecast.peak && shape.curve.exceeds(less, by_time);
         let by_memory = if behind { shape.curve.reaches(self.memory) } else { None };
         by_time.min(by_memory.unwrap_or(by_time)).clamp(0.0, 1.0)
     }
@@ -274,7 +269,7 @@ mod tests {
     fn share_of_a_sleeper(waits: u64) -> f64 {
         let ms = Duration::from_millis;
         let forecast = Forecast::cold(Bytes::mib(1), 1.0);
-        let demand = Demand { forecast, retryable: true, domain: DomainId(0) };
+        let demand = Demand { forecast, retryable: true, domain: DomainId(0), token: false };
         let mut unit = Unit::new(UnitId(1), demand, Moment::default());
         (unit.phase, unit.started) = (Phase::Running, Moment::default());
         let (mut now, mut wanted, mut delay) = (0, 0, 0);

@@ -5,6 +5,7 @@
 //! which are unified over host and target. Does not run Cargo.
 
 mod command;
+mod native;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -98,15 +99,16 @@ struct DependencyKind {
 }
 
 /// The graph of what `cargo metadata --format-version 1` prints. `size` tells how many bytes the
-/// sources of a file, or those below a folder, have.
+/// sources of a file, or those below a folder, have; `native` lists the C and C++ sources of a folder.
 pub fn metadata(
     file: &str,
     text: &str,
     release: &Release,
     size: &mut dyn FnMut(&Path) -> Option<u64>,
+    native: &mut dyn FnMut(&Path) -> Vec<(PathBuf, u64)>,
 ) -> Result<Graph, InventoryError> {
     let metadata: Metadata = json(file, text, "`cargo metadata` prints")?;
-    let mut walk = Walk::new(&metadata, release, size);
+    let mut walk = Walk::new(&metadata, release, size, native);
     let members = metadata.workspace_default_members.as_ref().filter(|all| !all.is_empty());
     for member in members.unwrap_or(&metadata.workspace_members) {
         walk.member(member);
@@ -114,21 +116,23 @@ pub fn metadata(
     Ok(walk.builder.finish())
 }
 
-struct Walk<'a> {
+struct Walk<'a, 's> {
     packages: HashMap<&'a str, &'a Package>,
     resolved: HashMap<&'a str, &'a Resolved>,
     release: &'a Release,
-    size: &'a mut dyn FnMut(&Path) -> Option<u64>,
+    size: &'s mut dyn FnMut(&Path) -> Option<u64>,
+    native: &'s mut dyn FnMut(&Path) -> Vec<(PathBuf, u64)>,
     builder: GraphBuilder,
     /// Libraries whose dependencies are still to be walked.
     queue: Vec<(&'a Package, bool, u32)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, 's> Walk<'a, 's> {
     fn new(
         metadata: &'a Metadata,
         release: &'a Release,
-        size: &'a mut dyn FnMut(&Path) -> Option<u64>,
+        size: &'s mut dyn FnMut(&Path) -> Option<u64>,
+        native: &'s mut dyn FnMut(&Path) -> Vec<(PathBuf, u64)>,
     ) -> Self {
         let resolved = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
         Self {
@@ -136,6 +140,7 @@ impl<'a> Walk<'a> {
             resolved: resolved.map(|node| (node.id.as_str(), node)).collect(),
             release,
             size,
+            native,
             builder: GraphBuilder::default(),
             queue: Vec::new(),
         }
@@ -190,6 +195,34 @@ impl<'a> Walk<'a> {
         if is_new {
             self.libraries(package, Some("build"), true, script);
         }
+        self.natives(package, place, script);
+    }
+
+    /// What a build script compiles lies between it and what needs it.
+    fn natives(&mut self, package: &'a Package, place: u32, script: u32) {
+        let needed: Vec<&'a Package> = self.built_with(package);
+        let names: Vec<&str> = needed.iter().map(|needed| needed.name.as_str()).collect();
+        let own = native::Script { built_with: &names, features: self.features(package) };
+        let carried = needed.iter().copied().filter(|it| native::carries_sources(&it.name));
+        let sources: Vec<&Package> = carried.chain(own.compiles().then_some(package)).collect();
+        for source in sources {
+            let folder = source.manifest_path.parent().unwrap_or(Path::new("/"));
+            let name = format!("{}-{}", source.name, source.version);
+            for (path, bytes) in (self.native)(folder) {
+                let Some(unit) = native::unit(&name, folder, &path, bytes) else { continue };
+                let unit = self.builder.add(unit);
+                self.builder.needs(place, unit);
+                self.builder.needs(unit, script);
+            }
+        }
+    }
+
+    /// What a package's build script is built with.
+    fn built_with(&self, package: &Package) -> Vec<&'a Package> {
+        let resolved = self.resolved.get(package.id.as_str()).copied();
+        let dependencies = resolved.into_iter().flat_map(|resolved| &resolved.deps);
+        let build = dependencies.filter(|dependency| dependency.is(Some("build")));
+        build.filter_map(|dependency| self.packages.get(dependency.pkg.as_str()).copied()).collect()
     }
 
     fn libraries(&mut self, package: &Package, kind: Option<&str>, host: bool, place: u32) {

@@ -8,6 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::build::Driver;
 use crate::units::Bytes;
 
 /// Language or build world that a node belongs to.
@@ -32,6 +33,17 @@ impl Language {
     /// All of them, in the order in which they are shown.
     pub const ALL: &'static [Self] =
         &[Self::Rust, Self::CFamily, Self::Go, Self::Npm, Self::Python, Self::Nix];
+
+    /// What most of the sources of a build system's projects are written in.
+    pub const fn of_driver(driver: Driver) -> Self {
+        match driver {
+            Driver::Cargo => Self::Rust,
+            Driver::Cmake | Driver::Make => Self::CFamily,
+            Driver::Go => Self::Go,
+            Driver::Npm => Self::Npm,
+            Driver::Python => Self::Python,
+        }
+    }
 
     /// The name for people.
     pub const fn name(self) -> &'static str {
@@ -155,6 +167,10 @@ pub struct Node {
     pub package: Option<String>,
     /// True when it is not compiled here: it is fetched, unpacked or there already.
     pub prebuilt: bool,
+    /// True when its result lies in the store already, so that neither it nor what only it needs is
+    /// built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub there: bool,
     /// The key under which measurements of it are kept, where its command line can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -179,6 +195,7 @@ impl Node {
             size_bytes: None,
             package: None,
             prebuilt: !kind.compiles(),
+            there: false,
             key: None,
             family: None,
         }
@@ -256,6 +273,23 @@ impl Graph {
         let mut kept = vec![false; self.nodes.len()];
         while let Some(at) = queue.pop() {
             let Some(seen) = kept.get_mut(at as usize) else { continue };
+            if !std::mem::replace(seen, true) {
+                queue.extend(needs.get(at as usize).into_iter().flatten());
+            }
+        }
+        self.filtered(&kept)
+    }
+
+    /// Only what is still to be made for a node: itself, and what it needs without what is there
+    /// already.
+    #[must_use]
+    pub fn still_needed(self, root: u32) -> Self {
+        let needs = self.needs();
+        let is_there = |at: u32| self.nodes.get(at as usize).is_none_or(|node| node.there);
+        let mut queue = vec![root];
+        let mut kept = vec![false; self.nodes.len()];
+        while let Some(at) = queue.pop() {
+            let Some(seen) = kept.get_mut(at as usize).filter(|_| !is_there(at)) else { continue };
             if !std::mem::replace(seen, true) {
                 queue.extend(needs.get(at as usize).into_iter().flatten());
             }

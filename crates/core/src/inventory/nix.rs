@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::aterm::Derivation;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
+use crate::units::Bytes;
 
 /// The language whose builder of nixpkgs alone sets a variable.
 const fn telling_variable(name: &[u8]) -> Option<Language> {
@@ -56,7 +57,7 @@ const BUILTIN: &[u8] = b"builtin:";
 pub struct Presence {
     /// Whether every output lies in the store already, so that nothing is built.
     pub built: bool,
-    /// Size of the sources among its direct inputs, in bytes.
+    /// Size of its result, where that is a file that is there, in bytes.
     pub source_bytes: Option<u64>,
 }
 
@@ -92,7 +93,9 @@ impl Closure {
             node.kind = kind;
             node.language = language;
             node.prebuilt = presence.built || !kind.compiles();
-            node.size_bytes = presence.source_bytes.map(crate::units::Bytes);
+            node.there = presence.built;
+            node.size_bytes =
+                presence.source_bytes.filter(|_| kind == Kind::FixedOutput).map(Bytes);
             node.package = package(derivation);
         }
         self.mark_read(place);
@@ -118,10 +121,32 @@ impl Closure {
 
     /// The graph, and how many derivations were needed and never read.
     pub fn finish(self) -> (Graph, usize) {
-        let graph = self.builder.finish();
+        let mut graph = self.builder.finish();
+        size_by_downloads(&mut graph);
         let read = self.read.iter().filter(|read| **read).count();
         let missing = graph.nodes.len().saturating_sub(read);
         (graph, missing)
+    }
+}
+
+/// Gives what is compiled the size of what it downloads, where that lies in the store.
+fn size_by_downloads(graph: &mut Graph) {
+    let is_download = |node: &Node| node.kind == Kind::FixedOutput;
+    if !graph.nodes.iter().any(|node| is_download(node) && node.size_bytes.is_some()) {
+        return;
+    }
+    let mut sizes: Vec<Option<Bytes>> = vec![None; graph.nodes.len()];
+    for edge in &graph.edges {
+        let needed = graph.nodes.get(edge.to as usize).filter(|node| is_download(node));
+        let (Some(bytes), Some(size)) =
+            (needed.and_then(|node| node.size_bytes), sizes.get_mut(edge.from as usize))
+        else {
+            continue;
+        };
+        *size = Some(size.unwrap_or_default().saturating_add(bytes));
+    }
+    for (node, size) in graph.nodes.iter_mut().zip(sizes) {
+        node.size_bytes = node.size_bytes.or(size.filter(|_| node.kind == Kind::Derivation));
     }
 }
 
@@ -182,7 +207,8 @@ fn package(derivation: &Derivation<'_>) -> Option<String> {
 ///
 /// A known hash: a download. A builder of Nix itself, or a derivation that asks to be built locally
 /// and to be taken from no cache (nixpkgs' `runCommandLocal` and its kin), or that is one command in
-/// a file (`runCommand`, `writeText`): generated. A packed program as source, or `autoPatchelf`
+/// a file (`runCommand`, `writeText`), or that has neither sources nor a build phase (wrappers, hooks,
+/// the stdenv): generated. A packed program as source, or `autoPatchelf`
 /// without a build phase: repackaged. Everything else is compiled.
 fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     if derivation.is_fixed_output() {
@@ -195,6 +221,9 @@ fn classify(derivation: &Derivation<'_>) -> (Kind, Language) {
     }
     if is_repackaged(derivation, &told) {
         return (Kind::Repackaged, Language::Nix);
+    }
+    if told.has_nothing_to_compile() {
+        return (Kind::Generated, Language::Nix);
     }
     (Kind::Derivation, language(derivation, &told))
 }
@@ -210,6 +239,7 @@ struct Told<'a> {
     prefers_local: bool,
     from_no_cache: bool,
     is_one_command: bool,
+    has_sources: bool,
     source: &'a [u8],
 }
 
@@ -224,7 +254,11 @@ impl<'a> Told<'a> {
 
     fn variable(&mut self, name: &[u8], value: &'a [u8]) {
         match name {
-            b"src" => self.source = value,
+            b"src" => {
+                self.source = value;
+                self.has_sources |= !value.is_empty();
+            }
+            b"srcs" | b"buildPhase" => self.has_sources |= !value.is_empty(),
             b"stdenv" => self.has_stdenv = true,
             b"dontBuild" => self.dont_build = value == b"1",
             b"preferLocalBuild" => self.prefers_local = value == b"1",
@@ -234,6 +268,11 @@ impl<'a> Told<'a> {
             }
             _ => self.language = self.language_by(name).or(self.language),
         }
+    }
+
+    /// nixpkgs' stdenv sets flags of every language; elsewhere a flag tells that there is something.
+    const fn has_nothing_to_compile(&self) -> bool {
+        !self.has_sources && (self.has_stdenv || self.language.is_none())
     }
 
     fn language_by(&self, name: &[u8]) -> Option<Language> {
@@ -287,6 +326,32 @@ mod tests {
     const OUT: &str = r#"("out","/nix/store/x","","")"#;
 
     #[test]
+    fn what_is_there_needs_nothing_more() {
+        let text = |inputs: &str, hash: &str| {
+            let digest = if hash.is_empty() { "" } else { "00" };
+            format!(
+                r#"Derive([("out","/o","{hash}","{digest}")],[{inputs}],[],"s","b",[],[("src","x")])"#
+            )
+        };
+        let mut closure = Closure::default();
+        let mut add = |path: &str, inputs: &str, hash: &str, built, source_bytes| {
+            let text = text(inputs, hash);
+            let derivation = parse("x", text.as_bytes()).unwrap();
+            let (place, _) = closure.expect(path);
+            closure.add(place, &derivation, Presence { built, source_bytes }, |_, _| {});
+        };
+        add("/s/a.drv", r#"("/s/b.drv",["out"]),("/s/f.drv",["out"])"#, "", false, None);
+        add("/s/b.drv", r#"("/s/c.drv",["out"])"#, "", true, Some(7));
+        add("/s/c.drv", "", "", false, None);
+        add("/s/f.drv", "", "sha256", true, Some(900));
+        let (graph, _) = closure.finish();
+        assert_eq!(graph.nodes[0].size_bytes, Some(Bytes(900)));
+        let ids = |graph: &Graph| graph.nodes.iter().map(|n| n.label.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&graph.clone().still_needed(0)), ["a"]);
+        assert_eq!(ids(&graph.still_needed(1)), Vec::<String>::new());
+    }
+
+    #[test]
     fn the_name_is_what_follows_the_hash() {
         let path = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-zlib-1.3.1.drv";
         assert_eq!(name_of(path), "zlib-1.3.1");
@@ -300,7 +365,10 @@ mod tests {
         assert_eq!(of(OUT, "builtin:buildenv", &[], &[]).0, Kind::Generated);
         let local = [("allowSubstitutes", ""), ("preferLocalBuild", "1")];
         assert_eq!(of(OUT, "bash", &local, &[]).0, Kind::Generated);
-        assert_eq!(of(OUT, "bash", &local[1..], &[]).0, Kind::Derivation);
+        let with_source = [local[1], ("src", "/nix/store/a-x.tar.gz")];
+        assert_eq!(of(OUT, "bash", &with_source, &[]).0, Kind::Derivation);
+        let wrapper = [("stdenv", "x"), ("cmakeFlags", ""), ("dontBuild", "1")];
+        assert_eq!(of(OUT, "bash", &wrapper, &[]).0, Kind::Generated);
         assert_eq!(of(OUT, "bash", &[("passAsFile", "text ")], &[]).0, Kind::Generated);
         assert_eq!(of(OUT, "bash", &[("src", "/nix/store/a-x.deb")], &[]).0, Kind::Repackaged);
         let hook = ["/nix/store/0123456789abcdfghijklmnpqrsvwxyz-auto-patchelf-hook.drv"];
@@ -314,7 +382,7 @@ mod tests {
         assert_eq!(language(&[("goModules", "x")]), Language::Go);
         assert_eq!(language(&[("npmDeps", "x")]), Language::Npm);
         assert_eq!(language(&[("cmakeFlags", "x")]), Language::CFamily);
-        assert_eq!(language(&[("stdenv", "x")]), Language::CFamily);
+        assert_eq!(language(&[("stdenv", "x"), ("src", "x")]), Language::CFamily);
         assert_eq!(language(&[]), Language::Nix);
         let hook = ["/nix/store/0123456789abcdfghijklmnpqrsvwxyz-pypa-build-hook.drv"];
         assert_eq!(of(OUT, "bash", &[("configureFlags", "")], &hook).1, Language::Python);

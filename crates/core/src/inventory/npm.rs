@@ -3,6 +3,8 @@
 //! Reads lock files of version 1 to 3, as npm's documentation of `package-lock.json` describes them.
 //! Does not know what a script does; a package counts as an addon by the helpers that it needs.
 
+mod other;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -21,6 +23,39 @@ const FETCHING: &[&str] = &[
     "pkg-prebuilds",
 ];
 
+pub use other::{pnpm, yarn};
+
+/// Whether a package with these dependencies compiles an addon.
+fn compiles(dependencies: &[String]) -> bool {
+    dependencies.iter().any(|name| COMPILING.contains(&name.as_str()))
+}
+
+/// Whether it fetches a compiled one where there is one.
+fn fetches(dependencies: &[String]) -> bool {
+    dependencies.iter().any(|name| FETCHING.contains(&name.as_str()))
+}
+
+/// What npm calls the system that this is built for.
+const OS: &str = "linux";
+
+/// What npm calls this processor.
+const fn cpu() -> &'static str {
+    match std::env::consts::ARCH.as_bytes() {
+        b"x86_64" => "x64",
+        b"aarch64" => "arm64",
+        b"x86" => "ia32",
+        _ => std::env::consts::ARCH,
+    }
+}
+
+/// Whether a package that is for some systems or processors is for this: `["linux"]`, `["!win32"]`.
+fn fits(wanted: &[String], own: &str) -> bool {
+    let mut refused = wanted.iter().filter_map(|word| word.strip_prefix('!'));
+    let mut named = wanted.iter().filter(|word| !word.starts_with('!')).peekable();
+    let is_named = named.peek().is_none() || named.any(|word| word == own || word == "any");
+    is_named && !refused.any(|word| word == own)
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Lock {
@@ -38,6 +73,8 @@ struct Locked {
     link: bool,
     resolved: Option<String>,
     has_install_script: bool,
+    os: Vec<String>,
+    cpu: Vec<String>,
     dependencies: BTreeMap<String, serde_json::Value>,
     optional_dependencies: BTreeMap<String, serde_json::Value>,
     dev_dependencies: BTreeMap<String, serde_json::Value>,
@@ -81,6 +118,7 @@ pub fn lock(file: &str, text: &str) -> Result<Graph, InventoryError> {
     if packages.is_empty() {
         flatten("", lock.dependencies, &mut packages);
     }
+    packages.retain(|_, package| fits(&package.os, OS) && fits(&package.cpu, cpu()));
     let root = lock.name.unwrap_or_else(|| "project".to_owned());
     let mut builder = GraphBuilder::default();
     for (path, package) in packages.iter().filter(|(path, _)| !path.is_empty()) {
@@ -133,10 +171,9 @@ fn add(builder: &mut GraphBuilder, path: &str, package: &Locked) {
     let kind = if package.link { Kind::Group } else { Kind::Dependency };
     let node = Node::new(Language::Npm, kind, format!("npm:{path}"), name);
     builder.add(node.in_package(&named));
-    let has =
-        |helpers: &[&str]| helpers.iter().any(|helper| package.dependencies.contains_key(*helper));
-    let fetches = has(FETCHING);
-    let script = if has(COMPILING) || fetches {
+    let helpers: Vec<String> = package.dependencies.keys().cloned().collect();
+    let fetches = fetches(&helpers);
+    let script = if compiles(&helpers) || fetches {
         Kind::Extension
     } else if package.has_install_script {
         Kind::InstallScript
@@ -261,6 +298,17 @@ mod tests {
             "a": {"version": "1.0.0", "requires": {"b": "^1"}, "dependencies": {"b": {"version": "1.1.0"}}}}}"#;
         let graph = lock("package-lock.json", text).unwrap();
         assert_eq!((graph.nodes.len(), graph.edges.len()), (2, 1));
+    }
+
+    #[test]
+    fn packages_for_other_systems_are_left_out() {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        assert!(fits(&[], OS) && fits(&words(&["darwin", "linux"]), OS));
+        assert!(fits(&words(&["!win32"]), OS) && !fits(&words(&["!linux"]), OS));
+        assert!(!fits(&words(&["win32"]), OS));
+        let text = LOCK.replace("\"2.0.0\"}", "\"2.0.0\", \"os\": [\"aix\"]}");
+        let graph = lock("f", &text).unwrap();
+        assert!(!graph.nodes.iter().any(|node| node.label == "nan"), "{graph:?}");
     }
 
     #[test]

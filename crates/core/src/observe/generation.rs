@@ -48,6 +48,8 @@ mod tests {
             settings: serde_json::from_str(settings).unwrap(),
             started_unix_ns: 0,
             governed: None,
+            batch: None,
+            disk: None,
             steps: Vec::new(),
         })
     }

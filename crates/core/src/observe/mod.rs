@@ -89,6 +89,44 @@ impl Pressure {
     }
 }
 
+/// A limit that a command was ended for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Overrun {
+    /// Which limit.
+    pub limit: OverrunLimit,
+    /// Seconds that it allowed.
+    pub seconds: u64,
+}
+
+/// What can run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverrunLimit {
+    /// Time for all of it.
+    Time,
+    /// Time without output and without use of a processor.
+    Silence,
+}
+
+impl std::fmt::Display for Overrun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let after = crate::units::human_duration(Duration::from_secs(self.seconds));
+        match self.limit {
+            OverrunLimit::Time => write!(f, "ended after {after}, its timeout"),
+            OverrunLimit::Silence => write!(f, "ended after {after} without a sign of life"),
+        }
+    }
+}
+
+/// Disk space that a run took. What package managers keep in caches of their own is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiskUse {
+    /// Files that the run wrote and that were there at its end, intermediate ones included.
+    pub written: Bytes,
+    /// What stayed of that: results, and intermediate files that lie beside the sources.
+    pub left: Bytes,
+}
+
 /// What was observed while one command ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observed {
@@ -96,6 +134,9 @@ pub struct Observed {
     pub exit: Exit,
     /// The signal with which a user ended it.
     pub interrupted_by: Option<i32>,
+    /// The limit that it was ended for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overran: Option<Overrun>,
     /// Wall-clock nanoseconds.
     pub wall_ns: u64,
     /// Processor nanoseconds in user mode, of all processes that ended.
@@ -119,6 +160,21 @@ pub struct Observed {
     /// At most [`MOST_SAMPLES`] looks at the tree, evenly thinned.
     pub samples: Vec<Sample>,
 }
+
+impl Observed {
+    /// The exit code to pass on: what ended for a limit failed, whatever it says itself, and what a
+    /// user ended did not succeed.
+    pub fn code(&self) -> i32 {
+        match (self.interrupted_by, self.overran) {
+            (Some(signal), _) => 128 + signal,
+            (None, Some(_)) => TIMED_OUT,
+            (None, None) => self.exit.code(),
+        }
+    }
+}
+
+/// What `timeout(1)` gives for a command that it ended.
+const TIMED_OUT: i32 = 124;
 
 /// Samples that are kept of one command.
 pub const MOST_SAMPLES: usize = 600;
@@ -163,6 +219,20 @@ pub struct RunFacts {
     /// What became of its compilers under the governor; absent when nobody governed.
     #[serde(default)]
     pub governed: Option<Governed>,
+    /// Start of the command that built this and others one after the other, nanoseconds since 1970;
+    /// absent when it built nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<i64>,
+    /// Disk space; absent for `run`, and where nobody could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskUse>,
+}
+
+impl RunFacts {
+    /// The limit that the last command was ended for.
+    pub fn overran(&self) -> Option<Overrun> {
+        self.steps.last()?.observed.overran
+    }
 }
 
 /// What became of a run's compilers, linkers and other units.
@@ -250,7 +320,7 @@ pub fn summarise(facts: &RunFacts) -> Summary {
         peak_process: largest.map(|o| o.peak_process).unwrap_or_default(),
         peak_process_name: largest.and_then(|o| o.peak_process_name.clone()),
         held_back: Vec::new(),
-        exit_code: observed.last().map_or(0, |o| o.exit.code()),
+        exit_code: observed.last().map_or(0, |o| o.code()),
     };
     summary.held_back = held_back(facts, &observed, &summary);
     summary
@@ -340,6 +410,7 @@ mod tests {
         Observed {
             exit: Exit::Code(0),
             interrupted_by: None,
+            overran: None,
             wall_ns: 10_000_000_000,
             user_ns: 18_000_000_000,
             system_ns: 1_000_000_000,
@@ -368,6 +439,8 @@ mod tests {
             compiler_cache: None,
             steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
             governed: None,
+            batch: None,
+            disk: None,
         })
     }
 

@@ -30,9 +30,11 @@ pub enum Class {
     GoPackage,
     /// A Go program that is linked.
     GoLink,
-    /// A script of a package manager, or an extension that it builds.
+    /// An extension that a package manager builds, or a project's own build script.
     Script,
-    /// A whole program in one: an interpreter, a derivation.
+    /// A script that a package manager runs when it installs: most look around and end.
+    Hook,
+    /// A whole package in one: a derivation.
     Whole,
     /// Nothing that compiles.
     Nothing,
@@ -40,7 +42,7 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RustLibrary,
         Self::RustProgram,
         Self::RustBuildScript,
@@ -51,6 +53,7 @@ impl Class {
         Self::GoPackage,
         Self::GoLink,
         Self::Script,
+        Self::Hook,
         Self::Whole,
         Self::Nothing,
     ];
@@ -68,6 +71,7 @@ impl Class {
             Self::GoPackage => "Go packages",
             Self::GoLink => "Go links",
             Self::Script => "scripts",
+            Self::Hook => "install scripts",
             Self::Whole => "whole packages",
             Self::Nothing => "files",
         }
@@ -79,14 +83,16 @@ impl Class {
             return Self::Nothing;
         }
         match (node.language, node.kind) {
-            (_, Kind::Derivation | Kind::Interpreter) => Self::Whole,
-            (_, Kind::InstallScript | Kind::Extension | Kind::Build) => Self::Script,
+            (_, Kind::Derivation) => Self::Whole,
+            (_, Kind::InstallScript) => Self::Hook,
+            (_, Kind::Extension | Kind::Build) => Self::Script,
             (Language::Go, Kind::Link | Kind::Program) => Self::GoLink,
             (Language::Go, _) => Self::GoPackage,
             (Language::Rust, Kind::Program) => Self::RustProgram,
             (Language::Rust, Kind::BuildScript) => Self::RustBuildScript,
             (Language::Rust, _) => Self::RustLibrary,
-            (_, Kind::Link | Kind::Archive) => Self::Link,
+            // Its objects are nodes of their own.
+            (_, Kind::Link | Kind::Archive | Kind::Interpreter) => Self::Link,
             (_, Kind::TranslationUnit) => Self::of_source(&node.label),
             _ => Self::Nothing,
         }

@@ -50,7 +50,10 @@ impl Cold {
             Class::GoPackage => cold(28, 100.0, 1024, 0.06, 2.0, 60),
             Class::GoLink => cold(150, 4.0, 1 << 20, 0.6, 0.1, 4096),
             Class::Script => cold(300, 0.0, 1024, 10.0, 0.0, 100),
-            Class::Whole => cold(700, 0.0, 1024, 120.0, 0.0, 4096),
+            Class::Hook => cold(80, 0.0, 1024, 1.5, 0.0, 100),
+            // A packed source of 1, 20 and 130 MB (zlib, Python, LLVM): 320, 700 and 2900 MiB, and 1.3,
+            // 8 and 45 minutes.
+            Class::Whole => cold(300, 20.0, 1 << 20, 60.0, 20.0, 4096),
             Class::Nothing => cold(0, 0.0, 1024, 0.0, 0.0, 0),
         }
     }

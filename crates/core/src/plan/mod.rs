@@ -13,6 +13,7 @@ mod gantt;
 mod list;
 mod noise;
 mod package;
+mod past;
 mod risk;
 mod schedule;
 mod tier;

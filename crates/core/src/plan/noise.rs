@@ -9,7 +9,7 @@ use super::unit::Measure;
 /// Seconds up to which a stratum reaches, with the excess that is assumed without data.
 const STRATA: [(f64, f64); 3] = [(0.3, 0.12), (1.5, 0.08), (f64::INFINITY, 0.05)];
 /// Part of the units that peak below their margin.
-const COVERED: f64 = 0.9;
+const COVERED: f64 = 0.95;
 /// Pairs of runs that the assumption counts for.
 const PRIOR: f64 = 10.0;
 /// Least and most of a margin. What varies by more than that is two things in one, and a margin for
@@ -76,8 +76,14 @@ mod tests {
     use super::*;
 
     fn runs(wall: f64, peaks: &[f64]) -> Vec<Measure> {
-        let run =
-            |peak: &f64| Measure { complete: true, peak: *peak, seen: *peak, cpu: wall, wall };
+        let run = |peak: &f64| Measure {
+            complete: true,
+            peak: *peak,
+            kernel: *peak,
+            seen: *peak,
+            cpu: wall,
+            wall,
+        };
         peaks.iter().map(run).collect()
     }
 

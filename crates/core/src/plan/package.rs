@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::band::Band;
+use super::past::{disk, of_past};
 use super::schedule::{ENDLESS, Runner};
 use super::tier::{Tier, TierLimits};
 use super::unit::{Basis, UnitEstimate};
 use super::work::Work;
 use crate::govern::simulate::Rule;
-use crate::govern::{BEYOND_SEEN, DECAY};
 use crate::inventory::Language;
 use crate::observe::{RunFacts, summarise};
 use crate::units::Bytes;
@@ -31,8 +31,10 @@ pub struct PackagePast {
     pub peak: Bytes,
     /// Threads that it could use.
     pub threads: u32,
-    /// Size of what it left on disk, where somebody measured it.
+    /// Size of what it wrote to disk, where somebody measured it.
     pub disk: Option<Bytes>,
+    /// Whether it was ended because it took too long.
+    pub overran: bool,
 }
 
 impl PackagePast {
@@ -46,7 +48,8 @@ impl PackagePast {
             cpu_seconds: summary.cpu.as_secs_f64(),
             peak: summary.peak_tree,
             threads: facts.threads,
-            disk: None,
+            disk: facts.disk.map(|disk| disk.written),
+            overran: facts.overran().is_some(),
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct PackageQuery<'a> {
     pub source_bytes: Option<Bytes>,
     /// Language of most of it.
     pub language: Option<Language>,
+    /// Packages that its package manager fetches and unpacks, where they are known.
+    pub fetched: usize,
 }
 
 /// Memory at a parallelism.
@@ -90,7 +95,8 @@ pub struct PackageEstimate {
     pub cpu_seconds: Band<f64>,
     /// Seconds from start to end.
     pub wall_seconds: Band<f64>,
-    /// What it leaves on disk; absent when neither history nor sources tell.
+    /// What it writes to disk, intermediate files included; absent when neither history nor sources
+    /// tell.
     pub disk: Option<Band<Bytes>>,
     /// Units, where they are known.
     pub units: usize,
@@ -100,22 +106,12 @@ pub struct PackageEstimate {
     pub confidence: f64,
 }
 
-/// Deviation of peaks and of times between two runs of the same, before any was compared.
-const NOISE: (f64, f64) = (0.08, 0.15);
-/// Runs that this counts for.
-const PRIOR: f64 = 2.0;
-/// Deviation that another version adds.
-const UNLIKE: f64 = 0.25;
-/// Deviation that another number of threads adds.
-const OTHER_THREADS: f64 = 0.3;
-/// Weight of a run of another version.
-const OTHER_VERSION: f64 = 0.25;
+/// Deviation of the time of a build whose units are known.
+const REPEATED: f64 = 0.15;
 /// What the build tool and the shells around its compilers hold.
 const TOOL: Bytes = Bytes::mib(48);
 /// Deviation of a peak that a schedule made of units, beside that of the units: which of them meet.
 const MEETING: f64 = 0.2;
-/// Deviation of disk space by the size of sources.
-const DISK: f64 = 0.5;
 /// MiB and seconds of a package of which only the language is known: round numbers, with a deviation
 /// that leaves a factor of seven on either side.
 const fn unknown_of(language: Option<Language>) -> (f64, f64) {
@@ -136,6 +132,9 @@ const UNKNOWN: f64 = 1.0;
 pub fn estimate_package(query: &PackageQuery<'_>) -> PackageEstimate {
     let mut estimate =
         query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query.threads));
+    if query.work.is_some() && query.language == Some(Language::Npm) {
+        managed(query.fetched, &mut estimate);
+    }
     of_past(query, &mut estimate);
     estimate.confidence = estimate.peak.numbers().confidence();
     estimate.disk = disk(query);
@@ -207,11 +206,46 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
             .map(|unit| unit.wall_seconds.max)
             .fold(0.0, f64::max),
         cpu_seconds: Band::around(cpu, time),
-        wall_seconds: Band::around(wall.max(0.1), time.hypot(NOISE.1)),
+        wall_seconds: Band::around(wall.max(0.1), time.hypot(REPEATED)),
         disk: None,
         units: work.estimates.len(),
         basis: rests_on(work),
         confidence: 0.0,
+    }
+}
+
+/// MiB and seconds of npm itself, and what each package adds. Installations of 1, 12, 100, 136 and 195
+/// packages took 193 to 444, 263 to 319, 133 to 140, 321 and 200 to 245 MiB, and 4.1, 3.4, 2.3, 5.1 and
+/// 7.2 s: packages differ in size by a factor of a thousand, and nobody tells it before.
+const NPM: ((f64, f64), (f64, f64)) = ((150.0, 0.7), (1.8, 0.025));
+/// Deviations of its memory and of its time.
+const NPM_DEVIATION: (f64, f64) = (0.6, 0.7);
+
+/// Adds the package manager, which is there while scripts run.
+fn managed(fetched: usize, estimate: &mut PackageEstimate) {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let ((mib, mib_each), (seconds, seconds_each)) = NPM;
+    let count = fetched as f64;
+    let memory = Band::around((mib + mib_each * count) * MIB, NPM_DEVIATION.0);
+    let time = Band::around(seconds + seconds_each * count, NPM_DEVIATION.1);
+    let scripts = estimate.units > 0;
+    let sum = |own: Band<f64>, more: Band<f64>| {
+        let more = if scripts { more } else { Band::default() };
+        Band {
+            min: own.min + more.min,
+            expected: own.expected + more.expected,
+            max: own.max + more.max,
+        }
+    };
+    estimate.peak = sum(memory, estimate.peak.numbers()).bytes();
+    estimate.wall_seconds = sum(time, estimate.wall_seconds);
+    estimate.cpu_seconds = sum(time, estimate.cpu_seconds);
+    for at in &mut estimate.peak_by_threads {
+        at.peak = at.peak.saturating_add(memory.bytes().expected);
+    }
+    if !scripts {
+        estimate.largest_unit = estimate.peak;
+        estimate.longest_unit_seconds = estimate.wall_seconds.max;
     }
 }
 
@@ -248,106 +282,6 @@ fn rests_on(work: &Work) -> Basis {
     largest.map_or(Basis::Cold, |unit| unit.basis)
 }
 
-/// Takes in past runs of the whole, which know more than all units: what meets what, and the tool.
-fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
-    let good: Vec<&PackagePast> = query.past.iter().filter(|run| run.complete).collect();
-    let grown = query
-        .past
-        .iter()
-        .take_while(|run| !run.complete)
-        .map(|run| run.peak.scaled(BEYOND_SEEN))
-        .max()
-        .unwrap_or_default();
-    if good.is_empty() {
-        estimate.peak.expected = estimate.peak.expected.max(grown);
-        estimate.peak.max = estimate.peak.max.max(grown);
-        return;
-    }
-    let same = good.iter().filter(|run| run.same).count();
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    estimate.basis =
-        if same > 0 { Basis::Measured(count(same)) } else { Basis::Other(count(good.len())) };
-    let weights = weights(&good);
-    let threads_differ =
-        good.first().is_some_and(|run| (f64::from(run.threads) - query.threads).abs() > 0.5);
-    let mut extra = if same > 0 { 0.0 } else { UNLIKE };
-    if threads_differ {
-        extra = f64::hypot(extra, OTHER_THREADS);
-    }
-    let band = |of: fn(&PackagePast) -> f64, noise| {
-        let values: Vec<f64> = good.iter().map(|run| of(run)).collect();
-        weighted(&values, &weights, noise, extra)
-    };
-    let mut peak = band(|run| run.peak.0 as f64, NOISE.0).bytes();
-    peak.expected = peak.expected.max(grown);
-    peak.max = peak.max.max(grown);
-    scale(&mut estimate.peak_by_threads, peak.expected);
-    estimate.peak = peak;
-    estimate.cpu_seconds = band(|run| run.cpu_seconds, NOISE.1);
-    estimate.wall_seconds = band(|run| run.wall_seconds, NOISE.1);
-    if estimate.units == 0 {
-        estimate.largest_unit = peak;
-        estimate.longest_unit_seconds = estimate.wall_seconds.max;
-    }
-}
-
-/// Newer runs of the same version count most.
-fn weights(runs: &[&PackagePast]) -> Vec<f64> {
-    let any_same = runs.iter().any(|run| run.same);
-    let fades = std::iter::successors(Some(1.0), |weight| Some(weight * DECAY));
-    let weight = |(run, fade): (&&PackagePast, f64)| {
-        if any_same && !run.same { fade * OTHER_VERSION } else { fade }
-    };
-    runs.iter().zip(fades).map(weight).collect()
-}
-
-fn weighted(values: &[f64], weights: &[f64], noise: f64, extra: f64) -> Band<f64> {
-    let logs: Vec<f64> = values.iter().map(|value| value.max(1e-3).ln()).collect();
-    let total: f64 = weights.iter().sum::<f64>().max(1e-9);
-    let mean = logs.iter().zip(weights).map(|(log, w)| log * w).sum::<f64>() / total;
-    let squares: f64 = logs.iter().zip(weights).map(|(log, w)| w * (log - mean).powi(2)).sum();
-    let freedom = (total - 1.0).max(0.0);
-    let variance = (squares + PRIOR * noise * noise) / (freedom + PRIOR);
-    Band::around(mean.exp(), (variance * (1.0 + 1.0 / total)).sqrt().hypot(extra))
-}
-
-/// The curve over threads keeps its form and ends at what was measured.
-fn scale(curve: &mut [AtThreads], measured: Bytes) {
-    let Some(last) = curve.last().map(|at| at.peak.0 as f64).filter(|last| *last > 0.0) else {
-        return;
-    };
-    for at in curve {
-        at.peak = at.peak.scaled(measured.0 as f64 / last);
-    }
-}
-
-/// Bytes on disk for a byte of source: objects, debug information and what is linked from them, of
-/// release builds.
-const fn disk_factor(language: Option<Language>) -> f64 {
-    match language {
-        Some(Language::Rust) => 10.0,
-        Some(Language::CFamily | Language::Npm) => 3.0,
-        Some(Language::Go) => 4.0,
-        Some(Language::Python | Language::Nix) | None => 5.0,
-    }
-}
-
-fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
-    let known: Vec<f64> = query
-        .past
-        .iter()
-        .filter(|r| r.complete)
-        .filter_map(|r| r.disk)
-        .map(|d| d.0 as f64)
-        .collect();
-    if !known.is_empty() {
-        let weights = vec![1.0; known.len()];
-        return Some(weighted(&known, &weights, NOISE.0, 0.0).bytes());
-    }
-    let source = query.source_bytes?.0 as f64;
-    Some(Band::around(source * disk_factor(query.language), DISK).bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +295,7 @@ mod tests {
             peak: Bytes::mib(mib),
             threads: 4,
             disk: None,
+            overran: false,
         }
     }
 
@@ -370,6 +305,7 @@ mod tests {
             work: None,
             threads: 4.0,
             source_bytes: Some(Bytes::mib(2)),
+            fetched: 0,
             language: Some(Language::Rust),
         })
     }
@@ -409,6 +345,64 @@ mod tests {
         run.disk = Some(Bytes::mib(300));
         let disk = of(&[run]).disk.unwrap();
         assert!(disk.min > Bytes::mib(200) && disk.max < Bytes::mib(400));
+    }
+
+    #[test]
+    fn npm_takes_more_for_more_packages() {
+        let of = |fetched| {
+            let work = Work::default();
+            let query = PackageQuery {
+                past: &[],
+                work: Some(&work),
+                threads: 2.0,
+                source_bytes: None,
+                fetched,
+                language: Some(Language::Npm),
+            };
+            estimate_package(&query)
+        };
+        let (few, many) = (of(10), of(1000));
+        assert!(few.peak.expected < many.peak.expected && many.wall_seconds.expected > 20.0);
+        // What was measured lies inside.
+        for (fetched, mib, seconds) in
+            [(1, 444, 4.1), (12, 319, 3.4), (100, 133, 2.3), (195, 245, 7.2)]
+        {
+            let (peak, wall) = (of(fetched).peak, of(fetched).wall_seconds);
+            assert!(peak.min <= Bytes::mib(mib) && Bytes::mib(mib) <= peak.max, "{peak:?}");
+            assert!(wall.min <= seconds && seconds <= wall.max, "{wall:?}");
+        }
+    }
+
+    #[test]
+    fn waiting_and_node_make_bands_wider() {
+        let width = |language, cpu_seconds| {
+            let run = PackagePast { cpu_seconds, ..past(true, true, 500, 60.0) };
+            let query = PackageQuery {
+                past: &[run],
+                work: None,
+                threads: 4.0,
+                source_bytes: None,
+                fetched: 0,
+                language: Some(language),
+            };
+            let estimate = estimate_package(&query);
+            (estimate.wall_seconds.deviation(), estimate.peak.numbers().deviation())
+        };
+        let (busy, idle) = (width(Language::Rust, 200.0), width(Language::Rust, 20.0));
+        assert!(idle.0 > busy.0 * 1.5 && (idle.1 - busy.1).abs() < 1e-9, "{busy:?} {idle:?}");
+        let npm = width(Language::Npm, 200.0);
+        assert!(npm.0 > busy.0 && npm.1 > busy.1 * 2.0, "{npm:?}");
+    }
+
+    #[test]
+    fn what_ran_out_of_time_gets_more_of_it() {
+        let short = past(true, true, 500, 60.0);
+        let ended = PackagePast { overran: true, ..past(true, false, 100, 600.0) };
+        let before = of(&[short]).wall_seconds;
+        let after = of(&[ended, short]).wall_seconds;
+        assert!(after.max > 600.0 && before.max < 600.0, "{before:?} {after:?}");
+        assert!((after.expected - before.expected).abs() < 1e-9);
+        assert!(of(&[short, ended]).wall_seconds.max < 600.0);
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn evidence(basis: Basis) -> f64 {
     match basis {
         Basis::Measured(count) => f64::from(count),
         Basis::Other(count) => f64::from(count).min(3.0) / 2.0,
-        Basis::Alike(_) | Basis::Units(..) => 0.5,
+        Basis::Alike(_) | Basis::Logged(_) | Basis::Units(..) => 0.5,
         Basis::Cold => 0.0,
     }
 }

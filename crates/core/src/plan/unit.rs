@@ -15,8 +15,10 @@ use super::cold::{self, Cold};
 use super::fit::Fit;
 use super::noise::Noise;
 use crate::govern::{BEYOND_SEEN, DECAY};
-use crate::inventory::{Language, Node};
+use crate::inventory::nix::name_of;
+use crate::inventory::{Kind, Language, Node};
 use crate::observe::unit::{UnitOutcome, UnitRecord};
+use crate::unit::logged;
 use crate::units::Bytes;
 
 /// What an estimate rests on.
@@ -29,6 +31,8 @@ pub enum Basis {
     Other(u32),
     /// Units of it of which so many were measured, of so many in all.
     Units(u32, u32),
+    /// So many durations that other tools' logs tell, and memory by size.
+    Logged(u32),
     /// So many units of the same language and kind, by size.
     Alike(u32),
     /// The cold model by language, kind and size, as far as they are known.
@@ -43,6 +47,8 @@ impl std::fmt::Display for Basis {
             Self::Other(1) => f.write_str("another version, once"),
             Self::Other(count) => write!(f, "another version, {count} times"),
             Self::Units(measured, all) => write!(f, "its units, {measured} of {all} measured"),
+            Self::Logged(1) => f.write_str("a log of one build"),
+            Self::Logged(count) => write!(f, "logs of {count} builds"),
             Self::Alike(count) => write!(f, "size, and {count} units of its kind"),
             Self::Cold => f.write_str("kind and size at most"),
         }
@@ -72,6 +78,8 @@ pub(super) struct Measure {
     pub(super) complete: bool,
     /// What it took at most.
     pub(super) peak: f64,
+    /// The most of all figures, the kernel's with its pages of files among them.
+    pub(super) kernel: f64,
     /// What samples saw of it: sums of these are what a whole build is seen to hold.
     pub(super) seen: f64,
     pub(super) cpu: f64,
@@ -84,6 +92,8 @@ pub struct Knowledge {
     by_key: HashMap<String, Vec<Measure>>,
     by_stem: HashMap<String, Vec<Measure>>,
     by_family: HashMap<String, Vec<Measure>>,
+    /// Seconds that other tools' logs tell, by key and by family.
+    logged: HashMap<String, Vec<f64>>,
     fits: BTreeMap<Class, (Fit, Fit)>,
     noise: Noise,
 }
@@ -96,6 +106,11 @@ const TELLING: u32 = 5;
 const UNLIKE: f64 = 0.10;
 /// Deviation of the times of one unit between runs; machines are busy with other things too.
 const TIME_NOISE: f64 = 0.15;
+/// The same for times of logs: of another day, and with other settings.
+const LOG_NOISE: f64 = 0.3;
+/// Processor seconds below which a unit may be over before it is looked at, on a machine that is idle.
+/// Then only the kernel's figure is known of it, so that is what is expected of it at most.
+const UNSEEN: f64 = 0.5;
 /// Runs that the noise of others counts for.
 const PRIOR: f64 = 4.0;
 /// Added to the most: what sampling and allocators add by chance.
@@ -108,6 +123,10 @@ impl Knowledge {
         let mut known = Self::default();
         let mut pairs: BTreeMap<Class, Vec<[(f64, f64); 2]>> = BTreeMap::new();
         for record in records {
+            if record.outcome == UnitOutcome::Timed {
+                known.log(record);
+                continue;
+            }
             let measure = Measure::of(record);
             let push = |of: &mut HashMap<String, Vec<Measure>>, key: &str| match of.get_mut(key) {
                 Some(all) if all.len() >= LOOKED_AT => {}
@@ -137,14 +156,51 @@ impl Knowledge {
         known
     }
 
+    fn log(&mut self, record: &UnitRecord) {
+        let seconds = (record.wall_us as f64 / 1e6).max(1e-3);
+        for name in [&record.key, &record.family] {
+            let known = self.logged.entry(name.clone()).or_default();
+            if known.len() < LOOKED_AT {
+                known.push(seconds);
+            }
+        }
+    }
+
     /// What a node of an inventory is expected to take.
     pub fn node(&self, node: &Node) -> UnitEstimate {
         let class = Class::of_node(node);
+        if node.kind == Kind::Derivation {
+            return self.derivation(node, class);
+        }
         let own = node.key.as_deref().and_then(|key| self.of_key(key));
         let own = own.or_else(|| self.of_stem(stem(node.key.as_deref()?)));
         let own = own.or_else(|| self.of_stem(&stem_of(node)?));
         let own = own.or_else(|| self.of_family(node.family.as_deref()?));
-        own.unwrap_or_else(|| self.by_size(class, node.size_bytes))
+        own.unwrap_or_else(|| {
+            let keys = [node.key.as_deref(), node.family.as_deref()];
+            self.timed(&keys, self.by_size(class, node.size_bytes))
+        })
+    }
+
+    /// A derivation is known by its name: no command line of it is.
+    fn derivation(&self, node: &Node, class: Class) -> UnitEstimate {
+        let name = name_of(&node.id);
+        let facts = logged("nix", name, name);
+        let built = facts.family.replacen("nix logged", "nix build", 1);
+        self.of_family(&built).unwrap_or_else(|| {
+            let keys = [Some(&*facts.key), Some(&*facts.family)];
+            self.timed(&keys, self.by_size(class, node.size_bytes))
+        })
+    }
+
+    /// The estimate with the times that logs tell, under the first of the names that any has.
+    fn timed(&self, names: &[Option<&str>], estimate: UnitEstimate) -> UnitEstimate {
+        let Some(seconds) = names.iter().flatten().find_map(|name| self.logged.get(*name)) else {
+            return estimate;
+        };
+        let wall_seconds = around(seconds, LOG_NOISE, 0.0);
+        let basis = Basis::Logged(u32::try_from(seconds.len()).unwrap_or(u32::MAX));
+        UnitEstimate { wall_seconds, cpu_seconds: wall_seconds, basis, ..estimate }
     }
 
     /// What a unit like a recorded one is expected to take.
@@ -186,7 +242,9 @@ impl Knowledge {
         let grown = newer.map(|run| run.peak * BEYOND_SEEN).fold(0.0, f64::max);
         let factor = (self.noise.margin(wall_seconds.expected, count) + unlike).exp();
         let least = good.iter().map(|run| run.seen).fold(f64::INFINITY, f64::min);
-        let most = good.iter().map(|run| run.peak).fold(grown, f64::max);
+        let quickest = good.iter().map(|run| run.cpu).fold(f64::INFINITY, f64::min);
+        let figure = |run: &&Measure| if quickest < UNSEEN { run.kernel } else { run.peak };
+        let most = good.iter().map(figure).fold(grown, f64::max);
         let expected = mean(&good.iter().map(|run| run.seen).collect::<Vec<_>>()).max(grown);
         let peak = Band { min: least / factor, expected, max: most * factor + FLOOR };
         let cpu_seconds = band(|run| run.cpu, TIME_NOISE);
@@ -289,6 +347,7 @@ impl Measure {
         Self {
             complete,
             peak: took(record).0 as f64,
+            kernel: record.peak.max(record.peak_process).0 as f64,
             seen: record.peak.0 as f64,
             cpu: cpu.max(1e-3),
             wall,
@@ -299,7 +358,6 @@ impl Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Kind;
 
     fn record(key: &str, mib: u64, outcome: UnitOutcome) -> UnitRecord {
         UnitRecord {
@@ -337,6 +395,19 @@ mod tests {
     const KEY: &str = "cc c compile lib-1.0/a.c 11";
 
     #[test]
+    fn logs_tell_times_and_no_memory() {
+        let path = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-zlib-1.3.1.drv";
+        let node = Node::new(Language::CFamily, Kind::Derivation, path, "zlib-1.3.1");
+        let facts = logged("nix", "zlib-1.3", "zlib-1.3");
+        let mut record = record(&facts.key, 0, UnitOutcome::Timed);
+        (record.family, record.wall_us) = (facts.family, 40_000_000);
+        let (cold, told) =
+            (Knowledge::default().node(&node), Knowledge::new(&[record]).node(&node));
+        assert_eq!((told.basis, told.peak), (Basis::Logged(1), cold.peak));
+        assert!((told.wall_seconds.expected - 40.0).abs() < 1e-6, "{told:?}");
+    }
+
+    #[test]
     fn its_own_past_comes_first() {
         let known = Knowledge::new(&vec![record(KEY, 100, UnitOutcome::Succeeded); 3]);
         let own = known.node(&node(KEY));
@@ -369,7 +440,8 @@ mod tests {
     #[test]
     fn a_failure_never_teaches_a_low_peak() {
         let good = || record(KEY, 500, UnitOutcome::Succeeded);
-        for outcome in UnitOutcome::ALL.into_iter().filter(|o| *o != UnitOutcome::Succeeded) {
+        let failed = |o: &UnitOutcome| !matches!(o, UnitOutcome::Succeeded | UnitOutcome::Timed);
+        for outcome in UnitOutcome::ALL.into_iter().filter(failed) {
             let low = Knowledge::new(&[record(KEY, 5, outcome), good()]);
             assert!(low.node(&node(KEY)).peak.max >= Bytes::mib(500), "{outcome:?}");
             let alone = Knowledge::new(&[record(KEY, 5, outcome)]);

@@ -6,6 +6,7 @@
 
 mod detected;
 pub mod host_file;
+pub mod import;
 pub mod key;
 pub mod parse;
 pub mod schema;

@@ -4,6 +4,7 @@
 //! Does not know where facts are kept, nor how a report is drawn.
 
 mod accuracy;
+mod batch;
 mod join;
 mod life;
 mod memory;
@@ -19,14 +20,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use accuracy::{Accuracy, Times};
+pub use batch::Batch;
 pub use memory::{MOST_POINTS, MemoryPoint};
-pub use range::{Earlier, Judged, Ranges};
+pub use range::{Earlier, Judged, Ranges, language_of};
 pub use unit::{Attempt, Behind, Doing, Estimate, Span, UnitReport};
 pub use waits::{HeldUp, WaitSum};
 
 use crate::observe::cache::CacheUse;
 use crate::observe::unit::{UnitOutcome, UnitRecord};
-use crate::observe::{RunFacts, Summary, summarise};
+use crate::observe::{DiskUse, Overrun, RunFacts, Summary, summarise};
 use crate::units::Bytes;
 use crate::view::Note;
 
@@ -58,7 +60,8 @@ pub struct Given<'a> {
     pub units: &'a [UnitRecord],
     /// What happened in it and around it, in the order of time.
     pub notes: &'a [Note],
-    /// Runs before it that did the same and ended well, newest first.
+    /// Runs before it that did the same or built another version of it, newest first, as `plan` takes
+    /// them.
     pub earlier: &'a [Earlier],
 }
 
@@ -71,6 +74,8 @@ pub struct Report {
     pub standing: Standing,
     /// What was built, or the command.
     pub what: String,
+    /// The package that was built.
+    pub package: Option<String>,
     /// Host name.
     pub host: Option<String>,
     /// Version of the program that ran it.
@@ -87,7 +92,11 @@ pub struct Report {
     pub summary: Summary,
     /// What became of its units.
     pub counts: Counts,
-    /// Its figures within the range of earlier runs of the same.
+    /// The limit that it was ended for.
+    pub overran: Option<Overrun>,
+    /// Disk space that it took.
+    pub disk: Option<DiskUse>,
+    /// Its figures within the ranges that were predicted from the runs before it.
     pub ranges: Option<Ranges>,
     /// Reserved memory and expected times against what units took.
     pub accuracy: Accuracy,
@@ -223,12 +232,15 @@ pub fn derive(given: &Given<'_>) -> Report {
         run: given.number,
         standing: given.standing,
         what: what(facts),
+        package: facts.package.clone(),
         host: facts.host.clone(),
         ironwright: facts.ironwright.clone(),
         started_unix_us: zero_us,
         span_us: own_end.max(last_us),
         threads: facts.threads,
         budget: facts.budget,
+        overran: facts.overran(),
+        disk: facts.disk,
         ranges: range::judge(given, &summary),
         summary,
         counts,

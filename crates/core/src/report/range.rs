@@ -1,41 +1,24 @@
-//! A run's figures within the range that earlier runs of the same make likely.
+//! A run's figures within the ranges that were predicted from the runs before it.
 //!
-//! The range reaches from the smallest to the largest earlier figure, widened by a part that shrinks
-//! with the root of their number: one run says little of how much the next may differ. Does not know
-//! which runs did the same: the caller tells.
-
-use std::time::Duration;
+//! The ranges are those that `plan` gave before the run: the same estimate from the same past. Does
+//! not know which runs did the same: the caller tells.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Given, Standing};
-use crate::observe::{RunFacts, Summary, summarise};
-use crate::units::Bytes;
+use crate::build::Driver;
+use crate::inventory::Language;
+use crate::observe::{RunFacts, Summary};
+use crate::plan::{Band, Basis, PackagePast, PackageQuery, estimate_package};
 
-/// Part by which the range of a single earlier run is widened. Builds of the same on an idle machine
-/// differ by some percent; caches of files, clocks and other programs make it more.
-const WIDENED: f64 = 0.3;
-
-/// Figures of an earlier run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+/// An earlier run.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Earlier {
     /// Its number in the history.
     pub run: i64,
-    /// Wall-clock time.
-    pub wall: Duration,
-    /// Processor time.
-    pub cpu: Duration,
-    /// Largest memory of its process tree.
-    pub peak: Bytes,
-}
-
-impl Earlier {
-    /// Figures that follow from a run's facts.
-    pub fn of(run: i64, facts: &RunFacts) -> Self {
-        let summary = summarise(facts);
-        Self { run, wall: summary.wall, cpu: summary.cpu, peak: summary.peak_tree }
-    }
+    /// What it took.
+    pub past: PackagePast,
 }
 
 /// A figure and its range.
@@ -43,6 +26,8 @@ impl Earlier {
 pub struct Judged {
     /// The run's own figure, in seconds or bytes.
     pub value: f64,
+    /// What was expected.
+    pub expected: f64,
     /// Least that was likely.
     pub low: f64,
     /// Most that was likely.
@@ -56,8 +41,10 @@ pub struct Judged {
 /// A run's figures with their ranges.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Ranges {
-    /// Numbers of the earlier runs, newest first.
+    /// Numbers of the earlier runs that ended well, newest first.
     pub runs: Vec<i64>,
+    /// What the ranges rest on.
+    pub basis: Basis,
     /// Wall-clock time, in seconds.
     pub wall: Judged,
     /// Processor time, in seconds.
@@ -66,40 +53,54 @@ pub struct Ranges {
     pub peak: Judged,
 }
 
+impl Ranges {
+    /// Whether time and peak are both as predicted.
+    pub const fn are_kept(&self) -> bool {
+        self.wall.inside && self.peak.inside
+    }
+}
+
+/// The language that a run's build system mostly compiles.
+pub fn language_of(facts: &RunFacts) -> Option<Language> {
+    let driver = facts.driver.as_deref()?;
+    Driver::ALL.iter().find(|known| known.name() == driver).copied().map(Language::of_driver)
+}
+
 /// Nothing without earlier runs, or when the run itself did not end well: half a build is no build.
 pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
     let is_whole = given.standing == Standing::Finished && summary.exit_code == 0;
-    if given.earlier.is_empty() || !is_whole {
+    let good: Vec<&Earlier> = given.earlier.iter().filter(|run| run.past.complete).collect();
+    if good.is_empty() || !is_whole {
         return None;
     }
-    let of = |value: f64, figure: fn(&Earlier) -> f64| {
-        judged(value, given.earlier.iter().map(figure).collect())
+    let past: Vec<PackagePast> = given.earlier.iter().map(|run| run.past).collect();
+    let estimate = estimate_package(&PackageQuery {
+        past: &past,
+        work: None,
+        threads: f64::from(given.facts.threads),
+        source_bytes: None,
+        fetched: 0,
+        language: language_of(given.facts),
+    });
+    let of = |value: f64, band: Band<f64>, figure: fn(&PackagePast) -> f64| {
+        judged(value, band, good.iter().map(|run| figure(&run.past)).collect())
     };
     Some(Ranges {
-        runs: given.earlier.iter().map(|earlier| earlier.run).collect(),
-        wall: of(summary.wall.as_secs_f64(), |earlier| earlier.wall.as_secs_f64()),
-        cpu: of(summary.cpu.as_secs_f64(), |earlier| earlier.cpu.as_secs_f64()),
-        peak: of(summary.peak_tree.0 as f64, |earlier| earlier.peak.0 as f64),
+        runs: good.iter().map(|run| run.run).collect(),
+        basis: estimate.basis,
+        wall: of(summary.wall.as_secs_f64(), estimate.wall_seconds, |past| past.wall_seconds),
+        cpu: of(summary.cpu.as_secs_f64(), estimate.cpu_seconds, |past| past.cpu_seconds),
+        peak: of(summary.peak_tree.0 as f64, estimate.peak.numbers(), |past| past.peak.0 as f64),
     })
 }
 
-fn judged(value: f64, earlier: Vec<f64>) -> Judged {
-    let wide = WIDENED / (earlier.len().max(1) as f64).sqrt();
-    let low = earlier.iter().copied().fold(f64::INFINITY, f64::min) / (1.0 + wide);
-    let high = earlier.iter().copied().fold(0.0, f64::max) * (1.0 + wide);
-    Judged { value, low, high, inside: (low..=high).contains(&value), earlier }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_narrows_with_the_number_of_runs() {
-        let one = judged(12.0, vec![10.0]);
-        assert!((one.high - 13.0).abs() < 1e-9 && one.inside);
-        let nine = judged(12.0, vec![10.0; 9]);
-        assert!((nine.high - 11.0).abs() < 1e-9 && !nine.inside);
-        assert!((nine.low - 10.0 / 1.1).abs() < 1e-9);
+fn judged(value: f64, band: Band<f64>, earlier: Vec<f64>) -> Judged {
+    Judged {
+        value,
+        expected: band.expected,
+        low: band.min,
+        high: band.max,
+        inside: (band.min..=band.max).contains(&value),
+        earlier,
     }
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::govern::Waiting;
 use crate::observe::{Exit, Observed, Sample, StepFacts};
+use crate::plan::PackagePast;
 use crate::view::{Asked, Happening, Look};
 
 const ZERO_US: i64 = 1_700_000_000_000_000;
@@ -91,6 +92,7 @@ fn facts() -> RunFacts {
     let observed = Observed {
         exit: Exit::Code(0),
         interrupted_by: None,
+        overran: None,
         wall_ns: 7_200_000_000,
         user_ns: 6_000_000_000,
         system_ns: 0,
@@ -115,6 +117,8 @@ fn facts() -> RunFacts {
         started_unix_ns: ZERO_US * 1000,
         compiler_cache: None,
         governed: None,
+        batch: None,
+        disk: None,
         steps: vec![StepFacts { argv: vec!["make".into()], cwd: "/".into(), observed }],
     }
 }
@@ -302,9 +306,16 @@ fn a_new_governor_ends_what_the_old_one_knew() {
 fn a_run_is_judged_by_earlier_ones_only_if_it_ended_well() {
     let earlier = |wall: u64| Earlier {
         run: 3,
-        wall: std::time::Duration::from_millis(wall),
-        cpu: std::time::Duration::from_secs(6),
-        peak: Bytes::mib(200),
+        past: PackagePast {
+            same: true,
+            complete: true,
+            wall_seconds: wall as f64 / 1000.0,
+            cpu_seconds: 6.0,
+            peak: Bytes::mib(200),
+            threads: 2,
+            disk: None,
+            overran: false,
+        },
     };
     let ranges = report(&[], &[], &[earlier(7000), earlier(6000)]).ranges.unwrap();
     assert!(ranges.wall.inside && ranges.cpu.inside && !ranges.peak.inside);

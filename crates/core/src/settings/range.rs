@@ -21,6 +21,8 @@ pub enum RangeRule {
     Memory(u64),
     /// Durations between the two, in seconds.
     Seconds(u64, u64),
+    /// Lists whose entries are among these words.
+    Words(&'static [&'static str]),
     /// Whatever the kind allows.
     Any,
 }
@@ -54,6 +56,11 @@ impl RangeRule {
                 bounded(Value::Bytes(Bytes(least)), Value::Bytes(all_memory(profile)))
             }
             Self::Seconds(least, most) => bounded(Value::Seconds(least), Value::Seconds(most)),
+            Self::Words(words) => Range {
+                least: None,
+                most: None,
+                choices: words.iter().map(|word| (*word).to_owned()).collect(),
+            },
             Self::Any => {
                 let choices = match kind {
                     Kind::Choice(words) => words.iter().map(|w| (*w).to_owned()).collect(),
@@ -85,9 +92,28 @@ impl Range {
                 (a..=b).contains(&n)
             }
             (Value::Bytes(n), Some(Value::Bytes(a)), Some(Value::Bytes(b))) => (a..=b).contains(&n),
+            (Value::List(words), _, _) if !self.choices.is_empty() => {
+                words.iter().all(|word| self.choices.contains(word))
+            }
             (Value::Text(word), _, _) if !self.choices.is_empty() => self.choices.contains(word),
             _ => true,
         }
+    }
+
+    /// The value inside that is nearest to a number outside; nothing for what has no order.
+    pub fn nearest(&self, value: &Value) -> Option<Value> {
+        let (least, most) = (self.least.clone()?, self.most.clone()?);
+        let below = match (value, &least) {
+            (Value::Count(n), Value::Count(least)) | (Value::Seconds(n), Value::Seconds(least)) => {
+                n < least
+            }
+            (Value::Bytes(n), Value::Bytes(least)) => n < least,
+            _ => return None,
+        };
+        if self.contains(value) {
+            return Some(value.clone());
+        }
+        Some(if below { least } else { most })
     }
 
     /// `1 to 16`, `"off", "thin" or "fat"`, or `any`.

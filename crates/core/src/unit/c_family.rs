@@ -282,6 +282,7 @@ fn is_trial(cwd: &Path, path: &str) -> bool {
 fn line_of_link<'a>(line: &Line<'a>) -> link::Line<'a> {
     link::Line {
         output: line.output,
+        dump: None,
         inputs: line.words.clone(),
         options: line.options.clone(),
         lto: line.lto(),

@@ -5,6 +5,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::made_up;
+
 /// Components of a path that are kept; what lies above differs between machines and build folders.
 const COMPONENTS: usize = 3;
 /// Longest part of a name, in characters.
@@ -115,7 +117,9 @@ pub(super) fn place(cwd: &Path, path: &str) -> String {
     let names: Vec<String> = full
         .components()
         .filter_map(|component| match component {
-            Component::Normal(name) => Some(without_hash(&name.to_string_lossy())),
+            Component::Normal(name) => {
+                Some(made_up::without(&without_hash(&name.to_string_lossy())))
+            }
             _ => None,
         })
         .collect();
@@ -128,7 +132,7 @@ pub(super) fn place(cwd: &Path, path: &str) -> String {
 /// The last component of a path, as text.
 pub(super) fn file_name(path: &str) -> String {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    clean(name)
+    clean(&made_up::without(name))
 }
 
 /// What follows the last dot of a path's last component; empty without one.

@@ -51,7 +51,6 @@ const TAKING: &[&str] = &[
     "-I",
     "--dependency-file",
     "-dumpdir",
-    "-dumpbase",
     "-flavor",
     "--library-path",
     "--script",
@@ -107,6 +106,8 @@ const FINE: &[&str] = &[
 #[derive(Debug, Default)]
 pub(super) struct Line<'a> {
     pub(super) output: Option<&'a str>,
+    /// What gcc's back end names its own files after, whose output has a name of chance.
+    pub(super) dump: Option<&'a str>,
     pub(super) inputs: Vec<&'a str>,
     pub(super) options: Vec<&'a str>,
     pub(super) lto: bool,
@@ -120,6 +121,7 @@ impl<'a> Line<'a> {
         while let Some(word) = rest.next() {
             match word {
                 "-o" | "--output" => line.output = rest.next(),
+                "-dumpbase" => line.dump = rest.next(),
                 "-v" | "-V" | "--version" | "--help" | "--print-output-format" | "--verbose" => {
                     line.question = true;
                 }
@@ -183,8 +185,8 @@ pub(super) fn by_driver(invocation: &Invocation<'_>, driver: &str, line: &Line<'
 }
 
 fn unit(invocation: &Invocation<'_>, tool: &str, linker: &str, line: &Line<'_>) -> Kind {
-    let output = line.output.unwrap_or("a.out");
     let back_end = matches!(tool, "lto1" | "lto-wrapper");
+    let output = line.dump.filter(|_| back_end).or(line.output).unwrap_or("a.out");
     let draft = Draft {
         tool: tool.to_owned(),
         step: "link".to_owned(),

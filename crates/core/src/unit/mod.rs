@@ -10,6 +10,7 @@ mod cuda;
 mod go;
 mod key;
 mod link;
+mod made_up;
 mod model;
 mod other;
 mod program;

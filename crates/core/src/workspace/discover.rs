@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::build::Driver;
+use crate::build::{Driver, is_cpython};
 
 /// Directories that hold what was built or copied, not projects.
 pub const SKIPPED: &[&str] = &["target", "node_modules", "vendor", "build", "dist", "__pycache__"];
@@ -80,7 +80,8 @@ fn is_part(outer: &Directory, of: Driver, inner: &Directory, driver: Driver) -> 
         Driver::Cargo if of == Driver::Cargo => is_member(text, &outer.path, &inner.path),
         Driver::Cargo => of == Driver::Python,
         Driver::Npm => of == Driver::Npm && has_workspaces(text),
-        Driver::Go | Driver::Python => false,
+        Driver::Python => is_cpython(&outer.names),
+        Driver::Go => false,
     }
 }
 

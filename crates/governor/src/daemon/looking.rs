@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ironwright_core::govern::{Event, Unit, UnitId, UnitSample};
+use ironwright_core::govern::{Event, Unit, UnitSample};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Happening, Look};
 use ironwright_wire::FromGovernor;
@@ -72,9 +72,8 @@ impl Daemon {
     fn tell_look(&mut self, distress: &Distress) {
         let domain = self.units.values().next().map(|unit| unit.domain).unwrap_or_default();
         let (available, held) = self.machine.memory(domain);
-        let waiting = self.machine.units().filter(|unit| !unit.is_active()).take(REASONS);
-        let reason = |id: UnitId| Some((id.0, self.machine.waits_for(id)?));
-        let waiting = waiting.filter_map(|unit| reason(unit.id)).collect();
+        let reasons = self.machine.reasons(REASONS).into_iter();
+        let waiting = reasons.map(|(id, waiting)| (id.0, waiting)).collect();
         let look = Look {
             available,
             held,
@@ -105,6 +104,7 @@ impl Daemon {
     /// Tells runs what their jobservers are to be made of.
     pub(super) fn resize_pools(&mut self) {
         let mut counts: BTreeMap<u64, Count> = BTreeMap::new();
+        let mut scarce = BTreeMap::new();
         for unit in self.units.values() {
             let Some(run) = unit.run else { continue };
             let count = counts.entry(run).or_default();
@@ -113,6 +113,8 @@ impl Daemon {
                 count.active += 1;
             } else {
                 count.waiting += 1;
+                let is_scarce = || self.machine.is_scarce(unit.domain);
+                count.scarce |= *scarce.entry(unit.domain).or_insert_with(is_scarce);
             }
         }
         let threads = f64::from(self.runs.threads().unwrap_or(self.threads));

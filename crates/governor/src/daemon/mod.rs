@@ -35,8 +35,10 @@ use peers::Peer;
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
 const FIRST_PEER: u64 = 2;
-/// Time between two signs of life, and between two looks at the socket.
+/// Time between two looks at the socket.
 const EACH_SECOND: Duration = Duration::from_secs(1);
+/// Seconds between two signs of life: launchers wait for five before they give the governor up.
+const LIFE_EVERY: u32 = 2;
 
 /// Governs until there is nothing left to govern.
 ///
@@ -85,6 +87,8 @@ struct Daemon {
     look_at: Option<Instant>,
     looked: Option<Instant>,
     second_at: Instant,
+    /// Seconds since it began.
+    seconds: u32,
     told_at: Option<Instant>,
 }
 
@@ -122,6 +126,7 @@ impl Daemon {
             look_at: None,
             looked: None,
             second_at: now + EACH_SECOND,
+            seconds: 0,
             told_at: None,
         };
         daemon.watch(LISTENER).map_err(system("wait for connections"))?;
@@ -223,7 +228,10 @@ impl Daemon {
     }
 
     fn each_second(&mut self) {
-        self.show_life();
+        self.seconds = self.seconds.wrapping_add(1);
+        if self.seconds.is_multiple_of(LIFE_EVERY) {
+            self.show_life();
+        }
         match self.seat.check() {
             State::Held => {}
             State::Restored => {

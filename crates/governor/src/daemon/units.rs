@@ -65,7 +65,8 @@ impl Daemon {
         self.note(Happening::Asked(told(&unit)), unit.run);
         self.units.insert(id, unit);
         self.refresh();
-        let demand = Demand { forecast, retryable: ask.retryable, domain };
+        let token = has_token(ask);
+        let demand = Demand { forecast, retryable: ask.retryable, domain, token };
         match ask.running {
             Some(running) => {
                 let ago = Duration::from_micros(running.since_us);
@@ -82,7 +83,8 @@ impl Daemon {
         if unit.attempted.is_some() {
             return;
         }
-        let demand = Demand { forecast: unit.forecast, retryable: true, domain: unit.domain };
+        let (forecast, domain) = (unit.forecast, unit.domain);
+        let demand = Demand { forecast, retryable: true, domain, token: false };
         self.begins(id, pid, Duration::ZERO);
         let waits = self.machine.unit(id).is_none_or(|unit| !unit.is_active());
         // A launcher whose patience is over starts without being told.
@@ -105,7 +107,7 @@ impl Daemon {
         unit.attempted = Some(if parent.is_some() { attempt } else { attempt.without_a_process() });
         let run = unit.run;
         if parent.is_some() {
-            self.processes.add(id, pid);
+            self.processes.add(id, pid, ago);
         }
         self.note(Happening::Started { unit: id.0, pid }, run);
         self.plan_look();
@@ -390,6 +392,12 @@ fn facts(ask: &Ask) -> Option<UnitFacts> {
         Kind::Unit(facts) => Some(facts),
         Kind::Probe | Kind::Light => None,
     }
+}
+
+/// Whether the parent took a token before it started the unit, as make and cargo do for all that they
+/// start.
+fn has_token(ask: &Ask) -> bool {
+    ask.environment.iter().any(|(key, _)| key == "CARGO_PKG_NAME" || key == "MAKELEVEL")
 }
 
 /// Bytes of all inputs. A folder stands for the files in it and below.

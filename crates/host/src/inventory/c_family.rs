@@ -78,6 +78,26 @@ fn replies(directory: &Path, sizes: &mut Sizes) -> Result<Option<Found>, ReadErr
     Ok(Some(Found::new(graph, "CMake's file API")))
 }
 
+/// Sources of a folder that no build system claims.
+pub(super) fn unrecognised(folder: &Path) -> Found {
+    let files = walk::files(folder, make::is_source);
+    let listed = files.iter().map(|(path, size)| (path.as_str(), *size));
+    let graph = make::sources(&shown(folder), listed);
+    let is_there = |name: &str| folder.join(name).is_file();
+    let hint = if is_there("configure.ac") || is_there("configure.in") {
+        "it has no configure yet, which `autoreconf -i` makes"
+    } else if is_there("meson.build") {
+        "Meson's build tree would tell, which `meson setup build` makes"
+    } else if is_there("bun.lock") || is_there("deno.json") {
+        "lock files of bun and deno are not read"
+    } else {
+        "Cargo.toml, CMakeLists.txt, go.mod, package.json, pyproject.toml, setup.py, configure or a Makefile would tell"
+    };
+    let what = if graph.nodes.is_empty() { "nothing was found" } else { "sources were counted" };
+    let note = format!("{}: no project is recognised, {what}; {hint}", shown(folder));
+    Found::new(graph, "sources").noted(Some(note))
+}
+
 fn counted(project: &Path) -> Result<Found, ReadError> {
     let files = walk::files(project, make::is_source);
     let listed = files.iter().map(|(path, size)| (path.as_str(), *size));

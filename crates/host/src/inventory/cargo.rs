@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::inventory::Graph;
 use ironwright_core::inventory::cargo::{self, Release};
+use ironwright_core::inventory::make;
 
 use super::sizes::Sizes;
 use super::tool::ask;
-use super::{Found, Options, ReadError, shown, text};
+use super::{Found, Options, ReadError, shown, text, walk};
 
 pub(super) fn read(
     project: &Path,
@@ -29,10 +30,10 @@ pub(super) fn read(
     let why_not = match answer {
         Ok(answer) => {
             let size = &mut |path: &Path| sizes.of(path);
-            let graph = cargo::metadata("cargo metadata", &answer, &release, size)?;
+            let graph = cargo::metadata("cargo metadata", &answer, &release, size, &mut natives)?;
             let note = lock.is_none().then(|| {
                 format!(
-                    "{}: without Cargo.lock only the project's own crates are known",
+                    "{}: without Cargo.lock only the project's own crates are known; `cargo generate-lockfile` writes one",
                     shown(project)
                 )
             });
@@ -54,6 +55,12 @@ pub(super) fn read(
     }
 }
 
+/// C and C++ sources below a folder.
+fn natives(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let files = walk::every_file(folder, make::is_source);
+    files.into_iter().filter_map(|(path, bytes)| Some((folder.join(path), bytes?))).collect()
+}
+
 /// Cargo writes a missing `Cargo.lock` unless it may not look at dependencies at all.
 fn metadata(project: &Path, is_locked: bool, online: bool) -> Result<String, String> {
     let triple = ask("rustc", &["-vV"], project, &[])?;
@@ -66,23 +73,23 @@ fn metadata(project: &Path, is_locked: bool, online: bool) -> Result<String, Str
     ask("cargo", &arguments, project, &[])
 }
 
-/// Why the sources of a crate cannot be had.
+/// Why the sources of a package cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Files of the question to Cargo could not be written.
+    /// Files of the question to the tool could not be written.
     #[error("cannot prepare to fetch {name}: {error}")]
     Scratch {
-        /// The crate.
+        /// The package.
         name: String,
         /// Why.
         error: std::io::Error,
     },
-    /// Cargo could not fetch it.
+    /// The tool that should could not fetch it.
     #[error("cannot fetch {name}: {message}")]
-    Cargo {
-        /// The crate.
+    Tool {
+        /// The package.
         name: String,
-        /// What Cargo says.
+        /// What the tool says.
         message: String,
     },
 }
@@ -109,7 +116,7 @@ pub fn crate_directory(
         arguments.push("--offline");
     }
     let failed =
-        |message: &str| FetchError::Cargo { name: name.to_owned(), message: message.to_owned() };
+        |message: &str| FetchError::Tool { name: name.to_owned(), message: message.to_owned() };
     let answer = ask("cargo", &arguments, directory.path(), &[]).map_err(|why| failed(&why))?;
     if let Some(manifest) = cargo::manifest_of(&answer, name) {
         return Ok(manifest.parent().unwrap_or(&manifest).to_owned());

@@ -10,6 +10,7 @@ mod go;
 mod nix;
 mod npm;
 mod python;
+pub mod registry;
 mod sizes;
 mod tool;
 pub mod walk;
@@ -103,7 +104,10 @@ pub fn read_directory(directory: &Path, options: Options) -> Result<Inventory, R
     let mut sizes = Sizes::default();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     for project in discover(&name, &tree) {
-        let path = directory.join(project.path.trim_start_matches('.').trim_start_matches('/'));
+        let path = match &*project.path {
+            "." => directory.clone(),
+            below => directory.join(below),
+        };
         // A Makefile beside another build system is one of shortcuts.
         let also = project.also.iter().copied().filter(|driver| *driver != Driver::Make);
         for driver in std::iter::once(project.driver).chain(also) {
@@ -138,6 +142,14 @@ impl Inventory {
         }
         if let Some(found) = python::requirements(directory)? {
             self.add(&name, directory, None, found);
+        }
+        if self.projects.is_empty() {
+            let found = c_family::unrecognised(directory);
+            if found.graph.nodes.is_empty() {
+                self.notes.extend(found.notes);
+            } else {
+                self.add(&name, directory, None, found);
+            }
         }
         Ok(())
     }

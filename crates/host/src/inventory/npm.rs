@@ -1,4 +1,4 @@
-//! npm packages of a project, by its lock file, and its own build.
+//! npm packages of a project, by the lock file of npm, pnpm or yarn, and its own build.
 //!
 //! Does not run npm, which could change the project.
 
@@ -10,7 +10,7 @@ use super::sizes::Sizes;
 use super::{Found, ReadError, shown, text, walk};
 
 /// Lock files, the one that npm prefers first.
-const LOCKS: &[&str] = &["npm-shrinkwrap.json", "package-lock.json"];
+const LOCKS: &[&str] = &["npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock"];
 /// Endings of what a build step reads.
 const SOURCES: &[&str] =
     &["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "vue", "svelte", "css", "scss"];
@@ -27,7 +27,11 @@ pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError
     for name in LOCKS {
         let path = project.join(name);
         if let Some(text) = text(&path)? {
-            let mut graph = npm::lock(&shown(&path), &text)?;
+            let mut graph = match *name {
+                "pnpm-lock.yaml" => npm::pnpm(&text),
+                "yarn.lock" => npm::yarn(&text),
+                _ => npm::lock(&shown(&path), &text)?,
+            };
             size(project, &mut graph, sizes);
             return Ok(Found::new(graph.merged(own), *name));
         }

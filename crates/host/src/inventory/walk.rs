@@ -27,7 +27,7 @@ fn is_entered(name: &str) -> bool {
 pub fn directories(root: &Path) -> io::Result<Vec<Directory>> {
     fs::read_dir(root)?;
     let mut found = Vec::new();
-    visit(root, &mut |path, names, depth| {
+    visit(root, is_entered, &mut |path, names, depth| {
         let relative = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
         let marker = marker(path, &names);
         found.push(Directory { path: relative, names, marker });
@@ -38,8 +38,21 @@ pub fn directories(root: &Path) -> io::Result<Vec<Directory>> {
 
 /// Every file below a root whose name is wanted: its path from the root and its size in bytes.
 pub fn files(root: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(String, Option<u64>)> {
+    listed(root, is_entered, wanted)
+}
+
+/// The same with folders of copies, as a package that carries sources of others has them.
+pub fn every_file(root: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(String, Option<u64>)> {
+    listed(root, |name| !name.starts_with('.'), wanted)
+}
+
+fn listed(
+    root: &Path,
+    enters: fn(&str) -> bool,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, Option<u64>)> {
     let mut found = Vec::new();
-    visit(root, &mut |path, names, depth| {
+    visit(root, enters, &mut |path, names, depth| {
         for name in names.iter().filter(|name| wanted(name)) {
             let file = path.join(name);
             let size = fs::metadata(&file).ok().filter(fs::Metadata::is_file).map(|m| m.len());
@@ -52,9 +65,13 @@ pub fn files(root: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(String, Option<
     found
 }
 
-/// Calls `see` with every directory, the names in it, and how deep it lies; goes on below where it
+/// Calls `see` with every directory that may be entered, the names in it, and how deep it lies; goes on below where it
 /// says so.
-fn visit(root: &Path, see: &mut dyn FnMut(&Path, Vec<String>, usize) -> bool) {
+fn visit(
+    root: &Path,
+    enters: fn(&str) -> bool,
+    see: &mut dyn FnMut(&Path, Vec<String>, usize) -> bool,
+) {
     let mut queue: Vec<(PathBuf, usize)> = vec![(root.to_owned(), 0)];
     while let Some((path, depth)) = queue.pop() {
         let Ok(entries) = fs::read_dir(&path) else { continue };
@@ -63,7 +80,7 @@ fn visit(root: &Path, see: &mut dyn FnMut(&Path, Vec<String>, usize) -> bool) {
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && is_entered(&name) {
+            if is_folder && enters(&name) {
                 below.push((path.join(&name), depth + 1));
             }
             names.push(name);
@@ -105,6 +122,8 @@ mod tests {
         assert_eq!(paths, ["", "src", "web"]);
         let files = files(root.path(), |name| name.contains(".c"));
         assert_eq!(files, [("src/a.c".to_owned(), Some(2))]);
+        let all = every_file(root.path(), |name| name.contains(".c"));
+        assert_eq!(all.len(), 3, "{all:?}");
         assert!(directories(&root.path().join("absent")).is_err());
     }
 

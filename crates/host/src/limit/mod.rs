@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use ironwright_core::units::Bytes;
 use rustix::io::Errno;
 
+use crate::kernel;
 use crate::probe::cgroup::{MOUNTS, Mount, directories, mounts, own_path};
 use crate::root::Root;
 use pinned::sum;
@@ -225,7 +226,7 @@ impl Group {
     /// it may count a process more than once.
     pub fn oom_kills(&self) -> Option<u64> {
         let file = self.file("memory.events", "memory.oom_control");
-        sum(&fs::read_to_string(self.path.join(file)).ok()?, &["oom_kill"])
+        sum(&kernel::read(&self.path.join(file)).ok()?, &["oom_kill"])
     }
 
     /// Kills every process in it and returns when none is left.
@@ -388,7 +389,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn number(path: &Path) -> io::Result<Bytes> {
-    let parsed = fs::read_to_string(path)?.trim().parse();
+    let parsed = kernel::read(path)?.trim().parse();
     parsed.map(Bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ironwright_core::observe::{Exit, Observed, Sample};
+use ironwright_core::observe::{Exit, Observed, Overrun, Sample};
 use ironwright_core::units::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -130,6 +130,7 @@ fn empty(exit: Exit) -> Observed {
     Observed {
         exit,
         interrupted_by: None,
+        overran: None,
         wall_ns: 0,
         user_ns: 0,
         system_ns: 0,
@@ -164,6 +165,7 @@ struct Run<'o> {
     dog: Watchdog,
     ending: Ending,
     interrupted_by: Option<i32>,
+    overran: Option<Overrun>,
     ended: Option<Ended>,
     user: Duration,
     system: Duration,
@@ -192,6 +194,7 @@ impl<'o> Run<'o> {
             dog: Watchdog::new(request.patience, Instant::now()),
             ending: Ending::No,
             interrupted_by: None,
+            overran: None,
             ended: None,
             user: Duration::ZERO,
             system: Duration::ZERO,
@@ -301,8 +304,9 @@ impl<'o> Run<'o> {
         }
         match self.dog.check(now) {
             Some(Verdict::Tell(text)) => self.observer.notice(&text),
-            Some(Verdict::End(text)) => {
+            Some(Verdict::End(text, overrun)) => {
                 self.observer.notice(&text);
+                self.overran = Some(overrun);
                 self.ask_to_end();
             }
             None => {}
@@ -343,6 +347,7 @@ impl<'o> Run<'o> {
         Observed {
             // One that came at the very end ends no process, but more steps may follow.
             interrupted_by: self.interrupted_by.or_else(|| self.signals.take_ending()),
+            overran: self.overran,
             user_ns: nanos(self.user),
             system_ns: nanos(self.system),
             peak_tree: self.watch.peak,

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use ironwright_core::observe::{Overrun, OverrunLimit};
+
 /// How long to wait for a run. Nothing limits it where nothing is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patience {
@@ -20,8 +22,8 @@ pub struct Patience {
 pub(super) enum Verdict {
     /// Tell it.
     Tell(String),
-    /// Tell it, and end everything.
-    End(String),
+    /// Tell it, and end everything for this.
+    End(String, Overrun),
 }
 
 /// Longest time between telling and ending, which is a tenth of the limit otherwise.
@@ -77,14 +79,16 @@ impl Watchdog {
         let limit = self.patience.timeout?;
         let over = now.saturating_duration_since(self.began).checked_sub(limit)?;
         let what = format!("it takes longer than {}", shown(limit));
-        self.verdict(over, limit, &what, |dog| &mut dog.told_timeout)
+        let overrun = Overrun { limit: OverrunLimit::Time, seconds: limit.as_secs() };
+        self.verdict(over, limit, &what, overrun)
     }
 
     fn check_silence(&mut self, now: Instant) -> Option<Verdict> {
         let limit = self.patience.silence?;
         let over = now.saturating_duration_since(self.active).checked_sub(limit)?;
         let what = format!("nothing was printed or computed for {}", shown(limit));
-        self.verdict(over, limit, &what, |dog| &mut dog.told_silence)
+        let overrun = Overrun { limit: OverrunLimit::Silence, seconds: limit.as_secs() };
+        self.verdict(over, limit, &what, overrun)
     }
 
     fn verdict(
@@ -92,11 +96,14 @@ impl Watchdog {
         over: Duration,
         limit: Duration,
         what: &str,
-        told: fn(&mut Self) -> &mut bool,
+        overrun: Overrun,
     ) -> Option<Verdict> {
         let notice = notice(limit);
-        if !*told(self) {
-            *told(self) = true;
+        let told = match overrun.limit {
+            OverrunLimit::Time => &mut self.told_timeout,
+            OverrunLimit::Silence => &mut self.told_silence,
+        };
+        if !std::mem::replace(told, true) {
             let then = if self.patience.only_tells {
                 "it goes on".to_owned()
             } else {
@@ -105,7 +112,7 @@ impl Watchdog {
             return Some(Verdict::Tell(format!("{what}; {then}")));
         }
         (over >= notice && !self.patience.only_tells)
-            .then(|| Verdict::End(format!("{what}: ending everything that was started")))
+            .then(|| Verdict::End(format!("{what}: ending everything that was started"), overrun))
     }
 }
 
@@ -136,7 +143,7 @@ mod tests {
             "{told:?}"
         );
         assert_eq!(dog.check(began + SECOND * 109), None);
-        assert!(matches!(dog.check(began + SECOND * 110), Some(Verdict::End(_))));
+        assert!(matches!(dog.check(began + SECOND * 110), Some(Verdict::End(..))));
     }
 
     #[test]
@@ -151,7 +158,7 @@ mod tests {
         dog.used(SECOND * 30, began + SECOND * 122);
         assert_eq!(dog.check(began + SECOND * 181), None);
         assert!(matches!(dog.check(began + SECOND * 182), Some(Verdict::Tell(_))));
-        assert!(matches!(dog.check(began + SECOND * 188), Some(Verdict::End(_))));
+        assert!(matches!(dog.check(began + SECOND * 188), Some(Verdict::End(..))));
     }
 
     #[test]

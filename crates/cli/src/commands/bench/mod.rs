@@ -23,7 +23,7 @@ use crate::args::HostArgs;
 use crate::context::Context;
 use crate::decisions::heed_bench;
 use crate::error::CliError;
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, open_history};
 use crate::table::table;
 use crate::ui;
 

@@ -10,20 +10,22 @@ pub(crate) mod show;
 mod transfer;
 pub(crate) mod units;
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use ironwright_history::{History, Owner, Record, RunId, State};
-use ironwright_host::procfs;
+use ironwright_history::{History, Record, RunId, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::error::CliError;
-use crate::execute::{history_path, open_history};
+use crate::recording::{history_path, is_alive, open_history};
 use crate::summary;
 
 /// List past runs, show and compare them, and keep the history in order.
+///
+/// Once a day, at the end of a run, what `history prune` lets go without options is forgotten: runs older
+/// than 180 days but for the newest ten of each package, and units but for the newest twelve of each key. It
+/// is told when something goes; `IRONWRIGHT_KEEP_HISTORY=1` keeps everything.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -87,10 +89,6 @@ fn with_run(run: RunId) -> Result<(History, Record), CliError> {
     Ok((history, record))
 }
 
-fn is_alive(owner: Owner) -> bool {
-    procfs::started(Path::new("/proc"), owner.pid) == Some(owner.started)
-}
-
 const fn state(state: State) -> &'static str {
     match state {
         State::Running => "running",
@@ -105,7 +103,10 @@ fn outcome(record: &Record) -> String {
         State::Lost => "lost: its process died".to_owned(),
         State::Finished => match summary::exit_code(&record.facts) {
             0 => "done".to_owned(),
-            code => format!("exit code {code}"),
+            code => match record.facts.overran() {
+                Some(overrun) => overrun.to_string(),
+                None => format!("exit code {code}"),
+            },
         },
     }
 }

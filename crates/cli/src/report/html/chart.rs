@@ -24,6 +24,11 @@ pub(super) fn chart(report: &Report) -> String {
     if report.span_us == 0 {
         return String::new();
     }
+    let is_known = report.memory.iter().any(|point| point.held > Bytes::ZERO);
+    if report.units.is_empty() && !is_known {
+        let text = "<p class=\"lead\">It was over before anybody looked at its memory.</p>\n";
+        return section("time", "Over time", text);
+    }
     let tools = tools(report);
     let mut rows = memory(report);
     rows += &load(report);

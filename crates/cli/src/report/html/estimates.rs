@@ -33,15 +33,29 @@ fn ranges(report: &Report) -> String {
     ];
     let runs: Vec<_> = ranges.runs.iter().map(i64::to_string).collect();
     format!(
-        "<p class=\"lead\">Against {} of the same ({}).</p>\n<div class=\"ranges\">{}</div>\n",
+        "<p class=\"lead\">Against what was predicted from {} ({}).</p>\n<div class=\"ranges\">{}</div>\n",
         plural(ranges.runs.len(), "earlier run"),
         runs.join(", "),
         rows.concat()
     )
 }
 
-/// A scale with the range, earlier figures as ticks and the run's own as a dot.
+/// A figure with its range.
 fn range(name: &str, judged: &Judged, show: &dyn Fn(f64) -> String) -> String {
+    let class = verdict(judged);
+    format!(
+        "<div class=\"range\"><span class=\"name\">{}</span><strong>{}</strong>{}\
+         <span class=\"likely-text\">{} – {}</span><span class=\"chip {class}\">{class}</span></div>\n",
+        escape(name),
+        escape(&show(judged.value)),
+        strip(judged),
+        escape(&show(judged.low)),
+        escape(&show(judged.high)),
+    )
+}
+
+/// A scale with the range, earlier figures as ticks and the run's own as a dot.
+pub(super) fn strip(judged: &Judged) -> String {
     let values = judged.earlier.iter().copied().chain([judged.value, judged.low, judged.high]);
     let (least, most) = values.fold((f64::INFINITY, 0.0_f64), |(a, b), v| (a.min(v), b.max(v)));
     let (from, to) = (least - (most - least) * 0.12, most + (most - least) * 0.12);
@@ -53,17 +67,11 @@ fn range(name: &str, judged: &Judged, show: &dyn Fn(f64) -> String) -> String {
         .map(|value| format!("<i class=\"was\" style=\"left:{}%\"></i>", at(*value)))
         .collect::<Vec<_>>()
         .concat();
-    let class = verdict(judged);
     format!(
-        "<div class=\"range\"><span class=\"name\">{}</span><strong>{}</strong>\
-         <span class=\"strip\" aria-hidden=\"true\"><i class=\"likely\" style=\"left:{}%;width:{wide}%\"></i>{earlier}<i class=\"is {class}\" style=\"left:{}%\"></i></span>\
-         <span class=\"likely-text\">{} – {}</span><span class=\"chip {class}\">{class}</span></div>\n",
-        escape(name),
-        escape(&show(judged.value)),
+        "<span class=\"strip\" aria-hidden=\"true\"><i class=\"likely\" style=\"left:{}%;width:{wide}%\"></i>{earlier}<i class=\"is {}\" style=\"left:{}%\"></i></span>",
         at(judged.low),
+        verdict(judged),
         at(judged.value),
-        escape(&show(judged.low)),
-        escape(&show(judged.high)),
     )
 }
 

@@ -3,6 +3,7 @@
 //! All of it is readable without its script, which adds zooming, hints and sorting. Does not know how
 //! a report is derived.
 
+mod batch;
 mod chart;
 mod data;
 mod estimates;
@@ -11,9 +12,11 @@ mod units;
 mod waits;
 
 use ironwright_core::report::{Report, Standing};
+use ironwright_core::units::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(crate) use self::batch::batch_page;
 use self::parts::{escape, plural, section};
 use super::phrases::{cache, ending, percent, seconds, time, took};
 
@@ -36,18 +39,24 @@ pub(crate) fn page(report: &Report) -> Result<String, serde_json::Error> {
         units::table(report),
         foot(report),
     ];
-    Ok(format!(
+    let data = format!(
+        "<div id=\"hint\" role=\"status\" hidden></div>\n\
+         <script type=\"application/json\" id=\"data\">{}</script>\n<script>\n{SCRIPT}</script>\n",
+        data::data(report)?
+    );
+    Ok(document(&title, &body.concat(), &data))
+}
+
+/// A page of a body, with what its script needs behind it.
+fn document(title: &str, body: &str, behind: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}</main>\n\
-         <div id=\"hint\" role=\"status\" hidden></div>\n\
-         <script type=\"application/json\" id=\"data\">{}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        escape(&title),
-        body.concat(),
-        data::data(report)?,
-    ))
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n{behind}</body>\n</html>\n",
+        escape(title),
+    )
 }
 
 fn head(report: &Report) -> String {
@@ -105,6 +114,10 @@ fn tiles(report: &Report) -> String {
         &summary.peak_tree.to_string(),
         &format!("{} of the budget of {}", percent(part), report.budget),
     );
+    if let Some(disk) = report.disk.filter(|disk| disk.written > Bytes::ZERO) {
+        out +=
+            &tile("disk", &disk.written.to_string(), &format!("written, {} of it left", disk.left));
+    }
     let failed = match (counts.failed, counts.open) {
         (0, 0) => "all ended well".to_owned(),
         (failed, 0) => format!("{failed} failed"),
@@ -135,8 +148,8 @@ fn foot(report: &Report) -> String {
     let text = format!(
         "<p>A unit is a compiler, a linker or another heavy process. It asks before it starts, and waits until \
          there is memory and a thread for it. Its reservation is what it was expected to need at most; one that \
-         outgrows it may be paused, or evicted and run again. The range of earlier runs reaches from their \
-         smallest to their largest figure, widened by 30 % through the root of their number.</p>\n\
+         outgrows it may be paused, or evicted and run again. A range is what <code>ironwright plan</code> \
+         predicted from the runs before: nineteen of twenty lie inside.</p>\n\
          <p>The part of a wait that is put down to a unit is its share of what ran meanwhile: by memory where \
          the wait was for memory, else by time.</p>\n\
          <p>ironwright {} recorded this run.</p>\n",

@@ -85,6 +85,8 @@ struct Engine<'a> {
     waits: Vec<usize>,
     left: usize,
     busy: f64,
+    /// The shares of processors that were last wanted together, and how much that slowed them.
+    slowed: (Vec<f64>, f64),
     outcome: Outcome,
 }
 
@@ -125,6 +127,7 @@ impl<'a> Engine<'a> {
             waits: jobs.iter().map(|job| job.after.len()).collect(),
             left: jobs.len(),
             busy: 0.0,
+            slowed: (Vec::new(), 1.0),
             outcome,
         }
     }
@@ -172,7 +175,8 @@ impl<'a> Engine<'a> {
             } else {
                 Forecast::cold(self.setup.cold, 1.0)
             };
-            let demand = Demand { forecast, retryable: true, domain: DomainId::default() };
+            let domain = DomainId::default();
+            let demand = Demand { forecast, retryable: true, domain, token: false };
             self.tell(Event::Asked { unit: UnitId(*index as u64), demand });
         }
     }
@@ -270,20 +274,13 @@ impl<'a> Engine<'a> {
     }
 
     /// How much slower than alone a job runs that wants a processor all the time.
-    fn slowdown(&self) -> f64 {
+    fn slowdown(&mut self) -> f64 {
         let shares: Vec<f64> = self.running().map(|(job, _)| self.share(job)).collect();
-        let wanted: f64 = shares.iter().sum();
-        if wanted <= self.setup.threads {
-            return 1.0;
+        if shares != self.slowed.0 {
+            let slowdown = slowdown(&shares, self.setup.threads);
+            self.slowed = (shares, slowdown);
         }
-        // With all slowed by s, a job of share d takes 1 - d + d s of its time for one part of it.
-        let load = |s: f64| shares.iter().map(|d| d * s / (1.0 - d + d * s) / s).sum::<f64>();
-        let (mut low, mut high) = (1.0, wanted / self.setup.threads * 64.0);
-        for _ in 0..24 {
-            let middle = f64::midpoint(low, high);
-            if load(middle) > self.setup.threads { low = middle } else { high = middle }
-        }
-        high
+        self.slowed.1
     }
 
     fn share(&self, job: &Job) -> f64 {
@@ -417,6 +414,22 @@ impl<'a> Engine<'a> {
         self.tell(Event::Looked { units, domains: vec![sample], alarm: Alarm::Calm });
         self.look_at = self.now + self.machine.next_look().as_secs_f64();
     }
+}
+
+/// The slowdown of whoever wants a processor all the time, at which all get what there is.
+fn slowdown(shares: &[f64], threads: f64) -> f64 {
+    let wanted: f64 = shares.iter().sum();
+    if wanted <= threads {
+        return 1.0;
+    }
+    // With all slowed by s, a job of share d takes 1 - d + d s of its time for one part of it.
+    let load = |s: f64| shares.iter().map(|d| d / (1.0 - d + d * s)).sum::<f64>();
+    let (mut low, mut high) = (1.0, wanted / threads * 64.0);
+    for _ in 0..24 {
+        let middle = f64::midpoint(low, high);
+        if load(middle) > threads { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// Seconds between two checks of memory under a rule that never looks.

@@ -54,7 +54,26 @@ fn workspace() -> String {
 }
 
 fn graph() -> Graph {
-    metadata("m", &workspace(), &Release::default(), &mut |_| Some(7)).unwrap()
+    metadata("m", &workspace(), &Release::default(), &mut |_| Some(7), &mut |_| Vec::new()).unwrap()
+}
+
+#[test]
+fn a_build_script_compiles_what_its_package_carries() {
+    let mut list = |folder: &Path| match folder.to_str() {
+        Some("/reg/app-1.0.0") => vec![(folder.join("src/a.c"), 5), (folder.join("a.h"), 5)],
+        _ => vec![(folder.join("never.c"), 5)],
+    };
+    let graph = metadata("m", &workspace(), &Release::default(), &mut |_| Some(7), &mut list);
+    let graph = graph.unwrap();
+    let at = graph.nodes.iter().position(|node| node.language == Language::CFamily).unwrap();
+    assert_eq!(graph.nodes[at].label, "src/a.c");
+    let count = graph.nodes.iter().filter(|node| node.language == Language::CFamily).count();
+    assert_eq!(count, 1);
+    let needs = graph.needs();
+    let script = graph.nodes.iter().position(|node| node.kind == Kind::BuildScript).unwrap();
+    assert_eq!(needs[at], [u32::try_from(script).unwrap()]);
+    let app = graph.nodes.iter().position(|node| node.kind == Kind::Program).unwrap();
+    assert!(needs[app].contains(&u32::try_from(at).unwrap()));
 }
 
 #[test]
@@ -146,7 +165,9 @@ fn mistakes_tell_their_line() {
     let error = lock("Cargo.lock", "version = 4\n[[package]]\nname = 3\n").unwrap_err().to_string();
     assert!(error.starts_with("Cargo.lock:3: not a Cargo.lock"), "{error}");
     let mut none = |_: &Path| None;
-    let error = metadata("m", "{\n]", &Release::default(), &mut none).unwrap_err().to_string();
+    let error = metadata("m", "{\n]", &Release::default(), &mut none, &mut |_| Vec::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("m:2:1: not the JSON that `cargo metadata` prints"), "{error}");
 }
 
@@ -155,7 +176,7 @@ fn the_release_profile_changes_the_key() {
     let release =
         Release::parse("Cargo.toml", "[profile.release]\nlto = true\ncodegen-units = 1\n").unwrap();
     let mut none = |_: &Path| None;
-    let with = metadata("m", &workspace(), &release, &mut none).unwrap();
+    let with = metadata("m", &workspace(), &release, &mut none, &mut |_| Vec::new()).unwrap();
     let (plain, with) = (graph().nodes, with.nodes);
     let key =
         |nodes: &[Node], label: &str| nodes.iter().find(|n| n.label == label).unwrap().key.clone();
@@ -168,6 +189,6 @@ proptest! {
     fn any_text_is_read_without_a_panic(text in "\\PC{0,80}") {
         let mut none = |_: &Path| None;
         let _ = (lock("f", &text).is_ok(), Release::parse("f", &text).is_ok());
-        let _ = metadata("f", &text, &Release::default(), &mut none);
+        let _ = metadata("f", &text, &Release::default(), &mut none, &mut |_| Vec::new());
     }
 }

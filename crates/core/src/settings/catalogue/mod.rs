@@ -8,6 +8,7 @@ pub mod cuda;
 pub mod go;
 pub mod linker;
 pub mod nix;
+pub mod nixos;
 pub mod node;
 pub mod python;
 pub mod rust;
@@ -27,6 +28,7 @@ pub fn knobs() -> impl Iterator<Item = &'static Knob> {
         node::KNOBS,
         python::KNOBS,
         nix::KNOBS,
+        nixos::KNOBS,
     ]
     .into_iter()
     .flat_map(|knobs| knobs.iter().copied())

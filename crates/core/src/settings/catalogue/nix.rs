@@ -10,8 +10,18 @@ use crate::units::Bytes;
 use crate::value::{Kind, Value};
 
 /// All knobs of this file.
-pub static KNOBS: &[&Knob] =
-    &[&NIX_MAX_JOBS, &NIX_CORES, &NIX_TIMEOUT, &NIX_MAX_SILENT_TIME, &NIX_HTTP_CONNECTIONS];
+pub static KNOBS: &[&Knob] = &[
+    &NIX_MAX_JOBS,
+    &NIX_CORES,
+    &NIX_TIMEOUT,
+    &NIX_MAX_SILENT_TIME,
+    &NIX_HTTP_CONNECTIONS,
+    &NIX_OVERLAYS,
+];
+
+/// The overlays of the Nix library, in the order in which they are composed.
+pub static OVERLAYS: &[&str] =
+    &["system-libs", "cpp-cuda", "rust", "go", "python", "nodejs", "packages"];
 
 /// Peak that a heavy derivation is planned with: the reference host's limit for one.
 const HEAVY_PEAK: Bytes = Bytes::gib(10);
@@ -117,4 +127,22 @@ pub static NIX_HTTP_CONNECTIONS: Knob = Knob {
     },
     targets: &[Target::new(Place::NixConf, "http-connections", Form::Text("{}"))],
     derive: |d| d.rule("enough to hide latency on any usual line", Value::Count(128)),
+};
+
+/// Overlays that the host takes.
+pub static NIX_OVERLAYS: Knob = Knob {
+    id: "nix-overlays",
+    language: Language::Nix,
+    kind: Kind::List,
+    class: Class::Output,
+    summary: "Overlays of the Nix library that this host opts in to",
+    range: RangeRule::Words(OVERLAYS),
+    effect: Effect {
+        build_time: "what an overlay changes is built here with all that depends on it, not fetched",
+        memory: "of those builds: up to 14 GB for a runtime with profile-guided optimisation",
+        run_time: "that of the knobs the overlay applies",
+        source: "docs/nix.md; a cache holds no derivation that an overlay changed",
+    },
+    targets: &[],
+    derive: |d| d.rule("none: each costs rebuilds, so each is chosen", Value::List(Vec::new())),
 };

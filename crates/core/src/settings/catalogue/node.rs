@@ -5,12 +5,13 @@
 
 use super::super::knob::{Class, Effect, Form, Knob, Language, Place, Target};
 use super::super::range::RangeRule;
-use super::system::{BUILD_THREADS, STATIC_MEMORY};
+use super::system::{BUILD_THREADS, MEMORY_BUDGET, STATIC_MEMORY};
 use crate::units::{Bytes, GIB};
 use crate::value::{Kind, Value};
 
 /// All knobs of this file.
-pub static KNOBS: &[&Knob] = &[&NODE_HEAP, &NODE_GYP_JOBS, &UV_THREADPOOL_SIZE, &NPM_MAX_SOCKETS];
+pub static KNOBS: &[&Knob] =
+    &[&NODE_HEAP, &NODE_GYP_JOBS, &UV_THREADPOOL_SIZE, &NPM_MAX_SOCKETS, &NODE_PGO_LEVEL];
 
 /// Heap of one V8.
 pub static NODE_HEAP: Knob = Knob {
@@ -102,4 +103,32 @@ pub static NPM_MAX_SOCKETS: Knob = Knob {
     },
     targets: &[Target::new(Place::Npmrc, "maxsockets", Form::Text("{}"))],
     derive: |d| d.rule("npm's own default", Value::Count(15)),
+};
+
+/// Memory that linking an instrumented Node.js is planned with: V8 takes 4 to 6 GB to build.
+const PGO_PEAK: Bytes = Bytes::gib(6);
+
+/// How much profile-guided optimisation Node.js itself gets.
+pub static NODE_PGO_LEVEL: Knob = Knob {
+    id: "node-pgo-level",
+    language: Language::Node,
+    kind: Kind::Choice(&["FULL", "LIGHT", "NONE"]),
+    class: Class::Output,
+    summary: "Profile-guided optimisation of Node.js (built twice, trained in between)",
+    range: RangeRule::Any,
+    effect: Effect {
+        build_time: "twice that of a plain build and the training: 60 to 90 minutes (claimed)",
+        memory: "4 to 6 GB",
+        run_time: "10 to 25 % (claimed, to be measured)",
+        source: "Node.js, configure --enable-pgo-generate; published figures",
+    },
+    targets: &[],
+    derive: |d| {
+        let budget = d.knob_size(&MEMORY_BUDGET);
+        let level = if budget >= PGO_PEAK { "LIGHT" } else { "NONE" };
+        d.rule(
+            format!("{budget} for builds; an instrumented link needs {PGO_PEAK}, FULL only trains longer"),
+            Value::text(level),
+        )
+    },
 };

@@ -1,0 +1,66 @@
+//! What there is to build of a source, wherever it has to be fetched from first.
+//!
+//! Does not know formats; the host reads, the core parses.
+
+use std::path::PathBuf;
+
+use ironwright_core::build::Source;
+use ironwright_core::inventory::Graph;
+use ironwright_host::inventory::registry::{Package, go_program, npm_package, pypi_package};
+use ironwright_host::inventory::{
+    FetchError, Inventory, Options, Project, crate_directory, derivation_of, read_closure,
+    read_directory,
+};
+
+use crate::context::Directories;
+use crate::error::{CliError, count};
+
+/// The inventory of a source.
+pub(crate) fn inventory_of(source: &Source, options: Options) -> Result<Inventory, CliError> {
+    let version = source.package().and_then(|(_, version)| version);
+    let package = |name| Package { name, version };
+    let cache = Directories::cache().map(|cache| cache.join("sources"));
+    Ok(match source {
+        Source::Path(path) => read_directory(path, options)?,
+        Source::Crate { name, version } => {
+            let directory = crate_directory(name, version.as_deref(), options.online)?;
+            read_directory(&directory, options)?
+        }
+        Source::Npm { name, .. } => npm_package(package(name), options.online, cache.as_deref())?,
+        Source::Pypi { name, .. } => pypi_package(package(name), options, cache.as_deref())?,
+        Source::Go { name, .. } => go_program(package(name), options.online)?,
+        Source::Nix(installable) => closure(installable)?,
+    })
+}
+
+/// Whether a source is only unknown because it cannot be fetched now.
+pub(crate) const fn is_out_of_reach(error: &CliError) -> bool {
+    matches!(error, CliError::Fetch(FetchError::Tool { .. }))
+}
+
+fn closure(installable: &str) -> Result<Inventory, CliError> {
+    let path = derivation_of(installable)?;
+    let closure = read_closure(&path, true)?;
+    let mut notes = Vec::new();
+    if closure.missing > 0 {
+        let missing = count(closure.missing, "derivation");
+        notes.push(format!("{missing} needed and not in the store: their inputs are not known"));
+    }
+    let read_from = count(closure.read, "derivation");
+    let project = Project { name: installable.to_owned(), path, driver: None, read_from };
+    Ok(Inventory { graph: closure.graph, projects: vec![project], notes })
+}
+
+/// Where the derivation lies that an inventory was read from.
+pub(crate) fn derivation(inventory: &Inventory) -> PathBuf {
+    inventory.projects.first().map(|project| project.path.clone()).unwrap_or_default()
+}
+
+/// What is fetched of a graph rather than compiled.
+pub(crate) fn fetched(graph: &Graph) -> usize {
+    use ironwright_core::inventory::{Kind, Language};
+    let is_fetched = |node: &&ironwright_core::inventory::Node| {
+        node.language == Language::Npm && node.kind == Kind::Dependency
+    };
+    graph.nodes.iter().filter(is_fetched).count()
+}

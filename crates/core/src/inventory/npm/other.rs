@@ -1,0 +1,275 @@
+//! Lock files of pnpm and of yarn, which are read line by line.
+//!
+//! Both are mappings whose depth is told by their indent: an entry for each package, below it its
+//! figures, below those its dependencies. Read are `pnpm-lock.yaml` of versions 5 to 9 and `yarn.lock`
+//! of yarn 1 and later. Does not know the rest of YAML, which neither tool writes there; nor install
+//! scripts, which neither tells: an addon shows by the helpers that it needs.
+
+use std::collections::BTreeMap;
+
+use super::{compiles, fetches, fits};
+use crate::inventory::{Graph, GraphBuilder, Kind, Language, Node};
+
+/// One package of a lock file.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Names under which others ask for it.
+    asked_as: Vec<String>,
+    name: String,
+    version: String,
+    /// What it needs, as it is asked for.
+    needs: Vec<String>,
+    helpers: Vec<String>,
+    has_script: bool,
+    elsewhere: bool,
+}
+
+/// A line: its indent, and its key with what stands behind the colon or the space.
+struct Line<'a> {
+    indent: usize,
+    key: &'a str,
+    value: &'a str,
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.lines().filter_map(|line| {
+        let content = line.trim_start_matches(' ');
+        if content.is_empty() || content.starts_with(['#', '-']) {
+            return None;
+        }
+        let (key, value) = parted(content.trim_end());
+        Some(Line { indent: line.len() - content.len(), key, value })
+    })
+}
+
+/// `"a b": c`, `a: c`, `a c` (yarn 1) and `a, "b":` (several names of one entry, left whole).
+fn parted(content: &str) -> (&str, &str) {
+    if let Some(whole) = content.strip_suffix(':') {
+        return (whole, "");
+    }
+    let quoted = content.strip_prefix(['"', '\'']).and_then(|rest| {
+        let end = rest.find(['"', '\''])?;
+        Some((rest.get(..end)?, rest.get(end + 1..)?))
+    });
+    let (key, rest) = quoted.unwrap_or_else(|| {
+        let end = content.find([':', ' ']).unwrap_or(content.len());
+        content.split_at_checked(end).unwrap_or((content, ""))
+    });
+    (key, unquoted(rest.trim_start_matches(':').trim()))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
+}
+
+/// Words of `[linux, darwin]`, or of `os=linux & cpu=x64` with that name.
+fn listed(value: &str) -> Vec<String> {
+    let inner = value.trim_matches(['[', ']']);
+    inner.split(',').map(|word| unquoted(word).to_owned()).filter(|word| !word.is_empty()).collect()
+}
+
+const NEEDS: &[&str] = &["dependencies", "optionalDependencies"];
+
+/// The graph of a `pnpm-lock.yaml`.
+pub fn pnpm(text: &str) -> Graph {
+    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let (mut in_packages, mut current, mut in_needs) = (false, String::new(), false);
+    for line in lines(text) {
+        match line.indent {
+            0 => in_packages = matches!(line.key, "packages" | "snapshots"),
+            2 if in_packages => {
+                current = pnpm_id(line.key);
+                let (name, version) = parts(&current);
+                let entry = entries.entry(current.clone()).or_default();
+                (entry.name, entry.version) = (name.to_owned(), version.to_owned());
+                entry.asked_as = vec![current.clone()];
+            }
+            4 if in_packages => {
+                in_needs = NEEDS.contains(&line.key);
+                if let Some(entry) = entries.get_mut(&current) {
+                    entry.figure(&line);
+                }
+            }
+            6 if in_packages && in_needs => {
+                if let Some(entry) = entries.get_mut(&current) {
+                    entry.helpers.push(line.key.to_owned());
+                    entry.needs.push(pnpm_id(&format!("{}@{}", line.key, line.value)));
+                }
+            }
+            _ => {}
+        }
+    }
+    graph(entries.into_values())
+}
+
+/// `name@version` of a key: without quotes, the slash in front, and what peers it was resolved with.
+fn pnpm_id(key: &str) -> String {
+    let key = unquoted(key).trim_start_matches('/');
+    let bare = key.split('(').next().unwrap_or(key);
+    match bare.rfind('@').filter(|at| *at > 0) {
+        Some(_) => bare.to_owned(),
+        // Version 5 parts them by a slash, and peers by an underscore.
+        None => match bare.rsplit_once('/') {
+            Some((name, version)) => {
+                format!("{name}@{}", version.split('_').next().unwrap_or_default())
+            }
+            None => bare.to_owned(),
+        },
+    }
+}
+
+/// Name and version of `name@version`.
+fn parts(id: &str) -> (&str, &str) {
+    match id.rfind('@').filter(|at| *at > 0) {
+        Some(at) => (id.get(..at).unwrap_or(id), id.get(at + 1..).unwrap_or_default()),
+        None => (id, ""),
+    }
+}
+
+/// The graph of a `yarn.lock`.
+pub fn yarn(text: &str) -> Graph {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut in_needs = false;
+    for line in lines(text) {
+        match line.indent {
+            0 => {
+                let asked_as: Vec<String> = line.key.split(',').map(yarn_id).collect();
+                let name = asked_as.first().map_or("", |first| parts(first).0).to_owned();
+                entries.push(Entry { asked_as, name, ..Entry::default() });
+            }
+            2 => {
+                in_needs = NEEDS.contains(&line.key);
+                if let Some(entry) = entries.last_mut() {
+                    entry.figure(&line);
+                }
+            }
+            4 if in_needs => {
+                if let Some(entry) = entries.last_mut() {
+                    entry.helpers.push(unquoted(line.key).to_owned());
+                    entry.needs.push(yarn_id(&format!("{}@{}", unquoted(line.key), line.value)));
+                }
+            }
+            _ => {}
+        }
+    }
+    // `__metadata` is none, and what lies in the project itself is no dependency.
+    entries.retain(|entry| !entry.version.is_empty() && !entry.version.starts_with("0.0.0-use"));
+    entries.retain(|entry| entry.name != "__metadata");
+    graph(entries.into_iter())
+}
+
+/// `name@range`, without quotes and without the protocol that newer versions write.
+fn yarn_id(text: &str) -> String {
+    unquoted(text).replacen("@npm:", "@", 1)
+}
+
+impl Entry {
+    fn figure(&mut self, line: &Line<'_>) {
+        match line.key {
+            "version" => line.value.clone_into(&mut self.version),
+            "requiresBuild" => self.has_script = line.value == "true",
+            "os" => self.elsewhere |= !fits(&listed(line.value), super::OS),
+            "cpu" => self.elsewhere |= !fits(&listed(line.value), super::cpu()),
+            "conditions" => {
+                for condition in line.value.split('&') {
+                    let (what, wanted) = condition.trim().split_once('=').unwrap_or_default();
+                    let own = if what == "os" { super::OS } else { super::cpu() };
+                    self.elsewhere |= matches!(what, "os" | "cpu") && wanted != own;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn graph(entries: impl Iterator<Item = Entry>) -> Graph {
+    let mut builder = GraphBuilder::default();
+    let mut places: BTreeMap<String, u32> = BTreeMap::new();
+    let mut users = Vec::new();
+    for entry in entries.filter(|entry| !entry.elsewhere) {
+        let package = format!("{}@{}", entry.name, entry.version);
+        let id = format!("npm:{package}");
+        let node = Node::new(Language::Npm, Kind::Dependency, id, &entry.name);
+        let place = builder.add(node.in_package(&package));
+        let (compiles, fetches) = (compiles(&entry.helpers), fetches(&entry.helpers));
+        let mut user = place;
+        if compiles || fetches || entry.has_script {
+            let kind = if compiles || fetches { Kind::Extension } else { Kind::InstallScript };
+            let id = format!("npm:{package} (install)");
+            let mut script = Node::new(Language::Npm, kind, id, &entry.name).in_package(&package);
+            script.prebuilt = fetches;
+            user = builder.add(script);
+            builder.needs(place, user);
+        }
+        places.extend(entry.asked_as.into_iter().map(|name| (name, place)));
+        users.push((user, entry.needs));
+    }
+    for (user, needs) in users {
+        for needed in needs.iter().filter_map(|name| places.get(name)) {
+            builder.needs(user, *needed);
+        }
+    }
+    builder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PNPM: &str = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      sqlite:\n        specifier: ^11\n        version: 11.1.0\n\npackages:\n\n  '@x/mac@1.0.0':\n    resolution: {integrity: sha512-x==}\n    os: [darwin]\n\n  sqlite@11.1.0:\n    resolution: {integrity: y}\n    engines: {node: '>=12'}\n\n  bindings@1.5.0:\n    resolution: {integrity: z}\n\n  esbuild@0.21.5:\n    requiresBuild: true\n\nsnapshots:\n\n  '@x/mac@1.0.0':\n    optional: true\n\n  bindings@1.5.0: {}\n\n  sqlite@11.1.0(peer@1.0.0):\n    dependencies:\n      bindings: 1.5.0\n";
+
+    fn shown(graph: &Graph) -> Vec<(String, Kind, bool)> {
+        let shown = |n: &Node| (n.package.clone().unwrap_or_default(), n.kind, n.prebuilt);
+        let mut all: Vec<_> = graph.nodes.iter().map(shown).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn pnpm_tells_packages_addons_and_what_is_for_elsewhere() {
+        let graph = pnpm(PNPM);
+        let named = |name: &str, kind, prebuilt| (name.to_owned(), kind, prebuilt);
+        assert_eq!(
+            shown(&graph),
+            [
+                named("bindings@1.5.0", Kind::Dependency, true),
+                named("esbuild@0.21.5", Kind::Dependency, true),
+                named("esbuild@0.21.5", Kind::InstallScript, false),
+                named("sqlite@11.1.0", Kind::Dependency, true),
+                named("sqlite@11.1.0", Kind::Extension, false),
+            ]
+        );
+        assert_eq!(graph.edges.len(), 3);
+        assert_eq!(pnpm_id("/a/1.0.0_react@17.0.0"), "a/1.0.0_react@17.0.0");
+        assert_eq!(pnpm_id("/@a/b/1.0.0_x"), "/@a/b@1.0.0".trim_start_matches('/'));
+        assert_eq!(pnpm_id("'/@a/b@1.0.0(c@2.0.0)'"), "@a/b@1.0.0");
+    }
+
+    #[test]
+    fn both_yarns_are_read() {
+        let old = "# yarn lockfile v1\n\n\na@^1.0.0, a@~1.2:\n  version \"1.2.3\"\n  resolved \"https://x\"\n  dependencies:\n    \"@b/c\" \"^2.0\"\n    nan \"2\"\n\n\"@b/c@^2.0\":\n  version \"2.1.0\"\n";
+        let new = "__metadata:\n  version: 8\n\n\"a@npm:^1.0.0\":\n  version: 1.2.3\n  resolution: \"a@npm:1.2.3\"\n  dependencies:\n    \"@b/c\": \"npm:^2.0\"\n    nan: \"npm:2\"\n  linkType: hard\n\n\"@b/c@npm:^2.0\":\n  version: 2.1.0\n\n\"mac@npm:1\":\n  version: 1.0.0\n  conditions: os=darwin & cpu=x64\n\n\"own@workspace:.\":\n  version: 0.0.0-use.local\n";
+        for text in [old, new] {
+            let graph = yarn(text);
+            let packages: Vec<_> =
+                shown(&graph).into_iter().map(|(name, kind, _)| (name, kind)).collect();
+            assert_eq!(
+                packages,
+                [
+                    ("@b/c@2.1.0".to_owned(), Kind::Dependency),
+                    ("a@1.2.3".to_owned(), Kind::Dependency),
+                    ("a@1.2.3".to_owned(), Kind::Extension)
+                ]
+            );
+            assert_eq!(graph.edges.len(), 2, "{graph:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "(packages:\n|  |[a@/:'\"(, ]|\\PC|\n){0,60}") {
+            let _ = (pnpm(&text), yarn(&text));
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Plain data out of a Nix file, by itself: no evaluation.
+//!
+//! Understands attribute sets, lists, texts, numbers, arithmetic on them, `let`, `rec`, `inherit`, `//`
+//! and the head of a function whose body is such data. What it does not understand becomes
+//! [`Data::Opaque`] with the text, and is never guessed.
+
+use rnix::ast::{self, AstToken, HasEntry};
+use rowan::ast::AstNode;
+
+/// A value with its line, where it has one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// An attribute set, in the order of the file.
+    Set(Vec<Attribute>),
+    /// A list.
+    List(Vec<Data>),
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// Another number.
+    Float(f64),
+    /// True or false.
+    Flag(bool),
+    /// `null`.
+    Null,
+    /// An expression that needs Nix, as it is written.
+    Opaque(String),
+}
+
+/// An attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Line in the file, from 1; none when Nix evaluated the file.
+    pub line: Option<usize>,
+    /// Its value.
+    pub value: Data,
+}
+
+/// Deepest nesting that is followed.
+const DEEPEST: usize = 64;
+
+/// Reads a Nix file as data. The error is the first syntax error: its line and what is wrong.
+pub fn parse(text: &str) -> Result<Data, (usize, String)> {
+    let parsed = rnix::Root::parse(text);
+    if let Some(error) = parsed.errors().first() {
+        return Err((error_line(text, error), error.to_string()));
+    }
+    let reader = Reader { text };
+    let root = parsed.tree();
+    Ok(root.expr().map_or(Data::Null, |expr| reader.value(&expr, &Scope::default(), 0)))
+}
+
+/// What Nix evaluated, as data.
+pub fn from_json(json: &serde_json::Value) -> Data {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => Data::Null,
+        Json::Bool(flag) => Data::Flag(*flag),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Data::Integer(integer),
+            (None, Some(float)) => Data::Float(float),
+            (None, None) => Data::Opaque(number.to_string()),
+        },
+        Json::String(text) => Data::Text(text.clone()),
+        Json::Array(items) => Data::List(items.iter().map(from_json).collect()),
+        Json::Object(entries) => Data::Set(
+            entries
+                .iter()
+                .map(|(name, value)| Attribute {
+                    name: name.clone(),
+                    line: None,
+                    value: from_json(value),
+                })
+                .collect(),
+        ),
+    }
+}
+
+impl Data {
+    /// Whether something in it needs Nix.
+    pub fn has_opaque(&self) -> bool {
+        match self {
+            Self::Opaque(_) => true,
+            Self::Set(entries) => entries.iter().any(|entry| entry.value.has_opaque()),
+            Self::List(items) => items.iter().any(Self::has_opaque),
+            _ => false,
+        }
+    }
+
+    /// The value as a person would write it.
+    pub fn display(&self) -> String {
+        match self {
+            Self::Set(_) => "{ … }".to_owned(),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::display).collect();
+                format!("[ {} ]", items.join(" "))
+            }
+            Self::Text(text) => format!("\"{text}\""),
+            Self::Integer(n) => n.to_string(),
+            Self::Float(n) => n.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Null => "null".to_owned(),
+            Self::Opaque(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+fn error_line(text: &str, error: &rnix::ParseError) -> usize {
+    use rnix::ParseError as E;
+    let at = match error {
+        E::Unexpected(range)
+        | E::UnexpectedExtra(range)
+        | E::UnexpectedWanted(_, range, _)
+        | E::UnexpectedDoubleBind(range)
+        | E::DuplicatedArgs(range, _) => usize::from(range.start()),
+        _ => text.len(),
+    };
+    line_of(text, at)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Names in reach, innermost last.
+#[derive(Clone, Default)]
+struct Scope(Vec<(String, Data)>);
+
+impl Scope {
+    fn get(&self, name: &str) -> Option<&Data> {
+        self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn value(&self, expr: &ast::Expr, scope: &Scope, depth: usize) -> Data {
+        let opaque = || Data::Opaque(expr.syntax().text().to_string());
+        if depth > DEEPEST {
+            return opaque();
+        }
+        let inner =
+            |e: Option<ast::Expr>| e.map_or_else(opaque, |e| self.value(&e, scope, depth + 1));
+        match expr {
+            ast::Expr::AttrSet(set) => self.set(set, scope, depth),
+            ast::Expr::List(list) => {
+                Data::List(list.items().map(|e| self.value(&e, scope, depth + 1)).collect())
+            }
+            ast::Expr::Literal(literal) => literal_value(literal).unwrap_or_else(opaque),
+            ast::Expr::Str(text) => plain_text(text).map_or_else(opaque, Data::Text),
+            ast::Expr::Paren(paren) => inner(paren.expr()),
+            ast::Expr::Root(root) => inner(root.expr()),
+            ast::Expr::Lambda(lambda) => inner(lambda.body()),
+            ast::Expr::LetIn(binding) => {
+                let scope = self.extended(binding, scope, depth);
+                binding.body().map_or_else(opaque, |e| self.value(&e, &scope, depth + 1))
+            }
+            ast::Expr::Ident(ident) => Self::named(ident, scope).unwrap_or_else(opaque),
+            ast::Expr::UnaryOp(op) => negated(inner(op.expr()), op).unwrap_or_else(opaque),
+            ast::Expr::BinOp(op) => {
+                combined(op, &inner(op.lhs()), &inner(op.rhs())).unwrap_or_else(opaque)
+            }
+            _ => opaque(),
+        }
+    }
+
+    fn named(ident: &ast::Ident, scope: &Scope) -> Option<Data> {
+        let name = ident.ident_token()?.text().to_owned();
+        match name.as_str() {
+            _ if scope.get(&name).is_some() => scope.get(&name).cloned(),
+            "true" => Some(Data::Flag(true)),
+            "false" => Some(Data::Flag(false)),
+            "null" => Some(Data::Null),
+            _ => None,
+        }
+    }
+
+    fn set(&self, set: &ast::AttrSet, scope: &Scope, depth: usize) -> Data {
+        let scope = match set.rec_token() {
+            Some(_) => self.extended(set, scope, depth),
+            None => scope.clone(),
+        };
+        Data::Set(self.entries(set, &scope, depth))
+    }
+
+    /// The scope with the bindings of a `let` or a `rec`. Each sees those above it, which is how
+    /// people write them; a reference to one below stays opaque.
+    fn extended(&self, entries: &impl HasEntry, scope: &Scope, depth: usize) -> Scope {
+        let mut scope = scope.clone();
+        for entry in entries.attrpath_values() {
+            let path = names(entry.attrpath());
+            if let (Some([name]), Some(value)) = (path.as_deref(), entry.value()) {
+                let value = self.value(&value, &scope, depth + 1);
+                scope.0.push((name.clone(), value));
+            }
+        }
+        scope
+    }
+
+    fn entries(&self, entries: &impl HasEntry, scope: &Scope, depth: usize) -> Vec<Attribute> {
+        let mut found = Vec::new();
+        for entry in entries.entries() {
+            let line = Some(line_of(self.text, usize::from(entry.syntax().text_range().start())));
+            match entry {
+                ast::Entry::AttrpathValue(pair) => {
+                    let Some(value) = pair.value() else { continue };
+                    let value = self.value(&value, scope, depth + 1);
+                    if let Some(path) = names(pair.attrpath()) {
+                        insert(&mut found, &path, line, value);
+                    } else {
+                        let name = pair.attrpath().map(|p| p.syntax().text().to_string());
+                        let name = [name.unwrap_or_default()];
+                        insert(&mut found, &name, line, Data::Opaque(String::new()));
+                    }
+                }
+                ast::Entry::Inherit(inherit) => {
+                    for attr in inherit.attrs() {
+                        let name = attr.syntax().text().to_string();
+                        let known = if inherit.from().is_none() { scope.get(&name) } else { None };
+                        let opaque = || Data::Opaque(inherit.syntax().text().to_string());
+                        let value = known.cloned().unwrap_or_else(opaque);
+                        insert(&mut found, &[name], line, value);
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The names of an attribute path, when all are written out.
+fn names(path: Option<ast::Attrpath>) -> Option<Vec<String>> {
+    let one = |attr: ast::Attr| match attr {
+        ast::Attr::Ident(ident) => Some(ident.ident_token()?.text().to_owned()),
+        ast::Attr::Str(text) => plain_text(&text),
+        ast::Attr::Dynamic(_) => None,
+    };
+    path?.attrs().map(one).collect()
+}
+
+/// `a.b = 1; a.c = 2;` is one set, as in Nix.
+fn insert(entries: &mut Vec<Attribute>, path: &[String], line: Option<usize>, value: Data) {
+    let Some((name, rest)) = path.split_first() else { return };
+    let at = entries.iter().position(|entry| entry.name == *name);
+    let existing = at.and_then(|at| entries.get_mut(at));
+    match (existing.map(|entry| &mut entry.value), rest, value) {
+        (Some(Data::Set(inner)), [], Data::Set(new)) => {
+            for entry in new {
+                insert(inner, &[entry.name], entry.line, entry.value);
+            }
+        }
+        (Some(Data::Set(inner)), [_, ..], value) => insert(inner, rest, line, value),
+        (Some(own), _, value) => *own = value,
+        (None, [], value) => entries.push(Attribute { name: name.clone(), line, value }),
+        (None, _, value) => {
+            let mut inner = Vec::new();
+            insert(&mut inner, rest, line, value);
+            entries.push(Attribute { name: name.clone(), line, value: Data::Set(inner) });
+        }
+    }
+}
+
+fn literal_value(literal: &ast::Literal) -> Option<Data> {
+    match literal.kind() {
+        ast::LiteralKind::Integer(n) => n.value().ok().map(Data::Integer),
+        ast::LiteralKind::Float(n) => n.value().ok().map(Data::Float),
+        ast::LiteralKind::Uri(uri) => Some(Data::Text(uri.syntax().text().to_owned())),
+    }
+}
+
+/// A text without interpolation.
+fn plain_text(text: &ast::Str) -> Option<String> {
+    let part = |part| match part {
+        ast::InterpolPart::Literal(text) => Some(text),
+        ast::InterpolPart::Interpolation(_) => None,
+    };
+    text.normalized_parts().into_iter().map(part).collect()
+}
+
+fn negated(value: Data, op: &ast::UnaryOp) -> Option<Data> {
+    match (op.operator()?, value) {
+        (ast::UnaryOpKind::Negate, Data::Integer(n)) => n.checked_neg().map(Data::Integer),
+        (ast::UnaryOpKind::Negate, Data::Float(n)) => Some(Data::Float(-n)),
+        (ast::UnaryOpKind::Invert, Data::Flag(flag)) => Some(Data::Flag(!flag)),
+        _ => None,
+    }
+}
+
+fn combined(op: &ast::BinOp, left: &Data, right: &Data) -> Option<Data> {
+    use ast::BinOpKind as Op;
+    match (op.operator()?, left, right) {
+        (Op::Add, Data::Integer(a), Data::Integer(b)) => a.checked_add(*b).map(Data::Integer),
+        (Op::Sub, Data::Integer(a), Data::Integer(b)) => a.checked_sub(*b).map(Data::Integer),
+        (Op::Mul, Data::Integer(a), Data::Integer(b)) => a.checked_mul(*b).map(Data::Integer),
+        (Op::Div, Data::Integer(a), Data::Integer(b)) => a.checked_div(*b).map(Data::Integer),
+        (Op::Add, Data::Text(a), Data::Text(b)) => Some(Data::Text(format!("{a}{b}"))),
+        (Op::Concat, Data::List(a), Data::List(b)) => {
+            Some(Data::List(a.iter().chain(b).cloned().collect()))
+        }
+        (Op::Update, Data::Set(a), Data::Set(b)) => {
+            let mut merged = a.clone();
+            merged.retain(|entry| b.iter().all(|other| other.name != entry.name));
+            merged.extend(b.iter().cloned());
+            Some(Data::Set(merged))
+        }
+        _ => None,
+    }
+}

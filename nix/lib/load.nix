@@ -1,0 +1,260 @@
+# Settings as data: read, checked, and filled with universal values where they have holes.
+#
+# Every mistake is one sentence. Does not know nixpkgs, and derives nothing: the program did.
+let
+  data = builtins.fromJSON (builtins.readFile ../data/knobs.json);
+  inherit (data) knobs;
+  names = builtins.attrNames knobs;
+
+  fail = text: throw "ironwright: ${text}";
+  refresh = "`ironwright emit nix --write` makes one";
+
+  # With its article.
+  typeOf =
+    value:
+    {
+      int = "an integer";
+      bool = "true or false";
+      string = "a text";
+      list = "a list";
+      lambda = "a function";
+      float = "a number";
+      null = "null";
+      path = "a path";
+      set = "an attribute set";
+    }
+    .${builtins.typeOf value};
+
+  isEmptyText = text: builtins.match "[[:space:]]*" text != null;
+
+  # A value's kind as knobs.json names it; null is always allowed and means unset.
+  fits = {
+    count = builtins.isInt;
+    bytes = builtins.isInt;
+    seconds = builtins.isInt;
+    ratio = value: builtins.isFloat value || builtins.isInt value;
+    flag = builtins.isBool;
+    text = builtins.isString;
+    choice = builtins.isString;
+    list = value: builtins.isList value && builtins.all builtins.isString value;
+  };
+  wanted = {
+    count = "a whole number";
+    bytes = "a size as a number of bytes";
+    seconds = "a duration as a number of seconds";
+    ratio = "a number";
+    flag = "true or false";
+    text = "a text";
+    choice = "a text";
+    list = "a list of texts";
+  };
+
+  checkKnob =
+    place: id: value:
+    let
+      knob = knobs.${id} or (fail "${place} has no knob \"${id}\"; `ironwright settings` lists them all");
+      inherit (knob) choices;
+      allowed = item: choices == [ ] || builtins.elem item choices;
+      listed = builtins.concatStringsSep ", " choices;
+    in
+    if value == null then
+      value
+    else if !(fits.${knob.kind} value) then
+      fail "${place}.${id} must be ${wanted.${knob.kind}}, found ${builtins.toJSON value}"
+    else if builtins.isString value && !(allowed value) then
+      fail "${place}.${id} is one of ${listed}, found \"${value}\""
+    else if builtins.isList value && !(builtins.all allowed value) then
+      fail "${place}.${id} holds only ${listed}, found ${builtins.toJSON value}"
+    else
+      value;
+
+  checkSet =
+    place: set:
+    if builtins.isAttrs set then
+      builtins.mapAttrs (checkKnob place) set
+    else
+      fail "${place} must be an attribute set, found ${typeOf set}";
+
+  checkNames =
+    place: list:
+    if !(builtins.isList list) then
+      fail "${place} must be a list of knobs, found ${typeOf list}"
+    else
+      map (
+        id: if knobs ? ${toString id} then id else fail "${place} has no knob ${builtins.toJSON id}"
+      ) list;
+
+  attrsOr =
+    place: fallback: value:
+    if value == null then
+      fallback
+    else if builtins.isAttrs value then
+      value
+    else
+      fail "${place} must be an attribute set, found ${typeOf value}";
+
+  # Reads whatever was given into an attribute set, and says where it came from.
+  raw =
+    given: host:
+    if builtins.isAttrs given && !(given ? outPath) then
+      {
+        from = "settings";
+        value = given;
+      }
+    else if builtins.isPath given || builtins.isString given || given ? outPath then
+      file (if builtins.isAttrs given then given.outPath else given) host
+    else
+      fail "settings must be a file, a directory or an attribute set, found ${typeOf given}";
+
+  file =
+    path: host:
+    let
+      text = builtins.readFile path;
+      shown = baseNameOf (toString path);
+    in
+    if builtins.match ".*\\.toml" (toString path) != null then
+      fail "${shown} is a profile, and the library reads resolved settings; ${refresh}"
+    else if !(builtins.pathExists path) then
+      fail "there is no ${toString path}; ${refresh}"
+    else if isDirectory path then
+      ofHost path host
+    else
+      {
+        from = shown;
+        value = if isEmptyText text then { } else builtins.fromJSON text;
+      };
+
+  isDirectory = path: builtins.pathExists (toString path + "/.");
+
+  # A host without a file gets the universal values: the same configuration serves any machine.
+  ofHost =
+    path: host:
+    if host == null then
+      fail "${toString path} is a directory: name the host whose settings are meant"
+    else if builtins.pathExists (path + "/${host}.json") then
+      file (path + "/${host}.json") host
+    else
+      {
+        from = "the universal profile (there is no ${host}.json)";
+        value = { };
+      };
+
+  known = [
+    "kind"
+    "schema"
+    "program"
+    "host"
+    "facts"
+    "settings"
+    "chosen"
+    "processors"
+    "environment"
+    "nix-conf"
+    "packages"
+  ];
+
+  checkShape =
+    from: value:
+    let
+      strangers = builtins.filter (name: !(builtins.elem name known)) (builtins.attrNames value);
+      schema = value.schema or data.schema;
+      looksLikeProfile = builtins.any (name: value ? ${name}) [
+        "cpu"
+        "memory"
+        "build"
+        "tools"
+      ];
+    in
+    if !(builtins.isAttrs value) then
+      fail "${from} must hold an attribute set, found ${typeOf value}"
+    else if value.kind or data.kind != data.kind || looksLikeProfile then
+      fail "${from} is not what `ironwright emit nix` writes; ${refresh}"
+    else if !(builtins.isInt schema) || schema > data.schema then
+      fail "${from} has schema ${builtins.toJSON schema}, and this library reads up to ${toString data.schema}: `ironwright emit nix --vendor --write` brings the one that fits"
+    else if strangers != [ ] then
+      fail "${from} has an unknown attribute \"${builtins.head strangers}\""
+    else
+      value;
+
+  universal = builtins.mapAttrs (_: knob: knob.universal) knobs;
+
+  levels = [
+    "home"
+    "system"
+  ];
+
+  package =
+    settings: chosen: name: own:
+    let
+      place = "packages.${name}";
+      checkedOwn =
+        if builtins.isAttrs own then own else fail "${place} must be an attribute set, found ${typeOf own}";
+      set = checkSet place (checkedOwn.settings or { });
+    in
+    {
+      settings = settings // set;
+      own = checkNames "${place}.chosen" (checkedOwn.chosen or (builtins.attrNames set));
+      chosen = chosen ++ checkNames "${place}.chosen" (checkedOwn.chosen or (builtins.attrNames set));
+    };
+
+  # { settings, host, level } -> what the overlays and modules take. Loading twice is loading once.
+  load =
+    {
+      settings ? { },
+      host ? null,
+      level ? "home",
+    }:
+    let
+      read = raw settings host;
+      value = checkShape read.from read.value;
+      set = checkSet "settings" (attrsOr "settings" { } (value.settings or null));
+      chosen = checkNames "chosen" (value.chosen or (builtins.attrNames set));
+      all = universal // set;
+      packages = builtins.mapAttrs (package all chosen) (attrsOr "packages" { } (value.packages or null));
+    in
+    if !(builtins.elem level levels) then
+      fail "level is \"home\" or \"system\", found ${builtins.toJSON level}"
+    else if builtins.isAttrs settings && settings ? ironwrightLoaded then
+      settings // { inherit level; }
+    else
+      # A mistake in a knob that nobody asks for is a mistake as well.
+      builtins.deepSeq [ set chosen packages ] {
+        ironwrightLoaded = true;
+        inherit level chosen packages;
+        inherit (read) from;
+        host = value.host or host;
+        facts = attrsOr "facts" { } (value.facts or null);
+        processors = attrsOr "processors" { } (value.processors or null);
+        settings = all;
+        environment = attrsOr "environment" data.universal.environment (value.environment or null);
+        nixConf = attrsOr "nix-conf" data.universal."nix-conf" (value."nix-conf" or null);
+        overlays = if all.nix-overlays == null then [ ] else all.nix-overlays;
+
+        # The settings of one package: `get` a value, ask whether somebody chose it, for the host or
+        # (`own`) for this very package.
+        of =
+          name:
+          let
+            mine =
+              packages.${name} or {
+                settings = all;
+                inherit chosen;
+                own = [ ];
+              };
+          in
+          {
+            inherit name;
+            get = id: mine.settings.${id};
+            isChosen = id: builtins.elem id mine.chosen;
+            isOwn = id: builtins.elem id mine.own;
+          };
+      };
+in
+{
+  inherit load universal names;
+
+  # What an overlay was given: something loaded, or anything that `load` takes as settings.
+  ensure =
+    given:
+    if builtins.isAttrs given && given ? ironwrightLoaded then given else load { settings = given; };
+}
