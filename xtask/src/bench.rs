@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::{install, print, say};
 
+pub(crate) mod evidence;
 pub(crate) mod govern;
 mod nix;
 
@@ -25,12 +26,15 @@ pub(crate) enum What {
     Govern,
     /// Derivations in a memory group beside `nix build`, and what the driver costs.
     Nix,
+    /// Error rates and power of benchmarks, calibration, and agreement with hyperfine.
+    Evidence,
 }
 
 pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     match what {
         What::Govern => return govern::run(options),
         What::Nix => return nix::run(options.of_nix()),
+        What::Evidence => return evidence::run(),
         What::Commands | What::Build => {}
     }
     let binary = install::release()?.join("ironwright");
@@ -39,7 +43,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
-        What::Govern | What::Nix => Ok(()),
+        What::Govern | What::Nix | What::Evidence => Ok(()),
     }
 }
 

@@ -71,10 +71,10 @@ enum Chore {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let done = if std::env::args().nth(1).as_deref() == Some(bench::govern::burn::WORD) {
-        bench::govern::burn::run(arguments.by_ref().skip(1))
-    } else {
-        run(Cli::parse().chore)
+    let done = match std::env::args().nth(1).as_deref() {
+        Some(bench::govern::burn::WORD) => bench::govern::burn::run(arguments.by_ref().skip(1)),
+        Some(bench::evidence::WORD) => bench::evidence::spin(arguments.by_ref().skip(1)),
+        _ => run(Cli::parse().chore),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

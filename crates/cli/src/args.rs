@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
-    at_once, build, completions, doctor, emit, govern, history, impact, init, inventory, man, plan,
-    probe, profile, realise, replay, report, run, schema, settings, simulate, switch, top, unit,
+    advise, apply, at_once, bench, build, completions, doctor, emit, generations, govern, history,
+    impact, init, inventory, man, plan, probe, profile, realise, replay, report, run, schema,
+    settings, simulate, switch, top, unit,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -94,6 +95,16 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     /// Build packages within the machine's means.
     Build(build::BuildArgs),
+    /// Compare commands: which is faster, by how much, and how sure that is.
+    Bench(Box<bench::BenchArgs>),
+    /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
+    Advise(advise::AdviseArgs),
+    /// Apply what was measured to pay, as a new generation of settings.
+    Apply(apply::ApplyArgs),
+    /// Make an earlier generation of settings hold again, at once.
+    Rollback(apply::RollbackArgs),
+    /// List the generations of settings that were applied, show one, or compare two.
+    Generations(generations::GenerationsArgs),
     /// Write a workspace manifest of the projects in a directory.
     Init(init::InitArgs),
     /// List what is compiled and what comes prebuilt, by language.

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ironwright_core::decide::Generation;
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::profile::parse::parse;
@@ -13,6 +14,7 @@ use ironwright_host::probe::{ProbeOptions, probe};
 use ironwright_host::root::Root;
 
 use crate::args::HostArgs;
+use crate::decisions;
 use crate::error::{CliError, count};
 use crate::ui;
 
@@ -70,6 +72,8 @@ pub(crate) fn root(args: &HostArgs) -> Result<Root, CliError> {
 pub(crate) struct Context {
     /// What the probe read.
     pub(crate) facts: HostFacts,
+    /// The decisions that hold; none of them applies to a recorded machine.
+    pub(crate) generation: Option<Generation>,
     /// The profile file, when there is one.
     pub(crate) file: Option<ProfileFile>,
     /// False when the profile describes another host, so that facts of this one do not apply.
@@ -91,7 +95,9 @@ impl Context {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let context = Self { facts, file, own_host, environment, flags: args.set.clone() };
+        let generation = if args.root.is_none() { decisions::present() } else { None };
+        let context =
+            Self { facts, generation, file, own_host, environment, flags: args.set.clone() };
         context.check(mistakes)?;
         Ok(context)
     }
@@ -113,6 +119,7 @@ impl Context {
     ) -> (Profile, Vec<Diagnostic>) {
         Profile::merge(&Inputs {
             facts: self.own_host.then_some(&self.facts),
+            generation: self.generation.as_ref().filter(|_| self.own_host),
             file: self.file.as_ref(),
             package,
             workspace,

@@ -9,8 +9,12 @@ use std::process::ExitCode;
 use ironwright_core::build::{PlanError, SourceError};
 use ironwright_core::diagnostic::Diagnostic;
 use ironwright_core::emit::EmitError;
+use ironwright_core::evidence::parameters::ParameterError;
+use ironwright_core::evidence::void::Void;
 use ironwright_core::logs::LogError;
 use ironwright_history::{RunId, TransferError};
+use ironwright_host::generations::GenerationError;
+use ironwright_host::measure::MeasureError;
 use ironwright_host::nix::EvaluateError;
 use ironwright_wire::ChannelError;
 
@@ -109,6 +113,26 @@ pub(crate) enum CliError {
         /// Why.
         error: LogError,
     },
+    /// A benchmark measured nothing.
+    #[error("nothing is published: {0}")]
+    Void(#[from] Void),
+    /// A command cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// Parameters of commands cannot be used.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// What is known does not allow it.
+    #[error("{message}")]
+    Refused {
+        /// What is refused, and why.
+        message: String,
+        /// What would be allowed.
+        hint: String,
+    },
+    /// Generations of settings cannot be used.
+    #[error("generations of settings: {0}")]
+    Generation(GenerationError),
     /// There is nothing to watch.
     #[error("no governor runs; one starts with the first `ironwright build`, `run` or `unit`")]
     NoGovernor,
@@ -144,9 +168,10 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoGovernor | Self::NoEvents(_) | Self::Evaluate(EvaluateError::Failed(_)) => 1,
+            Self::NoGovernor | Self::NoEvents(_) | Self::Void(_) | Self::Refused { .. } => 1,
+            Self::Evaluate(EvaluateError::Failed(_)) => 1,
             Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
-            Self::Usage { .. } | Self::Source(_) | Self::Plan(_) => 2,
+            Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
             | Self::Write { .. }
@@ -164,6 +189,8 @@ impl CliError {
             | Self::Log { .. }
             | Self::SilentGovernor
             | Self::Governor(_)
+            | Self::Measure(_)
+            | Self::Generation(_)
             | Self::Terminal(_)
             | Self::Json(_) => 4,
         }
@@ -179,6 +206,8 @@ impl CliError {
             Self::Transfer { .. } => {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
             }
+            Self::Void(void) => Some(void.hint()),
+            Self::Refused { hint, .. } => Some(hint),
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
             Self::Activation(_) => Some(
                 "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
@@ -186,6 +215,9 @@ impl CliError {
             Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
+            | Self::Measure(_)
+            | Self::Generation(_)
+            | Self::Parameter(_)
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
@@ -216,6 +248,9 @@ impl CliError {
             for mistake in mistakes {
                 ui::note(&format!("{}\n", mistake.render(ui::styled())));
             }
+        }
+        if let Self::Void(Void::Failed { output, .. }) = self {
+            ui::note(output);
         }
         ui::error(&self.to_string());
         if let Some(hint) = self.hint() {

@@ -29,6 +29,7 @@ use serde::Serialize;
 
 use crate::cache::CacheWatch;
 use crate::context::Context;
+use crate::decisions;
 use crate::governance::Governance;
 use crate::link::{RunLink, Situation};
 use crate::patience::PatiencePlan;
@@ -340,6 +341,7 @@ pub(crate) fn execute(
     facts.disk = disk_use(execution, began);
     remove(execution.scratch.as_deref());
     record.finish(&facts);
+    decisions::heed_run(context, &facts);
     facts
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod cache;
 mod commands;
 mod context;
+mod decisions;
 mod error;
 mod estimate;
 mod execute;

@@ -6,9 +6,11 @@
 
 pub mod build;
 pub mod cpu;
+pub mod decide;
 pub mod diagnostic;
 pub mod doctor;
 pub mod emit;
+pub mod evidence;
 pub mod facts;
 pub mod govern;
 pub mod inventory;

@@ -20,6 +20,13 @@ pub enum Origin {
         /// Path, command or rule.
         source: String,
     },
+    /// A decision that rests on measurements: a generation of `ironwright apply`.
+    Generation {
+        /// Its number.
+        number: u32,
+        /// On trial.
+        canary: bool,
+    },
     /// A profile file.
     File {
         /// Path as the user gave it or as it was found.
@@ -52,12 +59,21 @@ impl Origin {
     /// True when a person chose the value, on whatever layer.
     pub const fn is_explicit(&self) -> bool {
         match self {
-            Self::Universal | Self::Derived | Self::Detected { .. } => false,
+            Self::Universal | Self::Derived | Self::Detected { .. } | Self::Generation { .. } => {
+                false
+            }
             Self::File { .. }
             | Self::Package { .. }
             | Self::Environment { .. }
             | Self::Flag { .. } => true,
         }
+    }
+}
+
+impl Origin {
+    /// True when builds get an output knob's value: a person chose it, or it was measured to pay.
+    pub const fn is_chosen(&self) -> bool {
+        self.is_explicit() || matches!(self, Self::Generation { .. })
     }
 }
 
@@ -67,6 +83,8 @@ impl fmt::Display for Origin {
             Self::Universal => "universal default".to_owned(),
             Self::Derived => "derived".to_owned(),
             Self::Detected { source } => format!("detected: {source}"),
+            Self::Generation { number, canary: false } => format!("generation {number}"),
+            Self::Generation { number, canary: true } => format!("generation {number}, canary"),
             Self::File { path, line } => format!("{path}:{line}"),
             Self::Package { package, path, line } => format!("{path}:{line} [packages.{package}]"),
             Self::Environment { variable } => format!("environment: {variable}"),

@@ -9,6 +9,7 @@ use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{Hash, Hasher};
 use std::io::BufRead;
 
+use ironwright_core::evidence::BenchFacts;
 use ironwright_core::observe::RunFacts;
 use ironwright_core::observe::generation::generation;
 use ironwright_core::observe::unit::UnitRecord;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::runs::Figures;
 use crate::transfer::{EventLine, FORMAT, Header, Line, RunLine, VERSION};
-use crate::{Counts, History, HistoryError, Imported, RunId, TransferError, units};
+use crate::{Counts, History, HistoryError, Imported, RunId, TransferError, benches, units};
 
 /// What tells a unit or an event apart within its run.
 type Identity = (i64, u64);
@@ -131,9 +132,12 @@ impl Import<'_> {
             (_, Ok(Line::Run(run))) => self.run(&run)?,
             (_, Ok(Line::Unit(unit))) => self.unit(*unit)?,
             (_, Ok(Line::Event(event))) => self.event(event)?,
+            (_, Ok(Line::Bench(bench))) => self.bench(&bench)?,
             (_, Ok(Line::End(counts))) => return self.end(counts).map(|()| true),
             (_, Err(error)) => {
-                return Err(Refusal::Line(format!("not a run, unit, event or end: {error}")));
+                return Err(Refusal::Line(format!(
+                    "not a run, unit, event, benchmark or end: {error}"
+                )));
             }
         }
         Ok(false)
@@ -144,9 +148,16 @@ impl Import<'_> {
             return Ok(());
         }
         let read = self.done.read;
+        let told = |c: Counts| {
+            format!(
+                "{} runs, {} units, {} events and {} benchmarks",
+                c.runs, c.units, c.events, c.benches
+            )
+        };
         Err(Refusal::Line(format!(
-            "the file should hold {} runs, {} units and {} events, and holds {}, {} and {}",
-            counts.runs, counts.units, counts.events, read.runs, read.units, read.events
+            "the file should hold {}, and holds {}",
+            told(counts),
+            told(read)
         )))
     }
 
@@ -243,6 +254,20 @@ impl Import<'_> {
         Ok(())
     }
 
+    fn bench(&mut self, bench: &Value) -> Result<(), Refusal> {
+        self.done.read.benches += 1;
+        let read: BenchFacts = serde_json::from_value(bench.clone())
+            .map_err(|error| Refusal::Line(format!("the benchmark: {error}")))?;
+        let known = "SELECT count(*) FROM benches WHERE started_unix_ns = ?1 AND host IS ?2";
+        let identity = params![read.setup.started_unix_ns, read.setup.host];
+        let count: i64 = self.db.prepare_cached(known)?.query_row(identity, |row| row.get(0))?;
+        if count == 0 {
+            benches::insert(self.db, &read, &bench.to_string())?;
+            self.done.added.benches += 1;
+        }
+        Ok(())
+    }
+
     fn known_units(&mut self, run: Option<RunId>) -> rusqlite::Result<&mut Known> {
         let columns = "key, outcome, started_unix_us, wall_us, attempt FROM units";
         let identity = |row: &Row<'_>| {
@@ -313,8 +338,8 @@ fn check(header: &Header) -> Result<(), Refusal> {
         Header { format, .. } if format != FORMAT => {
             Err(Refusal::Line(format!("the format is {FORMAT:?}, found {format:?}")))
         }
-        Header { version, .. } if *version != VERSION => Err(Refusal::Line(format!(
-            "this program reads version {VERSION}, and the file has version {version}"
+        Header { version, .. } if !(1..=VERSION).contains(version) => Err(Refusal::Line(format!(
+            "this program reads versions up to {VERSION}, and the file has version {version}"
         ))),
         _ => Ok(()),
     }

@@ -4,6 +4,7 @@
 //! facts is derived when it is read. Does not know what is concluded from them, nor when to forget
 //! them: the caller tells.
 
+mod benches;
 mod events;
 mod find;
 mod import;
@@ -13,6 +14,7 @@ mod schema;
 mod transfer;
 mod units;
 
+pub use benches::{BenchId, StoredBench};
 pub use events::StoredEvent;
 pub use find::{Order, UnitFilter};
 pub use runs::{Filter, Owner, Record, RunId, State};

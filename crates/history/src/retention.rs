@@ -36,7 +36,9 @@ impl History {
             units: self.unit_items().map_err(self.error())?,
             loose_events: self.rows(LOOSE_EVENTS, [EVENT_ROW, DAY_US], loose_events)?,
         };
-        scale(&mut stored, self.used().map_err(self.error())?);
+        // Benchmarks are evidence and stay.
+        let kept = self.bench_bytes().map_err(self.error())?;
+        scale(&mut stored, self.used().map_err(self.error())?.saturating_sub(kept));
         Ok(stored)
     }
 
@@ -70,6 +72,11 @@ impl History {
             |name: &str| self.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
         Ok(size(pages.saturating_mul(pragma("page_size")?)).0)
+    }
+
+    fn bench_bytes(&self) -> rusqlite::Result<u64> {
+        let query = "SELECT coalesce(sum(octet_length(json)), 0) FROM benches";
+        self.db.query_row(query, [], |row| row.get(0)).map(|bytes| size(bytes).0)
     }
 
     /// Carries a plan out: all of it, or nothing.

@@ -7,10 +7,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 5;
 
 /// Step `n` leads from shape `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY, LOGGED_AND_SORTED];
+const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY, LOGGED_AND_SORTED, BENCHES];
 
 const RUNS: &str = "CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -89,6 +89,18 @@ ALTER TABLE runs ADD COLUMN generation TEXT;
 UPDATE runs SET host = CASE WHEN json_valid(facts) THEN json_extract(facts, '$.host') END;
 CREATE INDEX runs_by_host ON runs (host);
 CREATE INDEX runs_by_generation ON runs (generation);";
+
+/// Benchmarks are few and looked for by what they are about.
+const BENCHES: &str = "CREATE TABLE benches (
+    id INTEGER PRIMARY KEY,
+    started_unix_ns INTEGER NOT NULL,
+    host TEXT,
+    package TEXT,
+    about TEXT,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX benches_by_start ON benches (started_unix_ns);
+CREATE INDEX benches_by_subject ON benches (about, id);";
 
 /// Brings a database to the newest shape. Two programs may do so at once: the second waits for
 /// the first, then finds nothing left to do.

@@ -1,4 +1,4 @@
-//! Runs, units and events as JSON lines, to be read into another history.
+//! Runs, units, events and benchmarks as JSON lines, to be read into another history.
 //!
 //! The first line says what the file is, the last how much it holds, so that one which was cut off
 //! is noticed. Numbers of runs in it are those of the history that it came from. Does not know
@@ -17,8 +17,10 @@ use crate::{History, HistoryError, RunId, understood};
 
 /// What the first line names.
 pub(crate) const FORMAT: &str = "ironwright-history";
-/// Version of the lines; a reader refuses any other.
-pub(crate) const VERSION: u32 = 1;
+/// Newest version of the lines; a reader refuses any newer one.
+pub(crate) const VERSION: u32 = 2;
+/// The version of files without benchmarks, which older programs read.
+const WITHOUT_BENCHES: u32 = 1;
 
 /// What can go wrong with a file of lines.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,14 @@ pub struct Counts {
     pub units: u64,
     /// Events.
     pub events: u64,
+    /// Benchmarks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub benches: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What an import did.
@@ -73,6 +83,8 @@ pub(crate) enum Line {
     Unit(Box<UnitRecord>),
     /// An event.
     Event(EventLine),
+    /// A benchmark.
+    Bench(Value),
     /// The last.
     End(Counts),
 }
@@ -117,12 +129,15 @@ impl History {
         run: Option<RunId>,
         out: &mut impl Write,
     ) -> Result<Counts, TransferError> {
-        let header = Header { format: FORMAT.to_owned(), version: VERSION };
+        let benches = if run.is_none() { self.bench_texts()? } else { Vec::new() };
+        let version = if benches.is_empty() { WITHOUT_BENCHES } else { VERSION };
+        let header = Header { format: FORMAT.to_owned(), version };
         write(out, &Line::Header(header))?;
         let counts = Counts {
             runs: self.write_all(RUNS, params![run], run_line, out)?,
             units: self.write_units(run, out)?,
             events: self.write_events(run, out)?,
+            benches: write_benches(&benches, out)?,
         };
         write(out, &Line::End(counts))?;
         out.flush()?;
@@ -176,6 +191,13 @@ impl History {
         }
         Ok(written)
     }
+}
+
+fn write_benches(benches: &[Value], out: &mut impl Write) -> Result<u64, TransferError> {
+    for bench in benches {
+        write(out, &Line::Bench(bench.clone()))?;
+    }
+    Ok(benches.len() as u64)
 }
 
 fn write(out: &mut impl Write, line: &Line) -> Result<(), TransferError> {

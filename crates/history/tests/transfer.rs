@@ -136,7 +136,7 @@ fn relations_are_kept_and_nothing_is_taken_twice() {
     let text = exported(&history);
     let (_to, mut other) = place();
     finished(&other, &facts("z", "three", 9, 0));
-    let all = Counts { runs: 2, units: 3, events: 3 };
+    let all = Counts { runs: 2, units: 3, events: 3, benches: 0 };
     assert_eq!(
         other.import(text.as_bytes()).unwrap(),
         Imported { read: all, added: all, completed: 0 }
@@ -162,7 +162,7 @@ fn one_run_is_exported_with_what_belongs_to_it() {
     let (_place, history) = filled();
     let mut out = Vec::new();
     let counts = history.export(Some(2), &mut out).unwrap();
-    assert_eq!(counts, Counts { runs: 1, units: 1, events: 1 });
+    assert_eq!(counts, Counts { runs: 1, units: 1, events: 1, benches: 0 });
     let (_to, mut other) = place();
     assert_eq!(other.import(&out[..]).unwrap().added, counts);
     assert_eq!(labels(&other.units_of_run(1).unwrap()), ["kb"]);
@@ -191,7 +191,7 @@ fn a_damaged_file_is_told_with_its_line_and_changes_nothing() {
     let (_to, mut other) = place();
     for (damaged, at) in [
         (with(0, "{}"), 1),
-        (with(0, r#"{"header":{"format":"ironwright-history","version":2}}"#), 1),
+        (with(0, r#"{"header":{"format":"ironwright-history","version":3}}"#), 1),
         (with(1, r#"{"run":{"id":1}}"#), 2),
         (with(2, lines[1]), 3),
         (with(4, &lines[4][..40]), 5),

@@ -6,10 +6,12 @@
 pub mod build_logs;
 pub mod disk;
 pub mod files;
+pub mod generations;
 pub mod inventory;
 pub mod jobserver;
 pub mod kernel;
 pub mod limit;
+pub mod measure;
 pub mod nix;
 pub mod probe;
 pub mod procfs;

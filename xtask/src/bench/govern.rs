@@ -104,7 +104,7 @@ impl Goals {
     }
 
     /// Notes a figure that is to be at least so large.
-    fn at_least(&self, what: &str, measured: f64, goal: f64) {
+    pub(super) fn at_least(&self, what: &str, measured: f64, goal: f64) {
         let met = measured >= goal;
         self.note(format!("{what}: {measured:.3} (at least {goal})"), met);
     }

@@ -2,12 +2,16 @@
 //!
 //! Does not know how errors become exit codes.
 
+pub(crate) mod advise;
+pub(crate) mod apply;
 pub(crate) mod at_once;
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emit;
 mod emit_nix;
+pub(crate) mod generations;
 pub(crate) mod govern;
 pub(crate) mod history;
 pub(crate) mod impact;
@@ -41,6 +45,11 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Settings(args) => settings::run(&args, host),
         Command::Run(args) => run::run(&args, host),
         Command::Build(args) => build::run(&args, host),
+        Command::Advise(args) => advise::run(&args, host),
+        Command::Apply(args) => apply::run(&args, host),
+        Command::Rollback(args) => apply::rollback(&args),
+        Command::Generations(args) => generations::run(&args),
+        Command::Bench(args) => bench::run(&args, host),
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),

@@ -3,8 +3,10 @@
 //! Does not know the shapes; they stand beside the types.
 
 use clap::{Args, ValueEnum};
+use ironwright_core::decide::{Difference, Generation, Recommendation};
 use ironwright_core::doctor::Finding;
 use ironwright_core::emit::nix::NixSettings;
+use ironwright_core::evidence::Bench;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
@@ -15,6 +17,7 @@ use ironwright_core::settings::report::SettingsReport;
 use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
 
+use crate::commands::generations::GenerationList;
 use crate::commands::history::import_log::ImportedLog;
 use crate::commands::history::list::HistoryEntry;
 use crate::commands::history::prune::Pruning;
@@ -81,6 +84,16 @@ enum Shape {
     Forecast,
     /// `ironwright simulate --json`.
     Simulation,
+    /// `ironwright advise --json`.
+    Advice,
+    /// `ironwright apply --json` and `ironwright generations show --json`.
+    Generation,
+    /// `ironwright generations --json`.
+    Generations,
+    /// `ironwright generations diff --json`.
+    GenerationsDiff,
+    /// `ironwright bench --json` and --export-json.
+    Bench,
     /// `ironwright report --json`.
     Report,
     /// The same after a `build` of several packages.
@@ -114,6 +127,11 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Inventory => ui::print_json(&schemars::schema_for!(InventoryReport))?,
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
+        Shape::Advice => ui::print_json(&schemars::schema_for!(Vec<Recommendation>))?,
+        Shape::Generation => ui::print_json(&schemars::schema_for!(Generation))?,
+        Shape::Generations => ui::print_json(&schemars::schema_for!(GenerationList))?,
+        Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
+        Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,

@@ -1,8 +1,8 @@
 //! The hardware profile: the only place where a host is described.
 //!
 //! Layers, last wins, with the origin of every leaf kept: built-in universal, detected host,
-//! profile file, one package's overrides, environment, flags. Does not know how a knob's value is
-//! derived from the host; that is `settings`.
+//! measured decisions, profile file, one package's overrides, environment, flags. Does not know how a
+//! knob's value is derived from the host; that is `settings`.
 
 mod detected;
 pub mod host_file;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::decide::Generation;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::facts::HostFacts;
 use crate::origin::Origin;
@@ -55,6 +56,8 @@ impl Leaf {
 pub struct Inputs<'a> {
     /// What a probe read.
     pub facts: Option<&'a HostFacts>,
+    /// What was measured to pay, and what is on trial. What a person writes comes after it.
+    pub generation: Option<&'a Generation>,
     /// The host's profile file.
     pub file: Option<&'a ProfileFile>,
     /// The package whose overrides apply.
@@ -88,6 +91,12 @@ impl Profile {
         if let Some(facts) = inputs.facts {
             for (key, layered) in detected::detected(facts) {
                 profile.host.entry(key).or_default().layers.push(layered);
+            }
+        }
+        if let Some(generation) = inputs.generation {
+            for (knob, value, canary) in generation.values(inputs.package) {
+                let origin = Origin::Generation { number: generation.number, canary };
+                profile.push(knob, value, origin);
             }
         }
         if let Some(file) = inputs.file {

@@ -79,7 +79,7 @@ impl<'a> Resolver<'a> {
             .unwrap_or_else(|| Layered { value: derived.clone(), origin: Origin::Derived });
         let applied = match knob.class {
             Class::Resource => winner.value != Value::Unset,
-            Class::Output => winner.origin.is_explicit() && winner.value != Value::Unset,
+            Class::Output => winner.origin.is_chosen() && winner.value != Value::Unset,
         };
         Setting {
             knob,

@@ -5,9 +5,9 @@
 //! cannot be observed stays empty.
 
 mod patience;
-mod relay;
-mod signals;
-mod wait;
+pub(crate) mod relay;
+pub(crate) mod signals;
+pub(crate) mod wait;
 mod watch;
 
 use std::io;

@@ -12,6 +12,7 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 /// Wakes a poll loop on SIGCHLD and on the signals that end a run, until dropped.
+#[derive(Debug)]
 pub(crate) struct Signals {
     wake: UnixStream,
     endings: Vec<(i32, Arc<AtomicUsize>)>,

@@ -22,13 +22,18 @@ pub(crate) struct Ended {
 }
 
 /// A child that ended and was not yet waited for, if there is one. Never blocks.
-#[expect(unsafe_code, reason = "no safe wrapper of wait4 tells the resources")]
 pub(crate) fn reap() -> Option<Ended> {
+    reap_one(-1)
+}
+
+/// A certain child, if it ended and was not yet waited for. Never blocks.
+#[expect(unsafe_code, reason = "no safe wrapper of wait4 tells the resources")]
+pub(crate) fn reap_one(child: i32) -> Option<Ended> {
     let mut status = 0;
     // SAFETY: `rusage` holds integers only, for which all bits zero is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to live, writable locals of the types that the call expects.
-    let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) };
+    let pid = unsafe { libc::wait4(child, &raw mut status, libc::WNOHANG, &raw mut usage) };
     if pid <= 0 {
         return None;
     }

@@ -103,6 +103,10 @@ fn transfer(what: &str, error: TransferError) -> CliError {
 
 fn told(counts: Counts) -> String {
     let count = |n: u64, noun: &str| count(usize::try_from(n).unwrap_or(usize::MAX), noun);
-    let Counts { runs, units, events } = counts;
-    format!("{}, {} and {}", count(runs, "run"), count(units, "unit"), count(events, "event"))
+    let Counts { runs, units, events, benches } = counts;
+    let (runs, units) = (count(runs, "run"), count(units, "unit"));
+    match (count(events, "event"), benches) {
+        (events, 0) => format!("{runs}, {units} and {events}"),
+        (events, n) => format!("{runs}, {units}, {events} and {}", count(n, "benchmark")),
+    }
 }

@@ -1,0 +1,107 @@
+//! From a benchmark to a setting and back: `advise`, `apply`, `rollback`, `generations` and `emit`.
+//!
+//! Commands sleep for so different times that no machine can hide it. Does not test the figures; the
+//! core's tests do.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "recorded machines make no decisions")]
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use common::{ironwright, json, text};
+use serde_json::Value;
+
+const SLOW: &str = "sleep 0.03";
+const FAST: &str = "sleep 0.01";
+
+fn bench(home: &Path, commands: [&str; 2], setting: &str, package: &str) -> Output {
+    let about = ["--with", setting, "--package", package, "--as", "nap"];
+    let arguments = [&["bench"], &commands[..], &["-r", "12"], &about].concat();
+    let output = ironwright(home, &arguments);
+    assert!(output.status.success(), "{}", text(&output));
+    output
+}
+
+fn shown(home: &Path, arguments: &[&str]) -> String {
+    let output = ironwright(home, arguments);
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output)
+}
+
+fn of<'a>(advice: &'a Value, knob: &str) -> &'a Value {
+    let has = |it: &&Value| it["change"]["knobs"].get(knob).is_some();
+    advice.as_array().unwrap().iter().find(has).unwrap()
+}
+
+#[test]
+fn what_was_measured_to_pay_is_applied_emitted_and_rolled_back() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    bench(home, [SLOW, FAST], "c-opt-level=3", "demo");
+    let advice = json(&ironwright(home, &["advise", "demo", "--json"]));
+    let it = of(&advice, "c-opt-level");
+    assert_eq!((&it["action"], &it["band"]), (&"keep".into(), &"C".into()), "{it}");
+    let schema = json(&ironwright(home, &["schema", "advice"]));
+    assert!(jsonschema::is_valid(&schema, &advice));
+    assert!(shown(home, &["advise", "demo", "--explain"]).contains("measured here"));
+
+    assert!(shown(home, &["apply", "--dry-run"]).contains("+ demo: c-opt-level=3"));
+    assert!(shown(home, &["generations"]).contains("nothing was applied"));
+    assert!(shown(home, &["apply"]).contains("generation 1 holds now"));
+    let flags = |package: &str| shown(home, &["emit", "env", "--package", package]);
+    assert!(flags("demo").contains("CFLAGS"), "{}", flags("demo"));
+    assert!(!flags("other").contains("CFLAGS"), "{}", flags("other"));
+    let settings = json(&ironwright(home, &["settings", "demo", "--json"]));
+    assert_eq!(settings["settings"]["c-opt-level"]["origin"]["layer"], "generation");
+    assert!(shown(home, &["apply"]).contains("nothing to apply"));
+
+    assert!(shown(home, &["rollback"]).contains("- demo: c-opt-level=3"));
+    assert!(!flags("demo").contains("CFLAGS"));
+    assert!(shown(home, &["rollback", "1"]).contains("+ demo: c-opt-level=3"));
+    assert!(flags("demo").contains("CFLAGS"));
+}
+
+#[test]
+fn a_canary_that_loses_its_benchmark_is_taken_back_and_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let setting = ["apply", "c-march=x86-64-v3", "--package", "openssl"];
+    let refused = ironwright(home, &setting);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("--canary"), "{}", text(&refused));
+    let applied = shown(home, &[&setting[..], &["--canary"]].concat());
+    assert!(applied.contains("+ openssl: c-march=x86-64-v3"), "{applied}");
+    assert!(shown(home, &["generations"]).contains("1 on trial"));
+
+    let lost = bench(home, [FAST, SLOW], "c-march=x86-64-v3", "openssl");
+    assert!(text(&lost).contains("is taken back"), "{}", text(&lost));
+    let all = json(&ironwright(home, &["generations", "--json"]));
+    assert_eq!(all["current"], 2);
+    let diff = shown(home, &["generations", "diff", "1", "2"]);
+    assert!(
+        diff.contains("- openssl: c-march=x86-64-v3") && diff.contains("lost its benchmark"),
+        "{diff}"
+    );
+    let again = ironwright(home, &[&setting[..], &["--canary"]].concat());
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again).contains("was taken back before"), "{}", text(&again));
+}
+
+#[test]
+fn nothing_measured_means_nothing_applied() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    assert!(shown(home, &["apply"]).contains("nothing to apply"));
+    let advice = json(&ironwright(home, &["advise", "--json"]));
+    let it = of(&advice, "c-opt-level");
+    assert_eq!(it["action"], "measure-more");
+    assert!(advice.as_array().unwrap().iter().all(|it| it["band"] != "C"), "{advice}");
+    for arguments in [&["rollback"][..], &["rollback", "7"], &["generations", "show", "3"]] {
+        let output = ironwright(home, arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains("ironwright generations"), "{}", text(&output));
+    }
+}

@@ -1,0 +1,88 @@
+//! What a change costs, as the gain that it must exceed to be worth it.
+//!
+//! Seconds saved while what was built runs stand against seconds that builds take longer. Does not
+//! know how sure either is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Gain below which a change is not worth a line in a profile.
+pub const LEAST_GAIN: f64 = 0.02;
+/// Months over which a single rebuild is spread.
+const MONTHS: f64 = 6.0;
+/// Most that a threshold can be: above, nothing would ever pay.
+const MOST: f64 = 3.0;
+
+/// How much what was built is used.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// Hours that it keeps a processor busy in a month.
+    pub hours_a_month: f64,
+    /// Times that it is built in a month.
+    pub builds_a_month: f64,
+}
+
+impl Default for Usage {
+    /// Something that runs half an hour a day and is updated monthly.
+    fn default() -> Self {
+        Self { hours_a_month: 15.0, builds_a_month: 1.0 }
+    }
+}
+
+/// What a change costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Costs {
+    /// Seconds by which a build takes longer.
+    pub build_seconds: f64,
+    /// Part by which its peak memory grows.
+    pub memory: f64,
+    /// Seconds to rebuild once what depends on it, instead of fetching it.
+    pub rebuild_seconds: f64,
+}
+
+/// How much each cost counts beside a second of run time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Weights {
+    /// A second of build time.
+    pub build: f64,
+    /// A second of a single rebuild.
+    pub rebuild: f64,
+    /// Gain asked for each doubling of peak memory.
+    pub memory: f64,
+}
+
+impl Default for Weights {
+    /// A machine that builds while nobody waits: its seconds count a quarter.
+    fn default() -> Self {
+        Self { build: 0.25, rebuild: 0.25, memory: 0.02 }
+    }
+}
+
+/// The gain from which on a change pays.
+pub fn threshold(costs: Costs, usage: Usage, weights: Weights) -> f64 {
+    let building = costs.build_seconds * usage.builds_a_month * weights.build;
+    let rebuilding = costs.rebuild_seconds / MONTHS * weights.rebuild;
+    let spent = (building + rebuilding).max(0.0);
+    let used = (usage.hours_a_month * 3600.0).max(1.0);
+    let memory = (1.0 + costs.memory.max(0.0)).log2() * weights.memory;
+    (LEAST_GAIN + (spent / used).ln_1p() + memory).min(MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_raise_the_threshold_and_use_lowers_it() {
+        let free = threshold(Costs::default(), Usage::default(), Weights::default());
+        assert!((free - LEAST_GAIN).abs() < 1e-12);
+        let costs = Costs { build_seconds: 600.0, memory: 1.0, rebuild_seconds: 36_000.0 };
+        let dear = threshold(costs, Usage::default(), Weights::default());
+        // 150 s a build and 1,500 s of rebuild a month beside 54,000 s of use, and a doubling.
+        assert!((dear - (0.04 + (1650.0_f64 / 54_000.0).ln_1p())).abs() < 1e-9, "{dear}");
+        let busy = Usage { hours_a_month: 700.0, builds_a_month: 1.0 };
+        assert!(threshold(costs, busy, Weights::default()) < dear);
+        let idle = Usage { hours_a_month: 0.0, builds_a_month: 30.0 };
+        assert!(threshold(costs, idle, Weights::default()) <= MOST);
+    }
+}

@@ -1,0 +1,274 @@
+//! Runs a command and measures it, with as little beside it as can be.
+//!
+//! `run` watches a whole process tree, which disturbs what takes a tenth of a second; this starts a
+//! process and waits for its end, and reads what the kernel then tells of it. Does not know what is
+//! compared, nor how often a command runs.
+
+mod counter;
+mod pin;
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ironwright_core::evidence::Sample;
+use ironwright_core::units::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::procfs::{self, TreeReader};
+use crate::run::relay::{Relay, Stream};
+use crate::run::signals::Signals;
+use crate::run::wait::{self, Ended};
+pub use counter::Counting;
+pub use pin::{Pinned, last_usable};
+
+/// What is run.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// Program and arguments; not empty.
+    pub argv: Vec<String>,
+    /// A file for standard input; nothing when absent.
+    pub input: Option<std::path::PathBuf>,
+    /// Variables that are set for it.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where a command's output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Discard,
+    /// Where ours goes.
+    Inherit,
+    /// Its end is kept.
+    Keep,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// What was measured.
+    pub sample: Sample,
+    /// The end of what it printed, where that was to be kept.
+    pub output: String,
+}
+
+/// Why there is no sample.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The command cannot be started.
+    #[error("cannot run {program}: {error}")]
+    NotStarted {
+        /// Its program.
+        program: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A user wants an end; everything that the command started is gone.
+    #[error("interrupted by signal {0}")]
+    Interrupted(i32),
+    /// Signals cannot be heeded, or a process not be waited for.
+    #[error("cannot wait for processes: {0}")]
+    Wait(#[from] io::Error),
+}
+
+const PROC: &str = "/proc";
+/// By how much two readings of a small process's memory may differ.
+const BLUR: Bytes = Bytes::mib(1);
+/// Output that is kept at most, from its end.
+const KEPT: usize = 64 * 1024;
+/// Time that an interrupted command has to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+/// Pause between looks at what is ending.
+const ENDING_PAUSE: Duration = Duration::from_millis(10);
+
+/// Measures commands, one at a time. While it exists, signals that end a run are heeded between
+/// and during runs, and orphans of commands become children of this process.
+#[derive(Debug)]
+pub struct Measurer {
+    signals: Signals,
+    counting: Counting,
+}
+
+impl Measurer {
+    /// Prepares to measure.
+    pub fn new() -> Result<Self, MeasureError> {
+        let signals = Signals::register()?;
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        Ok(Self { signals, counting: Counting::probe() })
+    }
+
+    /// Whether instructions are counted, or why not.
+    pub const fn counting(&self) -> &Counting {
+        &self.counting
+    }
+
+    /// The signal by which a user wants an end, if one came since the last call.
+    pub fn interrupted(&self) -> Option<i32> {
+        self.signals.take_ending()
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&mut self, job: &Job, output: Output) -> Result<Ran, MeasureError> {
+        if let Some(signal) = self.interrupted() {
+            return Err(MeasureError::Interrupted(signal));
+        }
+        let (mut command, mut relays) = prepare(job, output)?;
+        // What we hold is what a child begins with, so a peak below it cannot be told.
+        let floor = procfs::own_peak(Path::new(PROC)).unwrap_or_default();
+        let counter = self.counting.start();
+        let began = Instant::now();
+        let child = command.spawn().map_err(|error| not_started(job, error))?;
+        drop(command);
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let mut kept = Vec::new();
+        let ended = self.wait(pid, &mut relays, &mut kept)?;
+        let wall = began.elapsed();
+        let instructions = counter.and_then(counter::Counter::read);
+        for relay in &mut relays {
+            relay.pump(|bytes| keep(&mut kept, bytes));
+            relay.flush(|bytes| keep(&mut kept, bytes));
+        }
+        let sample = sample(&ended, wall, floor, instructions);
+        Ok(Ran { sample, output: String::from_utf8_lossy(&kept).into_owned() })
+    }
+
+    /// Waits for a child, taking in what it prints, unless a user wants an end.
+    fn wait(
+        &self,
+        pid: i32,
+        relays: &mut [Relay],
+        kept: &mut Vec<u8>,
+    ) -> Result<Ended, MeasureError> {
+        let process = Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process id"))?;
+        let end =
+            rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(io::Error::from)?;
+        loop {
+            if let Some(ended) = wait::reap_one(pid) {
+                return Ok(ended);
+            }
+            if let Some(signal) = self.signals.take_ending() {
+                end_all(pid);
+                return Err(MeasureError::Interrupted(signal));
+            }
+            let wake = self.signals.fd();
+            let mut fds = vec![PollFd::new(&end, PollFlags::IN), PollFd::new(&wake, PollFlags::IN)];
+            let streams: Vec<_> = relays.iter().filter_map(Relay::fd).collect();
+            fds.extend(streams.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+            // Whatever wakes it is looked at in the next turn.
+            let _ = rustix::event::poll(&mut fds, None);
+            drop(fds);
+            for relay in relays.iter_mut() {
+                relay.pump(|bytes| keep(kept, bytes));
+            }
+        }
+    }
+}
+
+impl Drop for Measurer {
+    fn drop(&mut self) {
+        let _ = rustix::process::set_child_subreaper(None);
+    }
+}
+
+fn sample(ended: &Ended, wall: Duration, floor: Bytes, instructions: Option<u64>) -> Sample {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    Sample {
+        wall_ns: nanos(wall),
+        user_ns: nanos(ended.user),
+        system_ns: nanos(ended.system),
+        peak: (ended.largest > blurred(floor)).then_some(ended.largest),
+        instructions,
+        exit: ended.exit.code(),
+    }
+}
+
+/// The kernel counts memory in batches for each processor, so two readings of the same size differ.
+fn blurred(floor: Bytes) -> Bytes {
+    floor.scaled(1.1).saturating_add(BLUR)
+}
+
+/// The command in a process group of its own, so that a terminal's Ctrl-C reaches it through us.
+fn prepare(job: &Job, output: Output) -> Result<(Command, Vec<Relay>), MeasureError> {
+    let (program, arguments) = job
+        .argv
+        .split_first()
+        .ok_or_else(|| not_started(job, io::Error::other("there is no command")))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .envs(job.environment.iter().map(|(name, value)| (name, value)))
+        .process_group(0)
+        .stdin(input(job)?);
+    let mut relays = Vec::new();
+    match output {
+        Output::Discard => {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        Output::Inherit => {}
+        Output::Keep => {
+            let (out, write_out) = Relay::new(Stream::Stdout)?;
+            let (err, write_err) = Relay::new(Stream::Stderr)?;
+            command.stdout(write_out).stderr(write_err);
+            relays.extend([out, err]);
+        }
+    }
+    Ok((command, relays))
+}
+
+fn input(job: &Job) -> Result<Stdio, MeasureError> {
+    let Some(path) = &job.input else { return Ok(Stdio::null()) };
+    let file = std::fs::File::open(path).map_err(|error| {
+        let error = io::Error::other(format!("its input {}: {error}", path.display()));
+        not_started(job, error)
+    })?;
+    Ok(file.into())
+}
+
+fn not_started(job: &Job, error: io::Error) -> MeasureError {
+    MeasureError::NotStarted { program: job.argv.first().cloned().unwrap_or_default(), error }
+}
+
+/// Keeps the last bytes.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    kept.extend_from_slice(bytes);
+    let surplus = kept.len().saturating_sub(KEPT);
+    kept.drain(..surplus);
+}
+
+/// Ends a command with everything that it started, whatever became of its parents.
+fn end_all(pid: i32) {
+    let deadline = Instant::now() + GRACE;
+    signal_tree(pid, Signal::TERM);
+    loop {
+        while wait::reap().is_some() {}
+        let left = tree();
+        if left.is_empty() || Instant::now() > deadline + GRACE {
+            return;
+        }
+        if Instant::now() > deadline {
+            signal_tree(pid, Signal::KILL);
+        }
+        let pause = Timespec::try_from(ENDING_PAUSE).ok();
+        let _ = rustix::event::poll(&mut [], pause.as_ref());
+    }
+}
+
+fn signal_tree(pid: i32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(pid) {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+    for pid in tree().into_iter().filter_map(Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// Every process that descends from this one and still runs.
+fn tree() -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let snapshot = TreeReader::new(PROC, own).snapshot();
+    snapshot.iter().filter(|process| !process.zombie).map(|process| process.pid).collect()
+}
