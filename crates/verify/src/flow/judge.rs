@@ -1,0 +1,150 @@
+//! What follows for each extension: needed, contained behind a question, or not to be decided.
+//!
+//! Does not look at code.
+
+use super::reach::{Reach, is_version, reach};
+use super::{Questions, questions};
+use crate::feature::Extensions;
+use crate::image::{Image, names};
+use crate::scan::Body;
+
+/// How an extension stands in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Used by code that runs on every processor.
+    Needed,
+    /// Used only behind run-time dispatch.
+    Dispatched,
+    /// Not to be decided.
+    Unknown,
+}
+
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reason {
+    /// Reached by calls, without a question.
+    Reached,
+    /// Reached through pointers, in a file that never asks about the processor.
+    NeverAsked,
+    /// Every way to it leads past a question.
+    Guarded,
+    /// Its name says for which processors it is, and the file asks.
+    Named,
+    /// Only reached through pointers, in a file whose other code does without.
+    OthersDoWithout,
+    /// Only reached through pointers, in a file too small to tell.
+    Pointers,
+}
+
+/// A use of extensions in a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) function: usize,
+    pub(crate) extensions: Extensions,
+    pub(crate) standing: Standing,
+    pub(crate) reason: Reason,
+}
+
+/// Everything that was found out about code.
+pub(crate) struct Judgement {
+    pub(crate) uses: Vec<Use>,
+    pub(crate) needed: Extensions,
+    pub(crate) dispatched: Extensions,
+    pub(crate) unknown: Extensions,
+    /// Whether the file asks about the processor.
+    pub(crate) asks: bool,
+    /// Functions that run in any case.
+    pub(crate) direct: usize,
+}
+
+/// So many functions that run in any case and do without an extension show that the file was not
+/// compiled for it.
+const MANY: usize = 50;
+
+/// Judges a file.
+pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
+    if bodies.iter().all(|body| body.extensions.is_empty()) {
+        return Judgement {
+            uses: Vec::new(),
+            needed: Extensions::NONE,
+            dispatched: Extensions::NONE,
+            unknown: Extensions::NONE,
+            asks: bodies.iter().any(|body| body.identifies),
+            direct: bodies.len(),
+        };
+    }
+    let questions = questions(image, bodies);
+    let reached = reach(image, bodies, &questions);
+    let direct = reached.iter().filter(|reach| **reach == Reach::Direct).count();
+    let mut first = Vec::new();
+    for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
+        let (open, guarded) = match questions.divisions.get(&at) {
+            Some(division) => (division.open, division.guarded.without(division.open)),
+            None => (body.extensions, Extensions::NONE),
+        };
+        if !guarded.is_empty() {
+            first.push((at, guarded, Standing::Dispatched, Reason::Guarded));
+        }
+        if !open.is_empty() {
+            let (standing, reason) = one(image, at, reached[at], questions.asks);
+            first.push((at, open, standing, reason));
+        }
+    }
+    settle(first, &questions, direct)
+}
+
+/// How the unguarded part of a function stands, as far as it can be said without the others.
+fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Reason) {
+    if is_version(image, at) {
+        return (Standing::Dispatched, Reason::Named);
+    }
+    let named = asks && image.functions[at].name.as_deref().is_some_and(names::says_extension);
+    match reach {
+        Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
+        _ if named => (Standing::Dispatched, Reason::Named),
+        Reach::Direct => (Standing::Needed, Reason::Reached),
+        _ if image.is_go => (Standing::Needed, Reason::Reached),
+        _ if !asks => (Standing::Needed, Reason::NeverAsked),
+        _ => (Standing::Unknown, Reason::Pointers),
+    }
+}
+
+fn settle(
+    first: Vec<(usize, Extensions, Standing, Reason)>,
+    questions: &Questions,
+    direct: usize,
+) -> Judgement {
+    let all = |wanted: Standing| {
+        let matching = first.iter().filter(|(_, _, standing, _)| *standing == wanted);
+        matching.fold(Extensions::NONE, |set, (_, extensions, _, _)| set.union(*extensions))
+    };
+    let needed = all(Standing::Needed);
+    let mut uses = Vec::new();
+    for (function, extensions, standing, reason) in first {
+        if standing != Standing::Unknown {
+            uses.push(Use { function, extensions, standing, reason });
+            continue;
+        }
+        // What other code needs anyway, code behind pointers may need too.
+        let shared = extensions.and(needed);
+        let rest = extensions.without(needed);
+        if !shared.is_empty() {
+            uses.push(Use { function, extensions: shared, standing: Standing::Needed, reason: Reason::Reached });
+        }
+        if !rest.is_empty() {
+            let (standing, reason) = if direct >= MANY {
+                (Standing::Dispatched, Reason::OthersDoWithout)
+            } else {
+                (standing, reason)
+            };
+            uses.push(Use { function, extensions: rest, standing, reason });
+        }
+    }
+    let sum = |wanted: Standing| {
+        let matching = uses.iter().filter(|one| one.standing == wanted);
+        matching.fold(Extensions::NONE, |set, one| set.union(one.extensions))
+    };
+    let unknown = sum(Standing::Unknown).without(needed);
+    let dispatched = sum(Standing::Dispatched).without(needed).without(unknown);
+    Judgement { needed, unknown, dispatched, asks: questions.asks, direct, uses }
+}

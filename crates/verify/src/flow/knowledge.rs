@@ -1,0 +1,81 @@
+//! What is known so far of a program's questions about its processor: variables that hold answers,
+//! functions that give them, parameters that carry them.
+//!
+//! Does not find anything out; `guard` does, function by function, until nothing is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::image::{Image, Slot, names};
+use crate::scan::Body;
+
+/// Answers about the processor, and where they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Knowledge {
+    /// Variables, as start and end; never empty.
+    pub(super) variables: BTreeMap<u64, u64>,
+    /// Functions that return an answer.
+    pub(super) returning: BTreeSet<usize>,
+    /// Functions that write answers where their caller says.
+    pub(super) filling: BTreeSet<usize>,
+    /// Functions that get an answer, with a bit for each argument that is one.
+    pub(super) given: BTreeMap<usize, u8>,
+}
+
+/// How much is taken for answers where a function is told to write them to an address: four registers
+/// of four questions.
+const FILLED: u64 = 64;
+
+impl Knowledge {
+    /// What names tell, before any code is read.
+    pub(super) fn from_names(image: &Image<'_>, bodies: &[Body]) -> Self {
+        let mut known = Self::default();
+        for object in &image.objects {
+            known.variables.insert(object.start, object.start + object.size.max(4));
+        }
+        for (slot, to) in &image.slots {
+            if matches!(to, Slot::Import(name) if names::tells_of_processor(name)) {
+                known.variables.insert(*slot, slot + 8);
+            }
+        }
+        for (at, (function, body)) in image.functions.iter().zip(bodies).enumerate() {
+            let named = function.name.as_deref().is_some_and(names::tells_of_processor);
+            if named || is_import_stub(image, body) {
+                known.returning.insert(at);
+            }
+        }
+        known
+    }
+
+    /// Whether an address lies in an answer.
+    pub(super) fn holds(&self, address: u64) -> bool {
+        let nearest = self.variables.range(..=address).next_back();
+        nearest.is_some_and(|(_, end)| address < *end)
+    }
+
+    /// Whether any address of a sorted list is one of a variable or its neighbours, from which code
+    /// reaches it with a displacement.
+    pub(super) fn touches(&self, sorted: &[u64]) -> bool {
+        sorted.iter().any(|address| {
+            self.holds(*address)
+                || self.variables.range(*address..address.saturating_add(16)).next().is_some()
+        })
+    }
+
+    pub(super) fn add_variable(&mut self, address: u64, bytes: u64) {
+        let end = address.saturating_add(bytes.max(1));
+        let entry = self.variables.entry(address).or_insert(end);
+        *entry = (*entry).max(end);
+    }
+
+    pub(super) fn add_filled(&mut self, address: u64) {
+        self.add_variable(address, FILLED);
+    }
+}
+
+/// A stub of the procedure linkage table for a function that tells about the processor.
+fn is_import_stub(image: &Image<'_>, body: &Body) -> bool {
+    body.decoded <= 16
+        && body.touches.iter().any(|touch| {
+            matches!(image.slots.get(touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
+        })
+}

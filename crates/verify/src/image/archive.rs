@@ -1,0 +1,1 @@
+//! stub. Does not know.
