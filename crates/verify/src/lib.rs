@@ -28,7 +28,8 @@ pub fn probe(bytes: &[u8]) -> String {
     );
     for u in &j.uses {
         let f = &image.functions[u.function];
-        out.push_str(&format!("  {:?} {:?} {:x} {} {}\n", u.standing, u.reason, f.start, f.name.as_deref().unwrap_or("?"), u.extensions));
+        let mut chain = String::new(); let mut at = u.function; for _ in 0..8 { match j.from.get(at).copied().flatten() { Some(p) => { let g = &image.functions[p]; chain += &format!(" <- {}", g.name.clone().unwrap_or(format!("{:x}", g.start))); at = p; } None => break } }
+        out.push_str(&format!("  {:?} {:?} {:x} {} {}{}\n", u.standing, u.reason, f.start, f.name.as_deref().unwrap_or("?"), u.extensions, chain));
     }
     out
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
 
 use super::knowledge::Knowledge;
-use super::walk::{Walk, Learned};
+use super::walk::{Learned, Walk};
 use crate::decode::needs;
 use crate::feature::Extensions;
 use crate::image::{Function, Image};
@@ -49,7 +49,8 @@ pub(super) fn divide(image: &Image<'_>, at: usize, known: &Knowledge) -> (Divisi
     let code = decode(image, function);
     let mut walk = Walk::new(image, known, at, &code);
     walk.run();
-    let open = reachable(&code, &walk);
+    let open = reachable(&code, &walk, false);
+    walk.learn_from_branches(&dependent(&open, &reachable(&code, &walk, true)));
     let mut division = Division { asks: !walk.taken_away.is_empty() || !walk.chosen.is_empty(), ..Division::default() };
     for (index, instruction) in code.iter().enumerate() {
         let is_open = open[index];
@@ -57,9 +58,11 @@ pub(super) fn divide(image: &Image<'_>, at: usize, known: &Knowledge) -> (Divisi
         let outside = jump_target(instruction).filter(|to| !inside(function, *to));
         let touch = walk.touches.get(&index).copied();
         let is_chosen = walk.chosen.contains(&index);
+        let leads_away = walk.taken_away.get(&index) == Some(&Way::Taken);
         if is_open {
             division.open = division.open.union(extensions);
-            division.open_calls.extend(outside);
+            let calls = if leads_away { &mut division.guarded_calls } else { &mut division.open_calls };
+            calls.extend(outside);
             let touches = if is_chosen { &mut division.guarded_touches } else { &mut division.open_touches };
             touches.extend(touch);
         } else {
@@ -95,8 +98,13 @@ pub(super) fn falls_through(instruction: &Instruction) -> bool {
     )
 }
 
-/// Instructions that are reached without any way that stands for a yes.
-fn reachable(code: &[Instruction], walk: &Walk<'_, '_>) -> Vec<bool> {
+/// What runs after one answer only.
+fn dependent(without_yes: &[bool], without_no: &[bool]) -> Vec<bool> {
+    without_yes.iter().zip(without_no).map(|(yes, no)| yes != no).collect()
+}
+
+/// Instructions that are reached without any way that stands for a yes, or with `inverted` for a no.
+fn reachable(code: &[Instruction], walk: &Walk<'_, '_>, inverted: bool) -> Vec<bool> {
     let index: BTreeMap<u64, usize> = code.iter().enumerate().map(|(at, i)| (i.ip(), at)).collect();
     let mut reached = vec![false; code.len()];
     let mut pending = entries(code, &index);
@@ -105,12 +113,12 @@ fn reachable(code: &[Instruction], walk: &Walk<'_, '_>) -> Vec<bool> {
         if std::mem::replace(&mut reached[at], true) {
             continue;
         }
-        let away = walk.taken_away.get(&at);
-        if falls_through(instruction) && away != Some(&Way::Through) {
+        let away = walk.taken_away.get(&at).map(|way| if inverted { way.other() } else { *way });
+        if falls_through(instruction) && away != Some(Way::Through) {
             pending.extend(index.get(&instruction.next_ip()));
         }
         let is_call = instruction.flow_control() == FlowControl::Call;
-        if let Some(target) = jump_target(instruction).filter(|_| !is_call && away != Some(&Way::Taken)) {
+        if let Some(target) = jump_target(instruction).filter(|_| !is_call && away != Some(Way::Taken)) {
             pending.extend(index.get(&target));
         }
     }
@@ -124,6 +132,15 @@ pub(super) enum Way {
     Taken,
     /// The next instruction.
     Through,
+}
+
+impl Way {
+    const fn other(self) -> Self {
+        match self {
+            Self::Taken => Self::Through,
+            Self::Through => Self::Taken,
+        }
+    }
 }
 
 /// The beginning, and what only a jump by table can reach.

@@ -3,7 +3,11 @@
 //! Does not look at code.
 
 use super::reach::{Reach, is_version, reach};
-use super::{Questions, questions};
+use super::Questions;
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
 use crate::feature::Extensions;
 use crate::image::{Image, names};
 use crate::scan::Body;
@@ -30,6 +34,8 @@ pub(crate) enum Reason {
     Guarded,
     /// Its name says for which processors it is, and the file asks.
     Named,
+    /// An exported function for callers that asked themselves.
+    Offered,
     /// Only reached through pointers, in a file whose other code does without.
     OthersDoWithout,
     /// Only reached through pointers, in a file too small to tell.
@@ -55,6 +61,8 @@ pub(crate) struct Judgement {
     pub(crate) asks: bool,
     /// Functions that run in any case.
     pub(crate) direct: usize,
+    /// Which function led to each.
+    pub(crate) from: Vec<Option<usize>>,
 }
 
 /// So many functions that run in any case and do without an extension show that the file was not
@@ -71,11 +79,51 @@ pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
             unknown: Extensions::NONE,
             asks: bodies.iter().any(|body| body.identifies),
             direct: bodies.len(),
+            from: Vec::new(),
         };
     }
-    let questions = questions(image, bodies);
-    let reached = reach(image, bodies, &questions);
-    let direct = reached.iter().filter(|reach| **reach == Reach::Direct).count();
+    let mut questions = Questions::find(image, bodies);
+    let judgement = by(image, bodies, &questions);
+    let users = callers(image, bodies, &judgement);
+    if questions.follow_fields(image, bodies, users) {
+        return by(image, bodies, &questions);
+    }
+    judgement
+}
+
+/// Calls that lead to a use are followed backwards so far for questions to structures.
+const DEPTH: usize = 4;
+/// A file in which one in so many functions needs an extension was compiled for it.
+const FEW: usize = 4;
+
+/// Functions from which needed extensions are reached by a few calls, where these are few: there may
+/// be a question to a structure between.
+fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSet<usize> {
+    let needing = judgement.uses.iter().filter(|one| one.standing == Standing::Needed);
+    let mut edge: BTreeSet<usize> = needing.map(|one| one.function).collect();
+    if !judgement.asks || edge.len() > judgement.direct / FEW + 8 {
+        return BTreeSet::new();
+    }
+    let mut all = edge.clone();
+    for _ in 0..DEPTH {
+        let calls_edge = |body: &Body| {
+            body.calls.iter().any(|call| image.function_at(*call).is_some_and(|at| edge.contains(&at)))
+        };
+        let next: BTreeSet<usize> = bodies
+            .par_iter()
+            .enumerate()
+            .filter(|(at, body)| !all.contains(at) && calls_edge(body))
+            .map(|(at, _)| at)
+            .collect();
+        all.extend(&next);
+        edge = next;
+    }
+    all
+}
+
+fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
+    let reached = reach(image, bodies, questions);
+    let direct = reached.how.iter().filter(|reach| **reach == Reach::Direct).count();
     let mut first = Vec::new();
     for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
         let (open, guarded) = match questions.divisions.get(&at) {
@@ -85,12 +133,22 @@ pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
         if !guarded.is_empty() {
             first.push((at, guarded, Standing::Dispatched, Reason::Guarded));
         }
+        let offered = open.and(Extensions::by_name_only());
+        let is_offer = image.roots.binary_search(&image.functions[at].start).is_ok();
+        let open = if is_offer && !offered.is_empty() {
+            first.push((at, offered, Standing::Dispatched, Reason::Offered));
+            open.without(offered)
+        } else {
+            open
+        };
         if !open.is_empty() {
-            let (standing, reason) = one(image, at, reached[at], questions.asks);
+            let (standing, reason) = one(image, at, reached.how[at], questions.asks);
             first.push((at, open, standing, reason));
         }
     }
-    settle(first, &questions, direct)
+    let mut judgement = settle(first, questions, direct);
+    judgement.from = reached.from;
+    judgement
 }
 
 /// How the unguarded part of a function stands, as far as it can be said without the others.
@@ -146,5 +204,5 @@ fn settle(
     };
     let unknown = sum(Standing::Unknown).without(needed);
     let dispatched = sum(Standing::Dispatched).without(needed).without(unknown);
-    Judgement { needed, unknown, dispatched, asks: questions.asks, direct, uses }
+    Judgement { needed, unknown, dispatched, asks: questions.asks, direct, from: Vec::new(), uses }
 }

@@ -17,8 +17,12 @@ pub(super) struct Knowledge {
     pub(super) returning: BTreeSet<usize>,
     /// Functions that write answers where their caller says.
     pub(super) filling: BTreeSet<usize>,
-    /// Functions that get an answer, with a bit for each argument that is one.
-    pub(super) given: BTreeMap<usize, u8>,
+    /// Functions that get an answer, with a bit for each register that holds one.
+    pub(super) given: BTreeMap<usize, u16>,
+    /// Places in structures that an answer was written to.
+    pub(super) fields: BTreeSet<i64>,
+    /// Functions in which what is read at such a place is taken for the answer.
+    pub(super) by_field: BTreeSet<usize>,
 }
 
 /// How much is taken for answers where a function is told to write them to an address: four registers
@@ -61,10 +65,30 @@ impl Knowledge {
         })
     }
 
+    /// Whether a place in a structure holds an answer, where that is asked in a function.
+    pub(super) fn is_field(&self, function: usize, displacement: i64) -> bool {
+        self.by_field.contains(&function) && self.fields.contains(&displacement)
+    }
+
     pub(super) fn add_variable(&mut self, address: u64, bytes: u64) {
         let end = address.saturating_add(bytes.max(1));
         let entry = self.variables.entry(address).or_insert(end);
         *entry = (*entry).max(end);
+    }
+
+    /// What is known here and not there.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let is_new = |(at, end): &(&u64, &u64)| before.variables.get(at) != Some(end);
+        let variables = self.variables.iter().filter(is_new).map(|(at, end)| (*at, *end)).collect();
+        let given = self.given.iter().filter(|(at, mask)| before.given.get(at) != Some(mask));
+        Self {
+            variables,
+            returning: self.returning.difference(&before.returning).copied().collect(),
+            filling: self.filling.difference(&before.filling).copied().collect(),
+            given: given.map(|(at, mask)| (*at, *mask)).collect(),
+            fields: self.fields.difference(&before.fields).copied().collect(),
+            by_field: self.by_field.difference(&before.by_field).copied().collect(),
+        }
     }
 
     pub(super) fn add_filled(&mut self, address: u64) {

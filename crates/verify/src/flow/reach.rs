@@ -23,14 +23,24 @@ pub(crate) enum Reach {
     Direct,
 }
 
+/// How each function is reached, and from which other.
+pub(crate) struct Reached {
+    pub(crate) how: Vec<Reach>,
+    /// The function that led to it first; `None` for roots.
+    pub(crate) from: Vec<Option<usize>>,
+}
+
 /// Follows everything from the roots.
-pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Vec<Reach> {
+pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Reached {
     let mut graph = Graph {
         image,
         bodies,
         questions,
         places: data_places(image, bodies),
         reached: vec![Reach::Never; bodies.len()],
+        from: vec![None; bodies.len()],
+        chosen: BTreeSet::new(),
+        current: None,
         data: BTreeMap::new(),
         functions: Vec::new(),
         objects: Vec::new(),
@@ -38,7 +48,7 @@ pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -
         pointers: Vec::new(),
     };
     graph.run();
-    graph.reached
+    Reached { how: graph.reached, from: graph.from }
 }
 
 /// Addresses in data that something refers to: where one piece of data ends, the next begins.
@@ -66,29 +76,56 @@ struct Graph<'i, 'a> {
     questions: &'i Questions,
     places: Vec<u64>,
     reached: Vec<Reach>,
+    from: Vec<Option<usize>>,
     data: BTreeMap<u64, Reach>,
-    functions: Vec<usize>,
-    objects: Vec<u64>,
+    functions: Vec<Met<usize>>,
+    objects: Vec<Met<u64>>,
     /// Met behind a question; followed when all that is not is done.
-    guarded: Vec<Place>,
+    guarded: Vec<Met<Place>>,
     /// Met through pointers in data.
-    pointers: Vec<Place>,
+    pointers: Vec<Met<Place>>,
+    /// Functions that resolvers choose from.
+    chosen: BTreeSet<usize>,
+    /// The function that is being left.
+    current: Option<usize>,
 }
+
+/// Something, and the function that led to it.
+type Met<T> = (T, Option<usize>);
 
 impl Graph<'_, '_> {
     fn run(&mut self) {
         for root in &self.image.roots {
             if let Some(at) = self.image.function_at(*root) {
-                self.functions.push(at);
+                self.functions.push((at, self.current));
             }
         }
         let resolvers: BTreeSet<_> = self.image.resolvers.iter().filter_map(|r| self.image.function_at(*r)).collect();
-        self.functions.extend(&resolvers);
+        for at in &resolvers {
+            self.chosen.extend(self.chosen_by(*at));
+        }
+        self.functions.extend(resolvers.iter().map(|at| (*at, None)));
         self.drain(Reach::Direct, &resolvers);
-        let data = self.image.data_roots.iter().map(|address| Place::Data(*address));
+        for root in &self.image.weak_roots {
+            let at = self.image.function_at(*root);
+            self.pointers.extend(at.map(|at| (Place::Function(at), None)));
+        }
+        let data = self.image.data_roots.iter().map(|address| (Place::Data(*address), None));
         self.pointers.extend(data);
         self.next(Reach::Pointer, &resolvers);
         self.next(Reach::Guarded, &resolvers);
+    }
+
+    /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all
+    /// variants does, runs nothing.
+    fn chosen_by(&self, resolver: usize) -> Vec<usize> {
+        let touched = self.bodies[resolver].touches.iter();
+        touched
+            .filter_map(|address| match self.place(*address) {
+                Some(Place::Function(at)) => Some(at),
+                _ => None,
+            })
+            .collect()
     }
 
     fn next(&mut self, reach: Reach, resolvers: &BTreeSet<usize>) {
@@ -96,10 +133,11 @@ impl Graph<'_, '_> {
             Reach::Pointer => std::mem::take(&mut self.pointers),
             _ => std::mem::take(&mut self.guarded),
         };
-        for place in waiting {
+        for (place, from) in waiting {
+            self.current = from;
             match place {
-                Place::Function(at) => self.functions.push(at),
-                Place::Data(address) => self.objects.push(address),
+                Place::Function(at) => self.functions.push((at, self.current)),
+                Place::Data(address) => self.objects.push((address, self.current)),
             }
         }
         self.drain(reach, resolvers);
@@ -107,12 +145,15 @@ impl Graph<'_, '_> {
 
     fn drain(&mut self, reach: Reach, resolvers: &BTreeSet<usize>) {
         loop {
-            if let Some(at) = self.functions.pop() {
+            if let Some((at, from)) = self.functions.pop() {
                 if self.reached[at] < reach {
                     self.reached[at] = reach;
+                    self.from[at] = from;
+                    self.current = Some(at);
                     self.leave(at, reach, resolvers.contains(&at));
                 }
-            } else if let Some(address) = self.objects.pop() {
+            } else if let Some((address, from)) = self.objects.pop() {
+                self.current = from;
                 self.read(address, reach);
             } else {
                 return;
@@ -145,7 +186,7 @@ impl Graph<'_, '_> {
     fn calls<'x>(&mut self, targets: impl Iterator<Item = &'x u64>, reach: Reach) {
         for target in targets {
             if let Some(at) = self.image.function_at(*target).filter(|at| self.reached[*at] < reach) {
-                self.functions.push(at);
+                self.functions.push((at, self.current));
             }
         }
     }
@@ -153,11 +194,12 @@ impl Graph<'_, '_> {
     fn touches<'x>(&mut self, addresses: impl Iterator<Item = &'x u64>, reach: Reach) {
         for address in addresses {
             match self.place(*address) {
-                Some(Place::Function(at)) => self.functions.push(at),
+                Some(Place::Function(at)) if self.chosen.contains(&at) => {}
+                Some(Place::Function(at)) => self.functions.push((at, self.current)),
                 // Data that is read by code that runs in any case leads to what it points to, by a
                 // choice that is not visible.
-                Some(place @ Place::Data(_)) if reach == Reach::Direct => self.pointers.push(place),
-                Some(Place::Data(address)) => self.objects.push(address),
+                Some(place @ Place::Data(_)) if reach == Reach::Direct => self.pointers.push((place, self.current)),
+                Some(Place::Data(address)) => self.objects.push((address, self.current)),
                 None => {}
             }
         }
@@ -165,7 +207,8 @@ impl Graph<'_, '_> {
 
     fn guard<'x>(&mut self, addresses: impl Iterator<Item = &'x u64>) {
         for address in addresses {
-            self.guarded.extend(self.place(*address));
+            let current = self.current;
+            self.guarded.extend(self.place(*address).map(|place| (place, current)));
         }
     }
 
@@ -194,8 +237,8 @@ impl Graph<'_, '_> {
         let pointed: Vec<_> = self.image.pointers.range(address..end).map(|(_, to)| *to).collect();
         for target in pointed {
             match self.place(target) {
-                Some(Place::Function(at)) => self.functions.push(at),
-                Some(Place::Data(target)) => self.objects.push(target),
+                Some(Place::Function(at)) => self.functions.push((at, self.current)),
+                Some(Place::Data(target)) => self.objects.push((target, self.current)),
                 None => {}
             }
         }

@@ -109,6 +109,23 @@ impl State {
         }
     }
 
+    /// A bit for each register that holds an answer.
+    pub(super) fn features(&self) -> u16 {
+        let bits = self.registers.iter().enumerate().filter(|(_, held)| held.is_feature());
+        bits.fold(0, |mask, (at, _)| mask | 1 << at)
+    }
+
+    /// The state at the beginning of a function that gets answers in these registers.
+    pub(super) fn given(mask: u16) -> Self {
+        let mut state = Self::default();
+        for (at, held) in state.registers.iter_mut().enumerate() {
+            if mask >> at & 1 == 1 {
+                *held = Held::FEATURE;
+            }
+        }
+        state
+    }
+
     /// A call happened.
     pub(super) fn clobber(&mut self) {
         for register in CLOBBERED {

@@ -10,7 +10,7 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 use super::guard::{Way, falls_through, jump_target};
 use super::knowledge::Knowledge;
 use super::polarity;
-use super::state::{ARGUMENTS, Flags, Held, State};
+use super::state::{ARGUMENTS, Held, State};
 use crate::image::{Image, Slot, names};
 
 /// What a walk found out about the rest of the program.
@@ -24,9 +24,14 @@ pub(super) struct Learned {
     pub(super) returns: bool,
     /// It writes answers through a pointer.
     pub(super) fills: bool,
-    /// Functions that get answers, with the arguments that are some.
-    pub(super) given: BTreeMap<usize, u8>,
+    /// Functions that get answers, with a bit for each register that holds one.
+    pub(super) given: BTreeMap<usize, u16>,
+    /// Places in structures that an answer was written to.
+    pub(super) fields: BTreeSet<i64>,
 }
+
+/// A function of at most so many instructions may be nothing but a question.
+const SMALL: usize = 64;
 
 /// The walk.
 pub(super) struct Walk<'i, 'a> {
@@ -53,13 +58,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         function: usize,
         code: &'i [Instruction],
     ) -> Self {
-        let mut state = State::default();
-        let given = known.given.get(&function).copied().unwrap_or(0);
-        for (at, register) in ARGUMENTS.into_iter().enumerate() {
-            if given >> at & 1 == 1 {
-                state.set(register, Held::FEATURE);
-            }
-        }
+        let state = State::given(known.given.get(&function).copied().unwrap_or(0));
         Self {
             image,
             known,
@@ -144,7 +143,7 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// chosen by it if one of both ways begins by taking something else into the same register.
     fn choose_hoisted(&mut self, at: usize, instruction: &Instruction) {
         let target = jump_target(instruction);
-        let there = self.code.iter().position(|other| Some(other.ip()) == target);
+        let there = target.and_then(|to| self.code.binary_search_by_key(&to, Instruction::ip).ok());
         for way in [Some(at + 1), there].into_iter().flatten() {
             for next in self.code.iter().skip(way).take(4) {
                 if next.op_count() == 0 || next.op0_kind() != OpKind::Register {
@@ -161,6 +160,39 @@ impl<'i, 'a> Walk<'i, 'a> {
                 self.chosen.extend(chosen);
             }
         }
+    }
+
+    /// A number that is written after one answer only stands for the answer.
+    pub(super) fn learn_from_branches(&mut self, dependent: &[bool]) {
+        let is_small = self.code.len() <= SMALL;
+        for (at, instruction) in self.code.iter().enumerate().filter(|(at, _)| dependent[*at]) {
+            let writes_number = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Or)
+                && !matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory);
+            if writes_number
+                && instruction.op0_kind() == OpKind::Memory
+                && let Some(address) = fixed_address(instruction)
+            {
+                self.learned.variables.insert((address, instruction.memory_size().size() as u64));
+            }
+            let clears = instruction.mnemonic() == Mnemonic::Xor
+                && instruction.op1_kind() == OpKind::Register
+                && instruction.op0_register() == instruction.op1_register();
+            let result = instruction.op0_kind() == OpKind::Register
+                && instruction.op0_register().full_register() == Register::RAX;
+            self.learned.returns |= is_small && result && (writes_number || clears) && self.returns_soon(at);
+        }
+    }
+
+    /// Whether a function ends shortly after an instruction, with nothing else in the result.
+    fn returns_soon(&self, at: usize) -> bool {
+        let mut rest = self.code.iter().skip(at + 1).take(8);
+        let ends = rest.find(|next| {
+            next.flow_control() != FlowControl::Next
+                || next.op_count() > 0
+                    && next.op0_kind() == OpKind::Register
+                    && next.op0_register().full_register() == Register::RAX
+        });
+        ends.is_some_and(|end| end.flow_control() == FlowControl::Return)
     }
 
     fn call(&mut self, instruction: &Instruction) {
@@ -184,12 +216,9 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
     }
 
-    /// Answers in registers of arguments go to the function that is called.
+    /// Answers in registers go to the function that is called.
     fn give(&mut self, callee: usize) {
-        let mut mask = 0;
-        for (at, register) in ARGUMENTS.into_iter().enumerate() {
-            mask |= u8::from(self.state.get(register).is_feature()) << at;
-        }
+        let mask = self.state.features();
         if mask != 0 {
             *self.learned.given.entry(callee).or_default() |= mask;
         }
@@ -263,13 +292,14 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         let condition = polarity::condition(instruction, self.state.flags);
         let source = self.sources(at, instruction);
+        let chooses_address = polarity::is_choice(instruction)
+            && condition.is_some()
+            && self.choose(instruction, at);
         let held = match polarity::result(instruction, source, condition) {
+            _ if chooses_address => Held::Other,
             Held::Other => self.moved(at, instruction),
             held => held,
         };
-        if polarity::is_choice(instruction) && condition.is_some() {
-            self.choose(instruction, at);
-        }
         match instruction.op0_kind() {
             OpKind::Register => self.state.set(instruction.op0_register(), held),
             OpKind::Memory => self.store(instruction, held),
@@ -317,6 +347,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
             Held::Stack(from) => self.state.slot(from.wrapping_add(displacement)),
             _ if instruction.memory_base() == Register::RBP => self.state.slot(displacement),
+            _ if self.known.is_field(self.function, displacement) => Held::FEATURE,
             _ => Held::Other,
         }
     }
@@ -340,7 +371,13 @@ impl<'i, 'a> Walk<'i, 'a> {
                 self.state.set_slot(at, held);
             }
             (None, _) if base == Register::RBP => self.state.set_slot(displacement, held),
-            (None, _) => self.learned.fills |= held.is_feature(),
+            (None, _) if held.is_feature() => {
+                self.learned.fills = true;
+                if instruction.memory_index() == Register::None {
+                    self.learned.fields.insert(displacement);
+                }
+            }
+            (None, _) => {}
         }
     }
 
@@ -365,13 +402,16 @@ impl<'i, 'a> Walk<'i, 'a> {
         held
     }
 
-    /// A conditional move by a feature: both addresses are chosen.
-    fn choose(&mut self, instruction: &Instruction, at: usize) {
+    /// A conditional move by a feature: both addresses are chosen. Whether there was any.
+    fn choose(&mut self, instruction: &Instruction, at: usize) -> bool {
+        let before = self.chosen.len();
+        let mut met = false;
         for operand in 0..2 {
             match instruction.op_kind(operand) {
                 OpKind::Register => {
                     if let Held::Address { taken_by, .. } = self.state.get(instruction.op_register(operand)) {
                         self.chosen.insert(taken_by);
+                        met = true;
                     }
                 }
                 OpKind::Memory => {
@@ -380,6 +420,7 @@ impl<'i, 'a> Walk<'i, 'a> {
                 _ => {}
             }
         }
+        met || self.chosen.len() > before
     }
 }
 

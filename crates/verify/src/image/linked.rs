@@ -37,6 +37,16 @@ fn is_fixed(file: &Elf<'_>) -> bool {
     file.elf_header().e_type(file.endian()) == elf::ET_EXEC
 }
 
+/// Whether a shared object says that it is an executable (DF_1_PIE).
+fn is_pie(file: &Elf<'_>) -> bool {
+    let entries = file.section_by_name(".dynamic").and_then(|section| section.data().ok());
+    entries.unwrap_or_default().chunks_exact(16).any(|entry| {
+        let (tag, value) = entry.split_at(8);
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        word(tag) == 0x6fff_fffb && word(value) & 0x0800_0000 != 0
+    })
+}
+
 fn regions<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
     for section in file.sections() {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
@@ -113,9 +123,11 @@ fn function(start: u64, size: u64, name: &str) -> Function {
 }
 
 fn exports(file: &Elf<'_>, image: &mut Image<'_>) {
+    let is_program = image.is_fixed || is_pie(file);
     for symbol in file.dynamic_symbols().filter(ObjectSymbol::is_definition) {
         let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
         match st_info.st_type() {
+            elf::STT_FUNC | elf::STT_NOTYPE if is_program => image.weak_roots.push(symbol.address()),
             elf::STT_FUNC | elf::STT_NOTYPE => image.roots.push(symbol.address()),
             elf::STT_OBJECT => image.data_roots.push(symbol.address()),
             _ => {}

@@ -74,6 +74,8 @@ pub(crate) struct Image<'a> {
     pub(crate) resolvers: Vec<u64>,
     /// Where control comes in from outside.
     pub(crate) roots: Vec<u64>,
+    /// Functions that an executable exports: plug-ins may call them.
+    pub(crate) weak_roots: Vec<u64>,
     /// Data that others may use.
     pub(crate) data_roots: Vec<u64>,
     /// Whether code stands at fixed addresses, so that numbers in it may be addresses.
