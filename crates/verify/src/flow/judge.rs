@@ -38,6 +38,8 @@ pub(crate) enum Reason {
     Offered,
     /// Only reached through pointers, in a file whose other code does without.
     OthersDoWithout,
+    /// Most uses are behind questions; for this one none was found.
+    FewWithout,
     /// Only reached through pointers, in a file too small to tell.
     Pointers,
 }
@@ -135,7 +137,7 @@ fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
         }
         let offered = open.and(Extensions::by_name_only());
         let is_offer = image.roots.binary_search(&image.functions[at].start).is_ok();
-        let open = if is_offer && !offered.is_empty() {
+        let open = if (is_offer || questions.asks) && !offered.is_empty() {
             first.push((at, offered, Standing::Dispatched, Reason::Offered));
             open.without(offered)
         } else {
@@ -167,17 +169,41 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
     }
 }
 
+/// Extensions whose uses are mostly behind questions, and without in so few functions that a
+/// question which was not recognised is as likely as a need.
+fn doubtful(first: &[(usize, Extensions, Standing, Reason)], direct: usize) -> Extensions {
+    let all = first.iter().fold(Extensions::NONE, |set, (_, one, _, _)| set.union(*one));
+    let count = |extension: Extensions, wanted: Standing| {
+        first.iter().filter(|(_, one, standing, _)| *standing == wanted && !one.and(extension).is_empty()).count()
+    };
+    let is_doubtful = |extension: &Extensions| {
+        let needed = count(*extension, Standing::Needed);
+        needed * MANY < direct && needed < count(*extension, Standing::Dispatched)
+    };
+    all.each().filter(is_doubtful).fold(Extensions::NONE, Extensions::union)
+}
+
 fn settle(
-    first: Vec<(usize, Extensions, Standing, Reason)>,
+    mut first: Vec<(usize, Extensions, Standing, Reason)>,
     questions: &Questions,
     direct: usize,
 ) -> Judgement {
+    let doubtful = doubtful(&first, direct);
+    let mut doubted = Vec::new();
+    for (at, extensions, standing, _) in &mut first {
+        let some = extensions.and(doubtful);
+        if *standing == Standing::Needed && !some.is_empty() {
+            *extensions = extensions.without(some);
+            doubted.push(Use { function: *at, extensions: some, standing: Standing::Unknown, reason: Reason::FewWithout });
+        }
+    }
+    first.retain(|(_, extensions, _, _)| !extensions.is_empty());
     let all = |wanted: Standing| {
         let matching = first.iter().filter(|(_, _, standing, _)| *standing == wanted);
         matching.fold(Extensions::NONE, |set, (_, extensions, _, _)| set.union(*extensions))
     };
     let needed = all(Standing::Needed);
-    let mut uses = Vec::new();
+    let mut uses = doubted;
     for (function, extensions, standing, reason) in first {
         if standing != Standing::Unknown {
             uses.push(Use { function, extensions, standing, reason });

@@ -63,6 +63,9 @@ fn data_places(image: &Image<'_>, bodies: &[Body]) -> Vec<u64> {
     places
 }
 
+/// A function that asks and takes so many addresses of functions sets up a table.
+const TABLE: usize = 16;
+
 /// What is to be followed next.
 #[derive(Clone, Copy)]
 enum Place {
@@ -166,7 +169,7 @@ impl Graph<'_, '_> {
         let (bodies, questions) = (self.bodies, self.questions);
         if let Some(division) = questions.divisions.get(&at) {
             self.calls(division.open_calls.iter(), reach);
-            if is_resolver {
+            if is_resolver || division.asks && self.lists_functions(&division.open_touches) {
                 self.guard(division.open_touches.iter());
             } else {
                 self.touches(division.open_touches.iter(), reach);
@@ -181,6 +184,12 @@ impl Graph<'_, '_> {
         } else {
             self.touches(bodies[at].touches.iter(), reach);
         }
+    }
+
+    /// Whether a function takes the addresses of so many that it sets up a table of variants.
+    fn lists_functions(&self, addresses: &BTreeSet<u64>) -> bool {
+        let functions = addresses.iter().filter(|at| matches!(self.place(**at), Some(Place::Function(_))));
+        functions.take(TABLE).count() == TABLE
     }
 
     fn calls<'x>(&mut self, targets: impl Iterator<Item = &'x u64>, reach: Reach) {
