@@ -20,6 +20,7 @@ use crate::commands::history::show::RunDetail;
 use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
+use crate::commands::verify::VerifyReport;
 use crate::error::CliError;
 use crate::execute::Execution;
 use crate::summary::RunReport;
@@ -72,6 +73,8 @@ enum Shape {
     Simulation,
     /// `ironwright report --json`.
     Report,
+    /// `ironwright verify --json`.
+    Verify,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -95,6 +98,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Forecast => ui::print_json(&schemars::schema_for!(PlanReport))?,
         Shape::Simulation => ui::print_json(&schemars::schema_for!(SimulationReport))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
+        Shape::Verify => ui::print_json(&schemars::schema_for!(VerifyReport))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)
