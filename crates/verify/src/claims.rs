@@ -146,8 +146,8 @@ fn opt_level(report: &Report, wanted: &str) -> Found {
         .compilers
         .iter()
         .filter_map(|compiler| {
-            let flags = compiler.flags.iter().rev();
-            flags.filter_map(|flag| flag.strip_prefix("-O")).next().map(str::to_owned)
+            let mut flags = compiler.flags.iter().rev();
+            flags.find_map(|flag| flag.strip_prefix("-O")).map(str::to_owned)
         })
         .collect();
     let found = levels.iter().cloned().collect::<Vec<_>>().join(", ");
@@ -191,7 +191,8 @@ fn features(name: &str) -> Option<Extensions> {
 const MANY: usize = 50;
 
 fn march(report: &Report, wanted: &str) -> Found {
-    let recorded = report.target.value.as_deref().filter(|value| *value != "the compiler's default");
+    let recorded =
+        report.target.value.as_deref().filter(|value| *value != "the compiler's default");
     if let Some(found) = recorded {
         let all = found.split(", ").all(|one| one == wanted);
         let verdict = if all { Verdict::Kept } else { Verdict::Broken };
@@ -256,7 +257,8 @@ mod tests {
 
     #[test]
     fn code_alone_can_keep_and_break_a_target() {
-        let verdict = |needs: &[&str], functions, wanted| by_code(&code(needs, functions), wanted).1;
+        let verdict =
+            |needs: &[&str], functions, wanted| by_code(&code(needs, functions), wanted).1;
         assert_eq!(verdict(&["avx2"], 5, "x86-64-v3"), Verdict::Kept);
         assert_eq!(verdict(&["avx2", "avx512f"], 5, "x86-64-v3"), Verdict::Broken);
         assert_eq!(verdict(&[], 5, "x86-64-v3"), Verdict::Unknown);

@@ -112,10 +112,8 @@ mod tests {
         let second = fatbin(&[piece(2, 90, 8), piece(2, 86, 8), piece(64, 90, 8)]);
         let padding = vec![0; 16];
         let found = code(&[first, padding, second].concat());
-        let shown: Vec<_> = found
-            .iter()
-            .map(|c| format!("{} {} {}", c.architecture, c.kind, c.pieces))
-            .collect();
+        let shown: Vec<_> =
+            found.iter().map(|c| format!("{} {} {}", c.architecture, c.kind, c.pieces)).collect();
         assert_eq!(shown, ["sm_86 machine code 2", "sm_86 ptx 1", "sm_90 machine code 1"]);
     }
 

@@ -64,7 +64,8 @@ fn parse(bytes: &[u8]) -> Result<Elf<'_>, ExamineError> {
 }
 
 fn archived(bytes: &[u8]) -> Result<Report, ExamineError> {
-    let archive = ArchiveFile::parse(bytes).map_err(|error| ExamineError::Damaged(error.to_string()))?;
+    let archive =
+        ArchiveFile::parse(bytes).map_err(|error| ExamineError::Damaged(error.to_string()))?;
     let members = archive.members().filter_map(|member| member.ok()?.data(bytes).ok());
     let objects: Vec<Elf<'_>> = members
         .filter(|member| member.starts_with(b"\x7fELF"))
@@ -148,7 +149,8 @@ fn instructions(image: &Image<'_>, bodies: &[Body]) -> Instructions {
     let judgement = judge(image, bodies);
     let names = |set: crate::feature::Extensions| set.names().map(str::to_owned).collect();
     // What is undecided may raise the level, unless what is needed reaches as high anyway.
-    let (sure, most) = (judgement.needed.level(), judgement.needed.union(judgement.unknown).level());
+    let (sure, most) =
+        (judgement.needed.level(), judgement.needed.union(judgement.unknown).level());
     Instructions {
         level: (sure == most).then(|| sure.as_str().to_owned()),
         needs: names(judgement.needed),
@@ -200,9 +202,10 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::Guarded => "every way to it leads past a question about the processor",
         Reason::Named => "its name says for which processors it is one of several versions",
         Reason::Offered => "no compiler writes this by itself: it is there for those who ask first",
-        Reason::OthersDoWithout => "reached through pointers only; all that runs in any case does without",
+        Reason::OthersDoWithout => {
+            "reached through pointers only; all that runs in any case does without"
+        }
         Reason::FewWithout => "most uses are behind questions; none was found before this one",
         Reason::Pointers => "reached through pointers only, and the choice is not visible",
     }
 }
-

@@ -213,7 +213,8 @@ impl Extensions {
     /// What no compiler writes unless code asks for it by name, and what the operating system must
     /// offer: an exported function with it is an offer to whoever asked the processor.
     pub(crate) fn by_name_only() -> Self {
-        let names = ["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"];
+        let names =
+            ["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"];
         names.iter().filter_map(|name| Self::named(name)).fold(Self::NONE, Self::union)
     }
 

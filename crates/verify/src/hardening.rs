@@ -85,7 +85,12 @@ impl Properties {
 
     fn protections(&self, is_arm: bool) -> Vec<&'static str> {
         let names = if is_arm { ["bti", "pac"] } else { ["ibt", "shstk"] };
-        names.into_iter().enumerate().filter(|(at, _)| self.features >> at & 1 == 1).map(|(_, n)| n).collect()
+        names
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| self.features >> at & 1 == 1)
+            .map(|(_, n)| n)
+            .collect()
     }
 }
 
@@ -151,7 +156,8 @@ fn pie(file: &Elf<'_>) -> Claim {
     if kind != elf::ET_DYN {
         return Claim::unknown("not linked yet");
     }
-    let says_pie = dynamic(file).iter().any(|(tag, value)| *tag == DT_FLAGS_1 && value & 0x0800_0000 != 0);
+    let says_pie =
+        dynamic(file).iter().any(|(tag, value)| *tag == DT_FLAGS_1 && value & 0x0800_0000 != 0);
     let has_interpreter = file.section_by_name(".interp").is_some();
     let has_name = dynamic(file).iter().any(|(tag, _)| *tag == 14);
     match (says_pie, has_interpreter, has_name) {
@@ -188,7 +194,8 @@ fn canary(traces: &Traces, bodies: &[Body]) -> Claim {
 }
 
 /// Functions that have a checked twin which compilers always take under `_FORTIFY_SOURCE`.
-const ALWAYS_CHECKED: &[&str] = &["printf", "fprintf", "vfprintf", "vprintf", "sprintf", "vsprintf"];
+const ALWAYS_CHECKED: &[&str] =
+    &["printf", "fprintf", "vfprintf", "vprintf", "sprintf", "vsprintf"];
 
 fn fortify(traces: &Traces) -> Claim {
     let is_checked = |name: &&String| {

@@ -94,8 +94,10 @@ fn undiscovered(image: &Image<'_>, bodies: &[Body]) -> Vec<Function> {
     let mut targets: Vec<u64> = called.chain(pointed).chain(slots).chain(roots).collect();
     targets.sort_unstable();
     targets.dedup();
-    let unknown = |target: &u64| image.code_at(*target).is_some() && image.function_at(*target).is_none();
-    let function = |start| Function { start, end: start, name: None, bounded: false, discovered: true };
+    let unknown =
+        |target: &u64| image.code_at(*target).is_some() && image.function_at(*target).is_none();
+    let function =
+        |start| Function { start, end: start, name: None, bounded: false, discovered: true };
     targets.into_iter().filter(unknown).map(function).collect()
 }
 
@@ -240,7 +242,8 @@ impl Scan<'_, '_> {
     }
 
     fn go(&mut self, target: u64, scratch: &mut Scratch) {
-        let inside = target.checked_sub(self.function.start).and_then(|at| usize::try_from(at).ok());
+        let inside =
+            target.checked_sub(self.function.start).and_then(|at| usize::try_from(at).ok());
         match inside.filter(|at| *at < self.code.len()) {
             Some(at) if scratch.is_begun(at) => {}
             Some(at) => scratch.pending.push(at),

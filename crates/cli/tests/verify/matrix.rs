@@ -16,7 +16,9 @@ use super::recipes::{self, Recipe, Truth};
 
 /// Makes every binary, two at a time; what went wrong.
 fn make(recipes: &[Recipe], home: &Path) -> Vec<String> {
-    for (name, text) in [("main.c", recipes::C), ("main.rs", recipes::RUST), ("main.go", recipes::GO)] {
+    for (name, text) in
+        [("main.c", recipes::C), ("main.rs", recipes::RUST), ("main.go", recipes::GO)]
+    {
         std::fs::write(home.join(name), text).unwrap();
     }
     std::fs::create_dir(home.join("bin")).unwrap();
@@ -65,10 +67,22 @@ fn claims(report: &Value, truth: &Truth) -> Vec<(&'static str, Option<String>, S
     let value = |key: &str| text(&report[key]["value"]);
     let code = &report["instructions"];
     let has = |list: &str, name: &str| code[list].as_array().unwrap().iter().any(|one| one == name);
-    let compiler = report["compilers"].as_array().unwrap().iter().any(|one| one["name"] == truth.compiler);
+    let compiler =
+        report["compilers"].as_array().unwrap().iter().any(|one| one["name"] == truth.compiler);
     let dispatched = truth.dispatched.map_or_else(
-        || Some(code["dispatched"].as_array().unwrap().iter().any(|one| one == "avx512vbmi").to_string()),
-        |name| if has("undecided", name) { None } else { Some(has("dispatched", name).to_string()) },
+        || {
+            Some(
+                code["dispatched"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|one| one == "avx512vbmi")
+                    .to_string(),
+            )
+        },
+        |name| {
+            if has("undecided", name) { None } else { Some(has("dispatched", name).to_string()) }
+        },
     );
     let wanted = |text: &str| text.to_owned();
     vec![
@@ -104,7 +118,9 @@ fn what_is_decided_of_two_hundred_binaries_is_right() {
             match found {
                 None => unknown += 1,
                 Some(found) if found == wanted => {}
-                Some(found) => wrong.push(format!("{}: {name} is {wanted}, found {found}", recipe.name)),
+                Some(found) => {
+                    wrong.push(format!("{}: {name} is {wanted}, found {found}", recipe.name))
+                }
             }
         }
     }

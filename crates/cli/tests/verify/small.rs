@@ -48,7 +48,8 @@ fn settings_that_are_applied_are_claims() {
     let settings = ironwright(home.path(), &[&["settings", "--json"][..], &set].concat());
     let file = home.path().join("settings.json");
     std::fs::write(&file, &settings.stdout).unwrap();
-    let by_file = text(&ironwright(home.path(), &["verify", OWN, "--against", file.to_str().unwrap()]));
+    let by_file =
+        text(&ironwright(home.path(), &["verify", OWN, "--against", file.to_str().unwrap()]));
     assert!(by_file.contains("rust-lto = fat"), "{by_file}");
 }
 

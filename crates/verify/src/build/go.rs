@@ -125,7 +125,8 @@ mod tests {
         blob.resize(32, 0);
         blob.push(8);
         blob.extend(b"go1.19.8");
-        let module = b"0123456789abcdef\npath\tx\nbuild\tGOAMD64=v3\nbuild\t-pgo=off\n0123456789abcdef";
+        let module =
+            b"0123456789abcdef\npath\tx\nbuild\tGOAMD64=v3\nbuild\t-pgo=off\n0123456789abcdef";
         blob.push(u8::try_from(module.len()).unwrap());
         blob.extend(module);
         let info = build_info(&blob).unwrap();

@@ -29,7 +29,9 @@ pub(crate) fn linker(traces: &Traces) -> Claim {
     let is_bfd = traces.sections.last().is_some_and(|last| last == ".shstrtab");
     match (traces.comments.is_empty(), is_bfd) {
         (false, true) => Claim::is("bfd", "order of sections, and no mark of gold, lld or mold"),
-        (false, false) => Claim::unknown("the order of sections is of no linker that is known here"),
+        (false, false) => {
+            Claim::unknown("the order of sections is of no linker that is known here")
+        }
         (true, _) => Claim::unknown(".comment, where linkers name themselves, was removed"),
     }
 }
@@ -55,7 +57,9 @@ pub(crate) fn lto(traces: &Traces) -> Claim {
         return Claim::is("fat", format!("recorded flags ({flag})"));
     }
     let file = |wanted: fn(&str) -> bool| traces.files.iter().find(|name| wanted(name.as_str()));
-    if let Some(name) = file(|name| name == "ld-temp.o" || name == "<artificial>" || name.contains(".ltrans")) {
+    if let Some(name) =
+        file(|name| name == "ld-temp.o" || name == "<artificial>" || name.contains(".ltrans"))
+    {
         return Claim::is("fat", format!("{name} among the files of the symbol table"));
     }
     if traces.marks.contains("lto-private") {
@@ -70,8 +74,10 @@ pub(crate) fn lto(traces: &Traces) -> Claim {
     if traces.comments.iter().any(|text| text.contains("clang version")) {
         return Claim::unknown("clang recorded no flags, and thin LTO leaves no other mark");
     }
-    match file(|name| is_source(name)) {
-        Some(name) => Claim::is("off", format!("{name} among the files of the symbol table was not merged")),
+    match file(is_source) {
+        Some(name) => {
+            Claim::is("off", format!("{name} among the files of the symbol table was not merged"))
+        }
         None => Claim::unknown("no flags were recorded, and symbols were removed"),
     }
 }
@@ -89,7 +95,9 @@ fn is_rust(traces: &Traces) -> bool {
 /// standard library into the program's; thin LTO brings all of its crates, even the empty ones that
 /// no linker takes from an archive.
 fn rust_lto(traces: &Traces) -> Claim {
-    let unit = |start: &str| traces.files.iter().any(|name| name.starts_with(start) && name.contains("-cgu."));
+    let unit = |start: &str| {
+        traces.files.iter().any(|name| name.starts_with(start) && name.contains("-cgu."))
+    };
     if !traces.files.iter().any(|name| name.contains("-cgu.")) {
         return Claim::unknown("rustc records no flags, and symbols were removed");
     }
@@ -120,9 +128,15 @@ pub(crate) fn pgo(traces: &Traces) -> Claim {
         };
     }
     let flags = recorded(traces);
-    let used = ["-fprofile-use", "-fprofile-instr-use", "-fauto-profile", "-fprofile-sample-use", "-fbranch-probabilities"];
-    let uses = |flag: &&String| used.iter().any(|start| flag.starts_with(start));
-    if let Some(flag) = flags.iter().flatten().find(uses) {
+    let used = [
+        "-fprofile-use",
+        "-fprofile-instr-use",
+        "-fauto-profile",
+        "-fprofile-sample-use",
+        "-fbranch-probabilities",
+    ];
+    let names_profile = |flag: &&String| used.iter().any(|start| flag.starts_with(start));
+    if let Some(flag) = flags.iter().flatten().find(names_profile) {
         return Claim::is("on", flag.clone());
     }
     if flags.is_empty() {
@@ -136,7 +150,10 @@ pub(crate) fn pgo(traces: &Traces) -> Claim {
 
 /// BOLT.
 pub(crate) fn bolt(traces: &Traces) -> Claim {
-    let mark = traces.sections.iter().find(|name| name.starts_with(".note.bolt") || name.starts_with(".bolt."));
+    let mark = traces
+        .sections
+        .iter()
+        .find(|name| name.starts_with(".note.bolt") || name.starts_with(".bolt."));
     match mark {
         Some(name) => Claim::is("yes", name.clone()),
         None if traces.sections.is_empty() => Claim::unknown("section names were removed"),
@@ -166,8 +183,12 @@ pub(crate) fn allocator(traces: &Traces) -> Claim {
     match (imported, is_musl) {
         (Some(name), true) => Claim::is("musl", format!("{name} is imported")),
         (Some(name), false) => Claim::is("libc", format!("{name} is imported")),
-        (None, _) if traces.marks.contains("glibc malloc") => Claim::is("libc", "glibc's is linked in"),
-        (None, _) if traces.marks.contains("musl malloc") => Claim::is("musl", "musl's is linked in"),
+        (None, _) if traces.marks.contains("glibc malloc") => {
+            Claim::is("libc", "glibc's is linked in")
+        }
+        (None, _) if traces.marks.contains("musl malloc") => {
+            Claim::is("musl", "musl's is linked in")
+        }
         (None, _) if traces.interpreter.is_some() || !traces.libraries.is_empty() => {
             Claim::is("none", "it imports no function that allocates")
         }

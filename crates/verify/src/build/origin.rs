@@ -12,7 +12,10 @@ pub(crate) fn compilers(traces: &Traces) -> Vec<Compiler> {
         let Some((name, version)) = named(&producer.text) else { continue };
         let flags = flags_of(&producer.text);
         let known = found.iter_mut().find(|c| {
-            c.name == name && c.version == version && c.language == producer.language && c.flags == flags
+            c.name == name
+                && c.version == version
+                && c.language == producer.language
+                && c.flags == flags
         });
         match known {
             Some(compiler) => compiler.units = compiler.units.map(|n| n + units),
@@ -30,21 +33,32 @@ pub(crate) fn compilers(traces: &Traces) -> Vec<Compiler> {
         let Some((name, version)) = named(text) else { continue };
         let flags = flags_of(text);
         let is_known = |c: &Compiler| {
-            c.name == name && c.version.starts_with(&version) && (flags.is_empty() || c.flags == flags)
+            c.name == name
+                && c.version.starts_with(&version)
+                && (flags.is_empty() || c.flags == flags)
         };
         if !found.iter().any(is_known) {
-            found.push(Compiler { name: name.to_owned(), version, language: None, units: None, flags });
+            found.push(Compiler {
+                name: name.to_owned(),
+                version,
+                language: None,
+                units: None,
+                flags,
+            });
         }
     }
     if let Some(go) = &traces.go {
         let version = go.version.trim_start_matches("go").to_owned();
-        found.insert(0, Compiler {
-            name: "go".to_owned(),
-            version,
-            language: Some("Go".to_owned()),
-            units: None,
-            flags: Vec::new(),
-        });
+        found.insert(
+            0,
+            Compiler {
+                name: "go".to_owned(),
+                version,
+                language: Some("Go".to_owned()),
+                units: None,
+                flags: Vec::new(),
+            },
+        );
     }
     found
 }
@@ -69,7 +83,8 @@ fn named(text: &str) -> Option<(&'static str, String)> {
     if text.starts_with('/') && text.split(' ').next().is_some_and(|path| path.contains("clang")) {
         return Some(("clang", String::new()));
     }
-    text.starts_with("Go cmd/compile ").then(|| ("go", version(after(text, "go1").map_or("", |_| &text[15..]))))
+    text.starts_with("Go cmd/compile ")
+        .then(|| ("go", version(after(text, "go1").map_or("", |_| &text[15..]))))
 }
 
 fn after<'t>(text: &'t str, word: &str) -> Option<&'t str> {
@@ -77,12 +92,17 @@ fn after<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 }
 
 fn version(text: &str) -> String {
-    text.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~')).collect()
+    text.chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~'))
+        .collect()
 }
 
 /// Flags that stand in a producer or a recorded command line.
 pub(crate) fn flags_of(text: &str) -> Vec<String> {
-    text.split(' ').filter(|word| word.starts_with('-') && word.len() > 1).map(str::to_owned).collect()
+    text.split(' ')
+        .filter(|word| word.starts_with('-') && word.len() > 1)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Every recorded command line or producer with flags; none of the assembler and of those that never
@@ -90,7 +110,10 @@ pub(crate) fn flags_of(text: &str) -> Vec<String> {
 pub(crate) fn recorded(traces: &Traces) -> Vec<Vec<String>> {
     let producers = traces.producers.keys().map(|producer| &producer.text);
     let all = traces.commands.iter().chain(producers);
-    all.filter(|text| !text.starts_with("GNU AS")).map(|text| flags_of(text)).filter(|f| !f.is_empty()).collect()
+    all.filter(|text| !text.starts_with("GNU AS"))
+        .map(|text| flags_of(text))
+        .filter(|f| !f.is_empty())
+        .collect()
 }
 
 /// Whether units of a file may have been compiled without leaving their flags.
@@ -106,7 +129,9 @@ pub(crate) fn target(traces: &Traces) -> Claim {
         let level = go.setting("GOAMD64").map(|level| level.replace('v', "x86-64-v"));
         let level = level.or_else(|| go.setting("GOARM64").map(str::to_owned));
         return match level {
-            Some(level) => Claim::is(level.replace("x86-64-v1", "x86-64"), "Go's build information"),
+            Some(level) => {
+                Claim::is(level.replace("x86-64-v1", "x86-64"), "Go's build information")
+            }
             None => Claim::unknown("Go's build information does not name a level"),
         };
     }
@@ -123,9 +148,10 @@ pub(crate) fn target(traces: &Traces) -> Claim {
 
 /// The last `-march` or `-mcpu`; without one, the compiler's own default.
 fn march(flags: &[String]) -> String {
-    let named = flags.iter().rev().find_map(|flag| {
-        flag.strip_prefix("-march=").or_else(|| flag.strip_prefix("-mcpu="))
-    });
+    let named = flags
+        .iter()
+        .rev()
+        .find_map(|flag| flag.strip_prefix("-march=").or_else(|| flag.strip_prefix("-mcpu=")));
     named.unwrap_or("the compiler's default").to_owned()
 }
 

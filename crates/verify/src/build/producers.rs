@@ -24,9 +24,9 @@ pub(crate) fn read(file: &Elf<'_>) -> BTreeMap<Producer, usize> {
     let mut found = BTreeMap::new();
     let load = |id: SectionId| -> Result<Slice<'_>, gimli::Error> {
         let data = file.section_by_name(id.name()).and_then(|section| {
-            let plain = section.compressed_file_range().is_ok_and(|range| {
-                range.format == object::CompressionFormat::None
-            });
+            let plain = section
+                .compressed_file_range()
+                .is_ok_and(|range| range.format == object::CompressionFormat::None);
             section.data().ok().filter(|_| plain)
         });
         Ok(EndianSlice::new(data.unwrap_or_default(), LittleEndian))

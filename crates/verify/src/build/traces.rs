@@ -83,9 +83,9 @@ pub(crate) fn gather(file: &Elf<'_>) -> Traces {
         libraries: libraries(file),
         ..Traces::default()
     };
-    let info = [".go.buildinfo", ".data.rel.ro", ".data"].iter().find_map(|name| {
-        go::build_info(file.section_by_name(name)?.data().ok()?)
-    });
+    let info = [".go.buildinfo", ".data.rel.ro", ".data"]
+        .iter()
+        .find_map(|name| go::build_info(file.section_by_name(name)?.data().ok()?));
     traces.go = info.filter(|_| file.section_by_name(".go.buildinfo").is_some());
     symbols(file, &mut traces);
     if !traces.has_symbols {
@@ -119,7 +119,8 @@ fn symbols(file: &Elf<'_>, traces: &mut Traces) {
 }
 
 fn texts(file: &Elf<'_>, traces: &mut Traces) {
-    let Some(bytes) = file.section_by_name(".rodata").and_then(|section| section.data().ok()) else {
+    let Some(bytes) = file.section_by_name(".rodata").and_then(|section| section.data().ok())
+    else {
         return;
     };
     for (text, mark) in TEXTS {

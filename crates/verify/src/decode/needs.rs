@@ -63,7 +63,7 @@ impl Opcode {
     }
 }
 
-const KEYS: usize = 8 * 2 * 4 << 12;
+const KEYS: usize = (8 * 2 * 4) << 12;
 static LEGACY: [AtomicU8; KEYS] = [const { AtomicU8::new(NONE) }; KEYS];
 static VEX: [AtomicU8; KEYS * 2] = [const { AtomicU8::new(NONE) }; KEYS * 2];
 static EVEX: [AtomicU8; KEYS * 8] = [const { AtomicU8::new(NONE) }; KEYS * 8];

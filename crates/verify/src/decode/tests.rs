@@ -17,7 +17,8 @@ fn reference(bytes: &[u8], base: u64) -> Option<(usize, Flow, SetId, u64)> {
     }
     let flow = match (instruction.mnemonic(), instruction.flow_control()) {
         (iced_x86::Mnemonic::Cpuid | iced_x86::Mnemonic::Xgetbv, _) => Flow::Identify,
-        (iced_x86::Mnemonic::Hlt | iced_x86::Mnemonic::Int3, _) => Flow::Stop,
+        (iced_x86::Mnemonic::Hlt | iced_x86::Mnemonic::Int3, _)
+        | (_, FlowControl::Return | FlowControl::Exception) => Flow::Stop,
         (_, FlowControl::UnconditionalBranch) => Flow::Jump(instruction.near_branch64()),
         (_, FlowControl::ConditionalBranch) => Flow::Branch(instruction.near_branch64()),
         (_, FlowControl::Call) if instruction.is_call_near() => {
@@ -25,10 +26,6 @@ fn reference(bytes: &[u8], base: u64) -> Option<(usize, Flow, SetId, u64)> {
         }
         (_, FlowControl::IndirectBranch) => Flow::JumpIndirect,
         (_, FlowControl::IndirectCall) => Flow::CallIndirect,
-        (_, FlowControl::Return) => Flow::Stop,
-        (_, FlowControl::Exception) if instruction.mnemonic() != iced_x86::Mnemonic::INVALID => {
-            Flow::Stop
-        }
         _ => Flow::Next,
     };
     let near = if instruction.is_ip_rel_memory_operand() {

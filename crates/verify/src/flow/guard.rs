@@ -37,7 +37,8 @@ pub(super) fn decode(image: &Image<'_>, function: &Function) -> Vec<Instruction>
     for at in scan::instructions(image, function) {
         let address = function.start + at as u64;
         let mut instruction = Instruction::default();
-        Decoder::with_ip(64, &bytes[at..], address, DecoderOptions::NONE).decode_out(&mut instruction);
+        Decoder::with_ip(64, &bytes[at..], address, DecoderOptions::NONE)
+            .decode_out(&mut instruction);
         found.push(instruction);
     }
     found
@@ -51,7 +52,10 @@ pub(super) fn divide(image: &Image<'_>, at: usize, known: &Knowledge) -> (Divisi
     walk.run();
     let open = reachable(&code, &walk, false);
     walk.learn_from_branches(&dependent(&open, &reachable(&code, &walk, true)));
-    let mut division = Division { asks: !walk.taken_away.is_empty() || !walk.chosen.is_empty(), ..Division::default() };
+    let mut division = Division {
+        asks: !walk.taken_away.is_empty() || !walk.chosen.is_empty(),
+        ..Division::default()
+    };
     for (index, instruction) in code.iter().enumerate() {
         let is_open = open[index];
         let extensions = needs::extensions(instruction.code());
@@ -61,9 +65,11 @@ pub(super) fn divide(image: &Image<'_>, at: usize, known: &Knowledge) -> (Divisi
         let leads_away = walk.taken_away.get(&index) == Some(&Way::Taken);
         if is_open {
             division.open = division.open.union(extensions);
-            let calls = if leads_away { &mut division.guarded_calls } else { &mut division.open_calls };
+            let calls =
+                if leads_away { &mut division.guarded_calls } else { &mut division.open_calls };
             calls.extend(outside);
-            let touches = if is_chosen { &mut division.guarded_touches } else { &mut division.open_touches };
+            let touches =
+                if is_chosen { &mut division.guarded_touches } else { &mut division.open_touches };
             touches.extend(touch);
         } else {
             division.guarded = division.guarded.union(extensions);
@@ -94,7 +100,10 @@ pub(super) fn jump_target(instruction: &Instruction) -> Option<u64> {
 pub(super) fn falls_through(instruction: &Instruction) -> bool {
     !matches!(
         instruction.flow_control(),
-        FlowControl::UnconditionalBranch | FlowControl::IndirectBranch | FlowControl::Return | FlowControl::Exception
+        FlowControl::UnconditionalBranch
+            | FlowControl::IndirectBranch
+            | FlowControl::Return
+            | FlowControl::Exception
     )
 }
 
@@ -118,7 +127,9 @@ fn reachable(code: &[Instruction], walk: &Walk<'_, '_>, inverted: bool) -> Vec<b
             pending.extend(index.get(&instruction.next_ip()));
         }
         let is_call = instruction.flow_control() == FlowControl::Call;
-        if let Some(target) = jump_target(instruction).filter(|_| !is_call && away != Some(Way::Taken)) {
+        if let Some(target) =
+            jump_target(instruction).filter(|_| !is_call && away != Some(Way::Taken))
+        {
             pending.extend(index.get(&target));
         }
     }

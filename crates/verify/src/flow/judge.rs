@@ -2,8 +2,8 @@
 //!
 //! Does not look at code.
 
-use super::reach::{Reach, is_version, reach};
 use super::Questions;
+use super::reach::{Reach, is_version, reach};
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
@@ -109,7 +109,9 @@ fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSe
     let mut all = edge.clone();
     for _ in 0..DEPTH {
         let calls_edge = |body: &Body| {
-            body.calls.iter().any(|call| image.function_at(*call).is_some_and(|at| edge.contains(&at)))
+            body.calls
+                .iter()
+                .any(|call| image.function_at(*call).is_some_and(|at| edge.contains(&at)))
         };
         let next: BTreeSet<usize> = bodies
             .par_iter()
@@ -174,7 +176,10 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
 fn doubtful(first: &[(usize, Extensions, Standing, Reason)], direct: usize) -> Extensions {
     let all = first.iter().fold(Extensions::NONE, |set, (_, one, _, _)| set.union(*one));
     let count = |extension: Extensions, wanted: Standing| {
-        first.iter().filter(|(_, one, standing, _)| *standing == wanted && !one.and(extension).is_empty()).count()
+        first
+            .iter()
+            .filter(|(_, one, standing, _)| *standing == wanted && !one.and(extension).is_empty())
+            .count()
     };
     let is_doubtful = |extension: &Extensions| {
         let needed = count(*extension, Standing::Needed);
@@ -194,7 +199,12 @@ fn settle(
         let some = extensions.and(doubtful);
         if *standing == Standing::Needed && !some.is_empty() {
             *extensions = extensions.without(some);
-            doubted.push(Use { function: *at, extensions: some, standing: Standing::Unknown, reason: Reason::FewWithout });
+            doubted.push(Use {
+                function: *at,
+                extensions: some,
+                standing: Standing::Unknown,
+                reason: Reason::FewWithout,
+            });
         }
     }
     first.retain(|(_, extensions, _, _)| !extensions.is_empty());
@@ -213,7 +223,12 @@ fn settle(
         let shared = extensions.and(needed);
         let rest = extensions.without(needed);
         if !shared.is_empty() {
-            uses.push(Use { function, extensions: shared, standing: Standing::Needed, reason: Reason::Reached });
+            uses.push(Use {
+                function,
+                extensions: shared,
+                standing: Standing::Needed,
+                reason: Reason::Reached,
+            });
         }
         if !rest.is_empty() {
             let (standing, reason) = if direct >= MANY {

@@ -47,7 +47,12 @@ impl Questions {
 
     /// Takes what some functions read from structures for answers, where answers were written to the
     /// same places. False where there is nothing to take.
-    pub(crate) fn follow_fields(&mut self, image: &Image<'_>, bodies: &[Body], users: BTreeSet<usize>) -> bool {
+    pub(crate) fn follow_fields(
+        &mut self,
+        image: &Image<'_>,
+        bodies: &[Body],
+        users: BTreeSet<usize>,
+    ) -> bool {
         if self.known.fields.is_empty() || users.is_empty() {
             return false;
         }
@@ -58,7 +63,13 @@ impl Questions {
     }
 
     /// Divides what is concerned by news, until there are none.
-    fn spread(&mut self, image: &Image<'_>, bodies: &[Body], before: &Knowledge, first: Vec<usize>) {
+    fn spread(
+        &mut self,
+        image: &Image<'_>,
+        bodies: &[Body],
+        before: &Knowledge,
+        first: Vec<usize>,
+    ) {
         let mut news = self.known.since(before);
         let mut concerned: BTreeSet<usize> = first.into_iter().collect();
         for _ in 0..ROUNDS {
@@ -111,8 +122,10 @@ fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize
     let calls = |body: &Body| body.calls.iter().any(|call| starts.binary_search(call).is_ok());
     let slots = |body: &Body| {
         body.touches.iter().any(|touch| match image.slots.get(touch) {
-            Some(Slot::Local(target)) => known.holds(*target) || starts.binary_search(target).is_ok(),
-            Some(Slot::Import(_)) | Some(Slot::Resolved(_)) | None => false,
+            Some(Slot::Local(target)) => {
+                known.holds(*target) || starts.binary_search(target).is_ok()
+            }
+            Some(Slot::Import(_) | Slot::Resolved(_)) | None => false,
         })
     };
     (0..bodies.len())

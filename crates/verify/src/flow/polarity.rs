@@ -22,10 +22,8 @@ fn yes(condition: ConditionCode, flags: Flags) -> Option<bool> {
         Flags::Other => return None,
         Flags::Bits { inverted } => {
             let there = match condition {
-                C::ne | C::a | C::g | C::s => true,
-                C::e | C::be | C::le | C::ns => false,
-                C::ge => true,
-                C::l => false,
+                C::ne | C::a | C::g | C::ge | C::s => true,
+                C::e | C::be | C::l | C::le | C::ns => false,
                 _ => return None,
             };
             (there, inverted)
@@ -85,8 +83,23 @@ pub(super) fn only_writes(instruction: &Instruction) -> bool {
     is_set
         || matches!(
             instruction.mnemonic(),
-            M::Mov | M::Movzx | M::Movsx | M::Movsxd | M::Lea | M::Pop | M::Movd | M::Movq | M::Andn
-                | M::Bextr | M::Rorx | M::Shrx | M::Shlx | M::Popcnt | M::Tzcnt | M::Lzcnt | M::Movbe
+            M::Mov
+                | M::Movzx
+                | M::Movsx
+                | M::Movsxd
+                | M::Lea
+                | M::Pop
+                | M::Movd
+                | M::Movq
+                | M::Andn
+                | M::Bextr
+                | M::Rorx
+                | M::Shrx
+                | M::Shlx
+                | M::Popcnt
+                | M::Tzcnt
+                | M::Lzcnt
+                | M::Movbe
         )
 }
 
@@ -106,7 +119,9 @@ pub(super) fn result(instruction: &Instruction, source: Held, condition: Option<
     match instruction.mnemonic() {
         M::Not => Held::Feature { inverted: !inverted },
         M::Xor if is_same(instruction) => Held::Other,
-        M::Xor if instruction.op1_kind() != OpKind::Register => Held::Feature { inverted: !inverted },
+        M::Xor if instruction.op1_kind() != OpKind::Register => {
+            Held::Feature { inverted: !inverted }
+        }
         // What is counted or multiplied is no answer any more.
         M::Imul | M::Mul | M::Div | M::Idiv => Held::Other,
         _ => Held::Feature { inverted },
@@ -124,7 +139,22 @@ pub(super) fn sets_flags(instruction: &Instruction) -> bool {
     use Mnemonic as M;
     matches!(
         instruction.mnemonic(),
-        M::And | M::Or | M::Xor | M::Add | M::Sub | M::Shr | M::Shl | M::Sar | M::Neg | M::Inc | M::Dec | M::Andn
-            | M::Xadd | M::Cmpxchg | M::Btr | M::Bts | M::Imul
+        M::And
+            | M::Or
+            | M::Xor
+            | M::Add
+            | M::Sub
+            | M::Shr
+            | M::Shl
+            | M::Sar
+            | M::Neg
+            | M::Inc
+            | M::Dec
+            | M::Andn
+            | M::Xadd
+            | M::Cmpxchg
+            | M::Btr
+            | M::Bts
+            | M::Imul
     )
 }

@@ -103,7 +103,8 @@ impl Graph<'_, '_> {
                 self.functions.push((at, self.current));
             }
         }
-        let resolvers: BTreeSet<_> = self.image.resolvers.iter().filter_map(|r| self.image.function_at(*r)).collect();
+        let resolvers: BTreeSet<_> =
+            self.image.resolvers.iter().filter_map(|r| self.image.function_at(*r)).collect();
         for at in &resolvers {
             self.chosen.extend(self.chosen_by(*at));
         }
@@ -188,13 +189,15 @@ impl Graph<'_, '_> {
 
     /// Whether a function takes the addresses of so many that it sets up a table of variants.
     fn lists_functions(&self, addresses: &BTreeSet<u64>) -> bool {
-        let functions = addresses.iter().filter(|at| matches!(self.place(**at), Some(Place::Function(_))));
+        let functions =
+            addresses.iter().filter(|at| matches!(self.place(**at), Some(Place::Function(_))));
         functions.take(TABLE).count() == TABLE
     }
 
     fn calls<'x>(&mut self, targets: impl Iterator<Item = &'x u64>, reach: Reach) {
         for target in targets {
-            if let Some(at) = self.image.function_at(*target).filter(|at| self.reached[*at] < reach) {
+            if let Some(at) = self.image.function_at(*target).filter(|at| self.reached[*at] < reach)
+            {
                 self.functions.push((at, self.current));
             }
         }
@@ -207,7 +210,9 @@ impl Graph<'_, '_> {
                 Some(Place::Function(at)) => self.functions.push((at, self.current)),
                 // Data that is read by code that runs in any case leads to what it points to, by a
                 // choice that is not visible.
-                Some(place @ Place::Data(_)) if reach == Reach::Direct => self.pointers.push((place, self.current)),
+                Some(place @ Place::Data(_)) if reach == Reach::Direct => {
+                    self.pointers.push((place, self.current));
+                }
                 Some(Place::Data(address)) => self.objects.push((address, self.current)),
                 None => {}
             }

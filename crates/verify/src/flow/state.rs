@@ -61,14 +61,8 @@ fn number(register: Register) -> Option<usize> {
 }
 
 /// Registers that pass the first arguments (System V ABI).
-pub(super) const ARGUMENTS: [Register; 6] = [
-    Register::RDI,
-    Register::RSI,
-    Register::RDX,
-    Register::RCX,
-    Register::R8,
-    Register::R9,
-];
+pub(super) const ARGUMENTS: [Register; 6] =
+    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 
 /// Registers that a call does not keep.
 const CLOBBERED: [Register; 9] = [

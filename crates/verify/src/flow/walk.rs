@@ -96,7 +96,9 @@ impl<'i, 'a> Walk<'i, 'a> {
                 self.leave(instruction);
             }
             FlowControl::Call | FlowControl::IndirectCall => self.call(instruction),
-            FlowControl::Return => self.learned.returns |= self.state.get(Register::RAX).is_feature(),
+            FlowControl::Return => {
+                self.learned.returns |= self.state.get(Register::RAX).is_feature();
+            }
             FlowControl::IndirectBranch | FlowControl::Exception => {}
             _ => self.operate(at, instruction),
         }
@@ -124,7 +126,9 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// Keeps the state for where a jump goes, if that lies ahead.
     fn leave(&mut self, instruction: &Instruction) {
         let Some(target) = jump_target(instruction) else { return };
-        if let Some(callee) = self.image.function_at(target).filter(|callee| *callee != self.function) {
+        if let Some(callee) =
+            self.image.function_at(target).filter(|callee| *callee != self.function)
+        {
             self.learned.returns |= self.known.returning.contains(&callee)
                 && instruction.flow_control() == FlowControl::UnconditionalBranch;
             self.give(callee);
@@ -179,7 +183,8 @@ impl<'i, 'a> Walk<'i, 'a> {
                 && instruction.op0_register() == instruction.op1_register();
             let result = instruction.op0_kind() == OpKind::Register
                 && instruction.op0_register().full_register() == Register::RAX;
-            self.learned.returns |= is_small && result && (writes_number || clears) && self.returns_soon(at);
+            self.learned.returns |=
+                is_small && result && (writes_number || clears) && self.returns_soon(at);
         }
     }
 
@@ -292,9 +297,8 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         let condition = polarity::condition(instruction, self.state.flags);
         let source = self.sources(at, instruction);
-        let chooses_address = polarity::is_choice(instruction)
-            && condition.is_some()
-            && self.choose(instruction, at);
+        let chooses_address =
+            polarity::is_choice(instruction) && condition.is_some() && self.choose(instruction, at);
         let held = match polarity::result(instruction, source, condition) {
             _ if chooses_address => Held::Other,
             Held::Other => self.moved(at, instruction),
@@ -318,7 +322,9 @@ impl<'i, 'a> Walk<'i, 'a> {
         match (instruction.op1_kind(), immediate(instruction)) {
             (OpKind::Register, _) => self.state.get(instruction.op1_register()),
             (OpKind::Memory, _) => self.loaded(instruction),
-            (_, Some(target)) if self.touches.contains_key(&at) => Held::Address { target, taken_by: at },
+            (_, Some(target)) if self.touches.contains_key(&at) => {
+                Held::Address { target, taken_by: at }
+            }
             _ => Held::Other,
         }
     }
@@ -333,7 +339,9 @@ impl<'i, 'a> Walk<'i, 'a> {
                 Some(Slot::Local(target)) if self.known.holds(*target) => {
                     Held::Address { target: *target, taken_by: usize::MAX }
                 }
-                Some(Slot::Local(target)) => Held::Address { target: *target, taken_by: usize::MAX },
+                Some(Slot::Local(target)) => {
+                    Held::Address { target: *target, taken_by: usize::MAX }
+                }
                 _ => Held::Other,
             };
         }
@@ -364,7 +372,6 @@ impl<'i, 'a> Walk<'i, 'a> {
             (Some(address), _) if held.is_feature() => {
                 self.learned.variables.insert((address, bytes));
             }
-            (Some(_), _) => {}
             (None, Held::Stack(from)) => {
                 let at = from.wrapping_add(displacement);
                 self.learned.fills |= held.is_feature() && self.image.is_go;
@@ -377,7 +384,7 @@ impl<'i, 'a> Walk<'i, 'a> {
                     self.learned.fields.insert(displacement);
                 }
             }
-            (None, _) => {}
+            _ => {}
         }
     }
 
@@ -409,7 +416,9 @@ impl<'i, 'a> Walk<'i, 'a> {
         for operand in 0..2 {
             match instruction.op_kind(operand) {
                 OpKind::Register => {
-                    if let Held::Address { taken_by, .. } = self.state.get(instruction.op_register(operand)) {
+                    if let Held::Address { taken_by, .. } =
+                        self.state.get(instruction.op_register(operand))
+                    {
                         self.chosen.insert(taken_by);
                         met = true;
                     }
@@ -426,7 +435,8 @@ impl<'i, 'a> Walk<'i, 'a> {
 
 /// The address of a memory operand that is written in the instruction.
 fn fixed_address(instruction: &Instruction) -> Option<u64> {
-    let has_memory = (0..instruction.op_count()).any(|at| instruction.op_kind(at) == OpKind::Memory);
+    let has_memory =
+        (0..instruction.op_count()).any(|at| instruction.op_kind(at) == OpKind::Memory);
     if !has_memory {
         return None;
     }

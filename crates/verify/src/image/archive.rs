@@ -72,13 +72,17 @@ impl Layout {
 
     fn define(&mut self, at: usize, object: &Elf<'_>) {
         for symbol in object.symbols() {
-            let (Some(address), Ok(name)) = (self.address(at, &symbol), symbol.name()) else { continue };
+            let (Some(address), Ok(name)) = (self.address(at, &symbol), symbol.name()) else {
+                continue;
+            };
             let SymbolFlags::Elf { st_info, st_other } = symbol.flags() else { continue };
             if symbol.is_global() {
                 self.globals.entry(name.to_owned()).or_insert(address);
             }
             let is_code = symbol.section_index().is_some_and(|section| {
-                self.sections.get(&(at, section.0)).is_some_and(|start| self.code.contains_key(start))
+                self.sections
+                    .get(&(at, section.0))
+                    .is_some_and(|start| self.code.contains_key(start))
             });
             let kind = st_info.st_type();
             let named = kind == elf::STT_NOTYPE && symbol.is_global() && is_code;
@@ -98,7 +102,11 @@ impl Layout {
                 }
             } else if kind == elf::STT_OBJECT {
                 if names::tells_of_processor(name) {
-                    self.image.objects.push(Object { start: address, size: symbol.size(), name: name.to_owned() });
+                    self.image.objects.push(Object {
+                        start: address,
+                        size: symbol.size(),
+                        name: name.to_owned(),
+                    });
                 }
                 if symbol.is_global() {
                     self.image.data_roots.push(address);
@@ -115,7 +123,9 @@ impl Layout {
 
     fn relocate(&mut self, at: usize, object: &Elf<'_>) {
         for section in object.sections() {
-            let Some(start) = self.sections.get(&(at, section.index().0)).copied() else { continue };
+            let Some(start) = self.sections.get(&(at, section.index().0)).copied() else {
+                continue;
+            };
             for (offset, relocation) in section.relocations() {
                 let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
                 let RelocationTarget::Symbol(index) = relocation.target() else { continue };
@@ -196,7 +206,9 @@ impl Layout {
         image.roots.retain(|root| !referred.contains(root));
         image.data_roots.retain(|root| !referred.contains(root));
         let regions = |map: BTreeMap<u64, Vec<u8>>| -> Vec<Region<'static>> {
-            map.into_iter().map(|(address, bytes)| Region { address, bytes: Cow::Owned(bytes) }).collect()
+            map.into_iter()
+                .map(|(address, bytes)| Region { address, bytes: Cow::Owned(bytes) })
+                .collect()
         };
         image.code = regions(self.code);
         image.data = regions(self.data);

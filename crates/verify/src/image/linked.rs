@@ -37,7 +37,7 @@ fn is_fixed(file: &Elf<'_>) -> bool {
     file.elf_header().e_type(file.endian()) == elf::ET_EXEC
 }
 
-/// Whether a shared object says that it is an executable (DF_1_PIE).
+/// Whether a shared object says that it is an executable (`DF_1_PIE`).
 fn is_pie(file: &Elf<'_>) -> bool {
     let entries = file.section_by_name(".dynamic").and_then(|section| section.data().ok());
     entries.unwrap_or_default().chunks_exact(16).any(|entry| {
@@ -127,7 +127,9 @@ fn exports(file: &Elf<'_>, image: &mut Image<'_>) {
     for symbol in file.dynamic_symbols().filter(ObjectSymbol::is_definition) {
         let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
         match st_info.st_type() {
-            elf::STT_FUNC | elf::STT_NOTYPE if is_program => image.weak_roots.push(symbol.address()),
+            elf::STT_FUNC | elf::STT_NOTYPE if is_program => {
+                image.weak_roots.push(symbol.address());
+            }
             elf::STT_FUNC | elf::STT_NOTYPE => image.roots.push(symbol.address()),
             elf::STT_OBJECT => image.data_roots.push(symbol.address()),
             _ => {}
@@ -168,15 +170,16 @@ fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
     for (place, relocation) in relocations {
         let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
         let symbol = match relocation.target() {
-            RelocationTarget::Symbol(index) => {
-                table.as_ref().and_then(|table| object::ObjectSymbolTable::symbol_by_index(table, index).ok())
-            }
+            RelocationTarget::Symbol(index) => table
+                .as_ref()
+                .and_then(|table| object::ObjectSymbolTable::symbol_by_index(table, index).ok()),
             _ => None,
         };
         let addend = relocation.addend().cast_unsigned();
-        let target = symbol.as_ref().filter(|symbol| symbol.is_definition()).map(|symbol| {
-            symbol.address().wrapping_add(addend)
-        });
+        let target = symbol
+            .as_ref()
+            .filter(|symbol| symbol.is_definition())
+            .map(|symbol| symbol.address().wrapping_add(addend));
         match (r_type, target) {
             (elf::R_X86_64_RELATIVE, _) => {
                 image.pointers.insert(place, addend);
@@ -192,7 +195,8 @@ fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
                 image.pointers.insert(place, target);
             }
             (_, None) => {
-                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok().map(str::to_owned)) {
+                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok().map(str::to_owned))
+                {
                     image.slots.insert(place, Slot::Import(name));
                 }
             }
@@ -201,7 +205,7 @@ fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
     relative_bitmap(file, image);
 }
 
-/// `.relr.dyn`: relative relocations as bitmaps (gABI, SHT_RELR). The values stand in place.
+/// `.relr.dyn`: relative relocations as bitmaps (gABI, `SHT_RELR`). The values stand in place.
 fn relative_bitmap(file: &Elf<'_>, image: &mut Image<'_>) {
     let bytes = file.section_by_name(".relr.dyn").and_then(|section| section.data().ok());
     let mut places = Vec::new();

@@ -70,7 +70,7 @@ pub(crate) struct Image<'a> {
     pub(crate) pointers: BTreeMap<u64, u64>,
     /// Slots of the dynamic linker: what is called through them is called directly.
     pub(crate) slots: BTreeMap<u64, Slot>,
-    /// Functions that say which function to use (STT_GNU_IFUNC).
+    /// Functions that say which function to use (`STT_GNU_IFUNC`).
     pub(crate) resolvers: Vec<u64>,
     /// Where control comes in from outside.
     pub(crate) roots: Vec<u64>,

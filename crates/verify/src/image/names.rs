@@ -6,13 +6,51 @@
 
 /// Words by which names say that something was found out about the processor.
 const ASKED: &[&str] = &[
-    "cpuid", "cpu_model", "cpu_features", "cpu_feature", "cpufeatures", "cpu_flags", "cpuflags",
-    "cpu_caps", "cpucaps", "cpu_cap", "cpuinfo", "cpu_info", "cpu_supports", "cpu_indicator",
-    "cpu_is", "cpu_has", "ia32cap", "x86_features", "x86_cpu", "qt_cpu", "std_detect",
-    "hwcap", "has_avx", "hasavx", "has_sse", "hassse", "have_avx", "have_sse", "has_bmi",
-    "internal/cpu.x86", "rtld_global_ro", "get_cpu_feat", "cpu_detect", "detect_cpu",
-    "simd_level", "simd_flags", "checkcpu", "check_cpu", "x86haspopcnt", "x86hassse41",
-    "x86hasfma", "gcry_get_hw_features", "hw_features", "cpu_arch", "cpu_type",
+    "cpuid",
+    "cpu_model",
+    "cpu_features",
+    "cpu_feature",
+    "cpufeatures",
+    "cpu_flags",
+    "cpuflags",
+    "cpu_caps",
+    "cpucaps",
+    "cpu_cap",
+    "cpuinfo",
+    "cpu_info",
+    "cpu_supports",
+    "cpu_indicator",
+    "cpu_is",
+    "cpu_has",
+    "ia32cap",
+    "x86_features",
+    "x86_cpu",
+    "qt_cpu",
+    "std_detect",
+    "hwcap",
+    "has_avx",
+    "hasavx",
+    "has_sse",
+    "hassse",
+    "have_avx",
+    "have_sse",
+    "has_bmi",
+    "internal/cpu.x86",
+    "rtld_global_ro",
+    "get_cpu_feat",
+    "cpu_detect",
+    "detect_cpu",
+    "simd_level",
+    "simd_flags",
+    "checkcpu",
+    "check_cpu",
+    "x86haspopcnt",
+    "x86hassse41",
+    "x86hasfma",
+    "gcry_get_hw_features",
+    "hw_features",
+    "cpu_arch",
+    "cpu_type",
 ];
 
 /// Whether data or a function of this name tells about the processor.
@@ -23,9 +61,36 @@ pub(crate) fn tells_of_processor(name: &str) -> bool {
 
 /// Suffixes of function multiversioning (GCC and clang: `target_clones`, `target` with versions).
 const VERSIONS: &[&str] = &[
-    "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "sse4_1", "sse4_2", "avx", "avx2", "bmi", "bmi2",
-    "fma", "fma4", "xop", "sse4a", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx512vbmi",
-    "avx512ifma", "avx512vnni", "aes", "pclmul", "gfni", "vpclmulqdq", "f16c", "movbe", "lzcnt",
+    "popcnt",
+    "sse3",
+    "ssse3",
+    "sse4.1",
+    "sse4.2",
+    "sse4_1",
+    "sse4_2",
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "fma",
+    "fma4",
+    "xop",
+    "sse4a",
+    "avx512f",
+    "avx512vl",
+    "avx512bw",
+    "avx512dq",
+    "avx512cd",
+    "avx512vbmi",
+    "avx512ifma",
+    "avx512vnni",
+    "aes",
+    "pclmul",
+    "gfni",
+    "vpclmulqdq",
+    "f16c",
+    "movbe",
+    "lzcnt",
 ];
 
 /// Whether a compiler named it as one of several versions of a function, chosen at run time.
@@ -55,10 +120,53 @@ fn is_vector_variant(name: &str) -> bool {
 
 /// Words by which people name what is chosen at run time.
 const SPOKEN: &[&str] = &[
-    "avx512", "avx2", "avx", "sse4", "sse41", "sse42", "ssse3", "sse3", "bmi2", "bmi1", "fma3", "fma",
-    "aesni", "vaes", "pclmul", "vpclmul", "clmul", "shani", "sha_ni", "popcnt", "avx10", "haswell", "skylake",
-    "skylakex", "icelake", "westmere", "zen", "sandybridge", "xop", "avx512vl", "avx512bw", "icl", "skx", "gfni",
-    "rdrand", "rdseed", "aes_ni", "avxvnni", "evex", "fma4", "xsavec", "xsave", "xtest", "lzcnt", "adx", "hsw", "x86_64_v3",
+    "avx512",
+    "avx2",
+    "avx",
+    "sse4",
+    "sse41",
+    "sse42",
+    "ssse3",
+    "sse3",
+    "bmi2",
+    "bmi1",
+    "fma3",
+    "fma",
+    "aesni",
+    "vaes",
+    "pclmul",
+    "vpclmul",
+    "clmul",
+    "shani",
+    "sha_ni",
+    "popcnt",
+    "avx10",
+    "haswell",
+    "skylake",
+    "skylakex",
+    "icelake",
+    "westmere",
+    "zen",
+    "sandybridge",
+    "xop",
+    "avx512vl",
+    "avx512bw",
+    "icl",
+    "skx",
+    "gfni",
+    "rdrand",
+    "rdseed",
+    "aes_ni",
+    "avxvnni",
+    "evex",
+    "fma4",
+    "xsavec",
+    "xsave",
+    "xtest",
+    "lzcnt",
+    "adx",
+    "hsw",
+    "x86_64_v3",
 ];
 
 /// Whether a name says for which processors it is.
@@ -81,10 +189,19 @@ mod tests {
 
     #[test]
     fn versions_are_told_from_other_suffixes() {
-        for name in ["dot.avx2", "dot.arch_x86_64_v3", "dot.avx512f.constprop.0", "f.sse4.2", "_ZGVdN4v_sin", "f.arch_haswell"] {
+        for name in [
+            "dot.avx2",
+            "dot.arch_x86_64_v3",
+            "dot.avx512f.constprop.0",
+            "f.sse4.2",
+            "_ZGVdN4v_sin",
+            "f.arch_haswell",
+        ] {
             assert!(is_version(name), "{name}");
         }
-        for name in ["dot", "dot.cold", "dot.part.0", "dot.isra.0", "dot.default", "_ZGV", "_ZGVN1a1bE"] {
+        for name in
+            ["dot", "dot.cold", "dot.part.0", "dot.isra.0", "dot.default", "_ZGV", "_ZGVN1a1bE"]
+        {
             assert!(!is_version(name), "{name}");
         }
     }

@@ -34,7 +34,10 @@ pub(super) fn expected(args: &VerifyArgs, host: &HostArgs) -> Result<Vec<Expecte
 
 fn one(text: &str) -> Result<Expected, CliError> {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(CliError::usage(format!("\"{text}\" claims nothing"), "write KEY=VALUE, such as march=x86-64-v3"));
+        return Err(CliError::usage(
+            format!("\"{text}\" claims nothing"),
+            "write KEY=VALUE, such as march=x86-64-v3",
+        ));
     };
     if !is_known(key) {
         let names: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
@@ -47,7 +50,11 @@ fn one(text: &str) -> Result<Expected, CliError> {
     Ok(Expected { key: key.to_owned(), value: value.to_owned() })
 }
 
-fn from_settings(against: &str, args: &VerifyArgs, host: &HostArgs) -> Result<Vec<Expected>, CliError> {
+fn from_settings(
+    against: &str,
+    args: &VerifyArgs,
+    host: &HostArgs,
+) -> Result<Vec<Expected>, CliError> {
     let path = Path::new(against);
     if path.extension().is_some_and(|ending| ending == "json") {
         return from_json(path, args.candidates);
@@ -77,10 +84,13 @@ fn from_settings(against: &str, args: &VerifyArgs, host: &HostArgs) -> Result<Ve
 fn from_json(path: &Path, candidates: bool) -> Result<Vec<Expected>, CliError> {
     let failed = |error: std::io::Error| CliError::Read { path: path.to_owned(), error };
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|error| failed(std::io::Error::other(format!("line {}: {error}", error.line()))))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| {
+        failed(std::io::Error::other(format!("line {}: {error}", error.line())))
+    })?;
     let Some(settings) = value.get("settings").and_then(Value::as_object) else {
-        return Err(failed(std::io::Error::other("it holds no \"settings\"; `ironwright settings --json` writes such a file")));
+        return Err(failed(std::io::Error::other(
+            "it holds no \"settings\"; `ironwright settings --json` writes such a file",
+        )));
     };
     let claims = settings.iter().filter(|(key, setting)| {
         is_known(key)

@@ -107,7 +107,9 @@ pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
         })
         .collect();
     bar.finish_and_clear();
-    if let Some(failed) = verified.iter().find(|one| one.error.is_some() && named.contains(&one.path)) {
+    if let Some(failed) =
+        verified.iter().find(|one| one.error.is_some() && named.contains(&one.path))
+    {
         return Err(CliError::Examine {
             path: failed.path.clone(),
             error: failed.error.clone().unwrap_or_default(),
@@ -130,7 +132,11 @@ fn exit_code(verified: &[Verified], strict: bool) -> u8 {
 
 /// A bar on a terminal where there is more than one file.
 fn progress(files: usize) -> ProgressBar {
-    let target = if files > 1 { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+    let target = if files > 1 {
+        ProgressDrawTarget::stderr_with_hz(5)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(Some(files as u64), target);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} binaries") {
         bar.set_style(style);
@@ -173,9 +179,13 @@ fn on_host(report: &Report, facts: &HostFacts) -> OnHost {
         return OnHost { runs: None, reason: "its instructions are not read".to_owned() };
     };
     let has = &facts.cpu.features.value;
-    let lacks: Vec<&str> = code.needs.iter().map(String::as_str).filter(|name| !has.contains(*name)).collect();
+    let lacks: Vec<&str> =
+        code.needs.iter().map(String::as_str).filter(|name| !has.contains(*name)).collect();
     if !lacks.is_empty() {
-        return OnHost { runs: Some(false), reason: format!("this host lacks {}", lacks.join(" ")) };
+        return OnHost {
+            runs: Some(false),
+            reason: format!("this host lacks {}", lacks.join(" ")),
+        };
     }
     let open: Vec<&str> =
         code.undecided.iter().map(String::as_str).filter(|name| !has.contains(*name)).collect();

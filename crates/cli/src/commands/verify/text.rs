@@ -79,7 +79,11 @@ fn instructions(code: &Instructions) -> Vec<Vec<String>> {
         code.decoded_bytes as f64 / 1e6,
         code.code_bytes as f64 / 1e6
     );
-    let asks = if code.asks { "it asks what the processor is" } else { "it never asks what the processor is" };
+    let asks = if code.asks {
+        "it asks what the processor is"
+    } else {
+        "it never asks what the processor is"
+    };
     let mut rows = vec![
         row("level", level, &read),
         row("needs", list(&code.needs), "beyond baseline x86-64"),
@@ -114,7 +118,11 @@ fn making(report: &Report) -> Vec<Vec<String>> {
     rows.push(claim("BOLT", &report.bolt));
     rows.push(claim("allocator", &report.allocator));
     for code in &report.cuda {
-        rows.push(row("CUDA", format!("{} {}", code.architecture, code.kind), &count(code.pieces, "piece")));
+        rows.push(row(
+            "CUDA",
+            format!("{} {}", code.architecture, code.kind),
+            &count(code.pieces, "piece"),
+        ));
     }
     rows
 }
@@ -142,7 +150,12 @@ fn claims(one: &Verified) -> String {
             Verdict::Broken => paint(BAD, "broken"),
             Verdict::Unknown => paint(WARN, "unknown"),
         };
-        vec![mark, format!("{} = {}", claim.key, claim.claimed), claim.found.clone(), claim.evidence.clone()]
+        vec![
+            mark,
+            format!("{} = {}", claim.key, claim.claimed),
+            claim.found.clone(),
+            claim.evidence.clone(),
+        ]
     });
     table(&["", "claimed", "found", ""], rows)
 }
@@ -157,7 +170,13 @@ fn uses(code: &Instructions) -> String {
         } else {
             format!("from {}", one.reached_from.join(", "))
         };
-        vec![one.standing.clone(), one.function.clone(), one.extensions.join(" "), one.reason.clone(), way]
+        vec![
+            one.standing.clone(),
+            one.function.clone(),
+            one.extensions.join(" "),
+            one.reason.clone(),
+            way,
+        ]
     });
     format!("  {}\n{}", paint(HEADING, "functions"), table(&[], rows))
 }
@@ -169,7 +188,8 @@ fn overview(verified: &[Verified]) -> String {
             return vec![path, paint(DIM, one.error.as_deref().unwrap_or_default())];
         };
         let level = report.instructions.as_ref().and_then(|code| code.level.clone());
-        let above = report.instructions.as_ref().map(|code| list(&code.dispatched)).unwrap_or_default();
+        let above =
+            report.instructions.as_ref().map(|code| list(&code.dispatched)).unwrap_or_default();
         let compiler = report.compilers.first().map(|c| format!("{} {}", c.name, c.version));
         vec![
             path,
@@ -189,7 +209,11 @@ fn broken(verified: &[Verified]) -> String {
     let mut out = String::new();
     for one in verified {
         if one.claims.iter().any(|claim| claim.verdict != Verdict::Kept) {
-            out.push_str(&format!("{}\n{}", paint(HEADING, &one.path.display().to_string()), claims(one)));
+            out.push_str(&format!(
+                "{}\n{}",
+                paint(HEADING, &one.path.display().to_string()),
+                claims(one)
+            ));
         }
     }
     out
