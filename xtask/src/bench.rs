@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use crate::{print, root, say, sh};
 
 pub(crate) mod govern;
+mod verify;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -20,6 +21,8 @@ pub(crate) enum What {
     Commands,
     /// A package under `ironwright build` against `cargo install`.
     Build,
+    /// How fast code is read, against elfx86exts on the same file.
+    Verify,
     /// The governor: batches in a memory group, its cost, and the simulator.
     Govern,
 }
@@ -35,6 +38,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
     match what {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
+        What::Verify => verify::run(&binary),
         What::Govern => Ok(()),
     }
 }

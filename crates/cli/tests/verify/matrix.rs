@@ -119,7 +119,7 @@ fn what_is_decided_of_two_hundred_binaries_is_right() {
                 None => unknown += 1,
                 Some(found) if found == wanted => {}
                 Some(found) => {
-                    wrong.push(format!("{}: {name} is {wanted}, found {found}", recipe.name))
+                    wrong.push(format!("{}: {name} is {wanted}, found {found}", recipe.name));
                 }
             }
         }

@@ -2,9 +2,7 @@
 //!
 //! Does not know compilers.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use super::common::{ironwright, json, text};
+use super::common::{host, ironwright, json, text};
 
 const OWN: &str = env!("CARGO_BIN_EXE_ironwright");
 
@@ -17,6 +15,9 @@ fn the_program_itself_is_examined() {
     let compilers = report["compilers"].as_array().unwrap();
     assert!(compilers.iter().any(|compiler| compiler["name"] == "rustc"));
     assert_eq!(found["files"][0]["host"]["runs"], true);
+    let other = ["verify", "--json", OWN, "--root", &host("shoshin")];
+    let found = json(&ironwright(home.path(), &other));
+    assert_eq!(found["files"][0]["host"]["runs"], true, "a recorded machine is asked as well");
     let shown = text(&ironwright(home.path(), &["verify", OWN]));
     for word in ["level", "needs", "dispatched", "linker", "RELRO"] {
         assert!(shown.contains(word), "{word} in {shown}");
