@@ -45,13 +45,22 @@ fn producer(dwarf: &Dwarf<Slice<'_>>, header: gimli::UnitHeader<Slice<'_>>) -> O
     let unit = dwarf.unit(header).ok()?;
     let mut entries = unit.entries();
     let root = entries.next_dfs().ok()??;
+    let directory = root.attr_value(gimli::DW_AT_comp_dir);
+    let directory = directory.and_then(|value| dwarf.attr_string(&unit, value).ok());
     let value = root.attr_value(gimli::DW_AT_producer)?;
     let text = dwarf.attr_string(&unit, value).ok()?.to_string_lossy().into_owned();
     let language = match root.attr_value(gimli::DW_AT_language) {
         Some(AttributeValue::Language(language)) => Some(name(language)),
         _ => None,
     };
-    Some(Producer { text, language })
+    let directory = directory.map(|path| path.to_string_lossy().into_owned());
+    (!is_start_file(&text, &directory.unwrap_or_default())).then_some(Producer { text, language })
+}
+
+/// The start files of the C library and the helpers of the compiler are in every program, and say
+/// nothing of how it was compiled.
+fn is_start_file(producer: &str, directory: &str) -> bool {
+    producer.contains("-fbuilding-libgcc") || directory.trim_end_matches('/').ends_with("/csu")
 }
 
 fn name(language: DwLang) -> String {
