@@ -59,9 +59,10 @@ impl Knowledge {
     /// Whether any address of a sorted list is one of a variable or its neighbours, from which code
     /// reaches it with a displacement.
     pub(super) fn touches(&self, sorted: &[u64]) -> bool {
-        sorted.iter().any(|address| {
-            self.holds(*address)
-                || self.variables.range(*address..address.saturating_add(16)).next().is_some()
+        // Few variables are new at a time, and functions are many: search for each of them.
+        self.variables.iter().any(|(start, end)| {
+            let first = sorted.partition_point(|address| *address < start.saturating_sub(15));
+            sorted.get(first).is_some_and(|address| address < end)
         })
     }
 
