@@ -15,6 +15,7 @@ use crate::{install, print, say};
 pub(crate) mod evidence;
 pub(crate) mod govern;
 mod nix;
+mod verify;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -22,6 +23,8 @@ pub(crate) enum What {
     Commands,
     /// A package under `ironwright build` against `cargo install`.
     Build,
+    /// How fast code is read, against elfx86exts on the same file.
+    Verify,
     /// The governor: batches in a memory group, its cost, and the simulator.
     Govern,
     /// Derivations in a memory group beside `nix build`, and what the driver costs.
@@ -35,7 +38,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
         What::Govern => return govern::run(options),
         What::Nix => return nix::run(options.of_nix()),
         What::Evidence => return evidence::run(),
-        What::Commands | What::Build => {}
+        What::Commands | What::Build | What::Verify => {}
     }
     let binary = install::release()?.join("ironwright");
     let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
@@ -44,6 +47,7 @@ pub(crate) fn run(what: What, options: &govern::Options) -> Result<()> {
         What::Commands => commands(&binary),
         What::Build => build(&binary),
         What::Govern | What::Nix | What::Evidence => Ok(()),
+        What::Verify => verify::run(&binary),
     }
 }
 

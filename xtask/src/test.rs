@@ -11,6 +11,7 @@ use crate::{knobs, nix, nix_library, root, say, sh, tidy, vm};
 
 /// Debian packages that the tests build with.
 const PACKAGES: &[&str] = &[
+    "binutils",
     "gcc",
     "g++",
     "libc6-dev",
@@ -29,6 +30,7 @@ const PACKAGES: &[&str] = &[
     "procps",
     "git",
     "ca-certificates",
+    "libssl3",
     "qemu-system-x86",
     "busybox-static",
     "cpio",

@@ -10,7 +10,7 @@ use ironwright_core::settings::knob::Language;
 use crate::commands::{
     advise, apply, at_once, bench, build, completions, doctor, emit, generations, govern, history,
     impact, init, inventory, man, plan, probe, profile, realise, replay, report, run, schema,
-    settings, simulate, switch, top, unit,
+    settings, simulate, switch, top, unit, verify,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -144,6 +144,13 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     /// Simulate how long a workload takes under the governor and under fixed rules.
     Simulate(simulate::SimulateArgs),
+    /// Say what binaries really contain: instruction sets, compiler, linker, LTO, PGO, hardening.
+    ///
+    /// Decodes the code function by function, and tells what a program needs from what it merely
+    /// contains behind run-time dispatch (ifunc, multiversioned functions, questions to cpuid). What
+    /// cannot be decided is called unknown. Reads ELF files, objects, archives (.a, .rlib), directories
+    /// and store paths.
+    Verify(verify::VerifyArgs),
     /// Print the JSON schema of an output.
     Schema(schema::SchemaArgs),
     /// Print a shell's completions.

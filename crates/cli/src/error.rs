@@ -45,6 +45,14 @@ pub(crate) enum CliError {
         /// Why.
         error: io::Error,
     },
+    /// A file is no binary, or a damaged one.
+    #[error("cannot examine {}: {error}", path.display())]
+    Examine {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
     /// Standard output is gone or full.
     #[error("cannot print: {0}")]
     Output(io::Error),
@@ -175,6 +183,7 @@ impl CliError {
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
             | Self::Write { .. }
+            | Self::Examine { .. }
             | Self::Output(_)
             | Self::Inventory(_)
             | Self::Fetch(_)
@@ -222,6 +231,7 @@ impl CliError {
             | Self::Governor(_)
             | Self::Terminal(_)
             | Self::Read { .. }
+            | Self::Examine { .. }
             | Self::Write { .. }
             | Self::Output(_)
             | Self::Source(_)

@@ -32,6 +32,7 @@ pub(crate) mod simulate;
 pub(crate) mod switch;
 pub(crate) mod top;
 pub(crate) mod unit;
+pub(crate) mod verify;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
@@ -64,6 +65,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args, host),
+        Command::Verify(args) => verify::run(&args, host),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

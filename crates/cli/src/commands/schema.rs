@@ -27,6 +27,7 @@ use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
+use crate::commands::verify::VerifyReport;
 use crate::error::CliError;
 use crate::execute::Execution;
 use crate::nix::plan::NixForecast;
@@ -102,6 +103,8 @@ enum Shape {
     NixSettings,
     /// `ironwright profile import --json`.
     ProfileImport,
+    /// `ironwright verify --json`.
+    Verify,
     /// Each line of `ironwright top --json` and `ironwright replay --json`.
     Note,
 }
@@ -136,6 +139,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,
         Shape::ProfileImport => ui::print_json(&schemars::schema_for!(Imported))?,
+        Shape::Verify => ui::print_json(&schemars::schema_for!(VerifyReport))?,
         Shape::Note => ui::print_json(&schemars::schema_for!(Note))?,
     }
     Ok(0)

@@ -1,0 +1,174 @@
+//! Everything in a file that tells about its making, gathered once.
+//!
+//! Does not conclude anything; the files beside this one do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+use super::go::{self, BuildInfo};
+use super::producers::{self, Producer};
+use crate::image::linked::Elf;
+
+/// What a file tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traces {
+    /// Texts of `.comment`.
+    pub(crate) comments: Vec<String>,
+    /// Texts of `.GCC.command.line`.
+    pub(crate) commands: Vec<String>,
+    /// Producers of units in debug information, with how many each produced.
+    pub(crate) producers: BTreeMap<Producer, usize>,
+    /// Names of files in the symbol table.
+    pub(crate) files: BTreeSet<String>,
+    /// Whether there is a symbol table beyond the dynamic one.
+    pub(crate) has_symbols: bool,
+    /// Marks of optimisers and allocators among the names of symbols.
+    pub(crate) marks: BTreeSet<&'static str>,
+    /// Functions that others must bring.
+    pub(crate) imports: BTreeSet<String>,
+    /// Libraries that are loaded with it.
+    pub(crate) libraries: Vec<String>,
+    /// Names of sections, in order.
+    pub(crate) sections: Vec<String>,
+    /// Path of the program interpreter.
+    pub(crate) interpreter: Option<String>,
+    pub(crate) go: Option<BuildInfo>,
+    /// Whether it may be executed by itself.
+    pub(crate) is_relocatable: bool,
+}
+
+/// Words in names of symbols and what they are marks of.
+pub(crate) const MARKS: &[(&str, &str)] = &[
+    (".lto_priv.", "lto-private"),
+    (".llvm.", "llvm-promoted"),
+    ("__gcov_", "instrumented"),
+    ("__llvm_profile_", "instrumented"),
+    ("__llvm_prf_", "instrumented"),
+    ("_rjem_", "jemalloc"),
+    ("je_malloc", "jemalloc"),
+    ("jemalloc_", "jemalloc"),
+    ("malloc_conf_2_conf_harder", "jemalloc"),
+    ("mi_malloc", "mimalloc"),
+    ("mi_heap_malloc", "mimalloc"),
+    ("tc_malloc", "tcmalloc"),
+    ("TCMalloc", "tcmalloc"),
+    ("tcmalloc", "tcmalloc"),
+    ("rpmalloc", "rpmalloc"),
+    ("snmalloc", "snmalloc"),
+    ("sn_rust_", "snmalloc"),
+    ("scudo", "scudo"),
+    ("__libc_malloc", "glibc malloc"),
+    ("__malloc_donate", "musl malloc"),
+];
+
+/// Texts that allocators carry, for files without symbols.
+const TEXTS: &[(&[u8], &str)] = &[
+    (b"<jemalloc>: ", "jemalloc"),
+    (b"mimalloc: ", "mimalloc"),
+    (b"tcmalloc: large alloc", "tcmalloc"),
+    (b"malloc(): corrupted top size", "glibc malloc"),
+];
+
+/// Gathers everything.
+pub(crate) fn gather(file: &Elf<'_>) -> Traces {
+    let mut traces = Traces {
+        comments: strings(file, ".comment"),
+        commands: strings(file, ".GCC.command.line"),
+        producers: producers::read(file),
+        has_symbols: file.symbols().next().is_some(),
+        sections: file.sections().filter_map(|s| s.name().ok().map(str::to_owned)).collect(),
+        interpreter: strings(file, ".interp").pop(),
+        is_relocatable: file.kind() == object::ObjectKind::Relocatable,
+        libraries: libraries(file),
+        ..Traces::default()
+    };
+    let info = [".go.buildinfo", ".data.rel.ro", ".data"]
+        .iter()
+        .find_map(|name| go::build_info(file.section_by_name(name)?.data().ok()?));
+    traces.go = info.filter(|_| file.section_by_name(".go.buildinfo").is_some());
+    symbols(file, &mut traces);
+    if !traces.has_symbols {
+        texts(file, &mut traces);
+    }
+    traces
+}
+
+fn strings(file: &Elf<'_>, section: &str) -> Vec<String> {
+    let bytes = file.section_by_name(section).and_then(|section| section.data().ok());
+    let parts = bytes.unwrap_or_default().split(|byte| *byte == 0).filter(|part| !part.is_empty());
+    parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+fn symbols(file: &Elf<'_>, traces: &mut Traces) {
+    for symbol in file.symbols().chain(file.dynamic_symbols()) {
+        let Ok(name) = symbol.name() else { continue };
+        if symbol.kind() == SymbolKind::File {
+            traces.files.insert(name.to_owned());
+            continue;
+        }
+        if symbol.is_undefined() && !name.is_empty() {
+            traces.imports.insert(name.to_owned());
+        }
+        for (word, mark) in MARKS {
+            if name.contains(word) {
+                traces.marks.insert(mark);
+            }
+        }
+    }
+}
+
+fn texts(file: &Elf<'_>, traces: &mut Traces) {
+    let Some(bytes) = file.section_by_name(".rodata").and_then(|section| section.data().ok())
+    else {
+        return;
+    };
+    for (text, mark) in TEXTS {
+        let found = bytes.windows(text.len()).any(|window| window == *text);
+        if found {
+            traces.marks.insert(mark);
+        }
+    }
+}
+
+fn libraries(file: &Elf<'_>) -> Vec<String> {
+    let (Some(dynamic), Some(names)) =
+        (file.section_by_name(".dynamic"), file.section_by_name(".dynstr"))
+    else {
+        return Vec::new();
+    };
+    let (entries, names) = (dynamic.data().unwrap_or_default(), names.data().unwrap_or_default());
+    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    entries
+        .chunks_exact(16)
+        .filter(|entry| word(&entry[..8]) == 1)
+        .filter_map(|entry| {
+            let rest = names.get(usize::try_from(word(&entry[8..])).ok()?..)?;
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            String::from_utf8(rest[..end].to_vec()).ok()
+        })
+        .collect()
+}
+
+/// Traces of several objects together.
+pub(crate) fn merged(all: Vec<Traces>) -> Traces {
+    let mut parts = all.into_iter();
+    let Some(mut whole) = parts.next() else { return Traces::default() };
+    for part in parts {
+        whole.comments.extend(part.comments);
+        whole.commands.extend(part.commands);
+        for (producer, units) in part.producers {
+            *whole.producers.entry(producer).or_insert(0) += units;
+        }
+        whole.files.extend(part.files);
+        whole.marks.extend(part.marks);
+        whole.imports.extend(part.imports);
+        whole.sections.extend(part.sections);
+        whole.has_symbols |= part.has_symbols;
+    }
+    for list in [&mut whole.comments, &mut whole.commands] {
+        list.sort();
+        list.dedup();
+    }
+    whole
+}

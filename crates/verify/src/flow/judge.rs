@@ -1,0 +1,249 @@
+//! What follows for each extension: needed, contained behind a question, or not to be decided.
+//!
+//! Does not look at code.
+
+use super::Questions;
+use super::reach::{Reach, is_version, reach};
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use crate::feature::Extensions;
+use crate::image::{Image, names};
+use crate::scan::Body;
+
+/// How an extension stands in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Used by code that runs on every processor.
+    Needed,
+    /// Used only behind run-time dispatch.
+    Dispatched,
+    /// Not to be decided.
+    Unknown,
+}
+
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reason {
+    /// Reached by calls, without a question.
+    Reached,
+    /// Reached through pointers, in a file that never asks about the processor.
+    NeverAsked,
+    /// Every way to it leads past a question.
+    Guarded,
+    /// Its name says for which processors it is, and the file asks.
+    Named,
+    /// An exported function for callers that asked themselves.
+    Offered,
+    /// Only reached through pointers, in a file whose other code does without.
+    OthersDoWithout,
+    /// Most uses are behind questions; for this one none was found.
+    FewWithout,
+    /// Only reached through pointers, in a file too small to tell.
+    Pointers,
+}
+
+/// A use of extensions in a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) function: usize,
+    pub(crate) extensions: Extensions,
+    pub(crate) standing: Standing,
+    pub(crate) reason: Reason,
+}
+
+/// Everything that was found out about code.
+pub(crate) struct Judgement {
+    pub(crate) uses: Vec<Use>,
+    pub(crate) needed: Extensions,
+    pub(crate) dispatched: Extensions,
+    pub(crate) unknown: Extensions,
+    /// Whether the file asks about the processor.
+    pub(crate) asks: bool,
+    /// Functions that run in any case.
+    pub(crate) direct: usize,
+    /// Which function led to each.
+    pub(crate) from: Vec<Option<usize>>,
+}
+
+/// So many functions that run in any case and do without an extension show that the file was not
+/// compiled for it.
+const MANY: usize = 50;
+
+/// Judges a file.
+pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
+    if bodies.iter().all(|body| body.extensions.is_empty()) {
+        return Judgement {
+            uses: Vec::new(),
+            needed: Extensions::NONE,
+            dispatched: Extensions::NONE,
+            unknown: Extensions::NONE,
+            asks: bodies.iter().any(|body| body.identifies),
+            direct: bodies.len(),
+            from: Vec::new(),
+        };
+    }
+    let mut questions = Questions::find(image, bodies);
+    let judgement = by(image, bodies, &questions);
+    let users = callers(image, bodies, &judgement);
+    if questions.follow_fields(image, bodies, users) {
+        return by(image, bodies, &questions);
+    }
+    judgement
+}
+
+/// Calls that lead to a use are followed backwards so far for questions to structures.
+const DEPTH: usize = 4;
+/// A file in which one in so many functions needs an extension was compiled for it.
+const FEW: usize = 4;
+
+/// Functions from which needed extensions are reached by a few calls, where these are few: there may
+/// be a question to a structure between.
+fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSet<usize> {
+    let needing = judgement.uses.iter().filter(|one| one.standing == Standing::Needed);
+    let mut edge: BTreeSet<usize> = needing.map(|one| one.function).collect();
+    if !judgement.asks || edge.len() > judgement.direct / FEW + 8 {
+        return BTreeSet::new();
+    }
+    let mut all = edge.clone();
+    for _ in 0..DEPTH {
+        let calls_edge = |body: &Body| {
+            body.calls
+                .iter()
+                .any(|call| image.function_at(*call).is_some_and(|at| edge.contains(&at)))
+        };
+        let next: BTreeSet<usize> = bodies
+            .par_iter()
+            .enumerate()
+            .filter(|(at, body)| !all.contains(at) && calls_edge(body))
+            .map(|(at, _)| at)
+            .collect();
+        all.extend(&next);
+        edge = next;
+    }
+    all
+}
+
+fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
+    let reached = reach(image, bodies, questions);
+    let direct = reached.how.iter().filter(|reach| **reach == Reach::Direct).count();
+    let mut first = Vec::new();
+    for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
+        let (open, guarded) = match questions.divisions.get(&at) {
+            Some(division) => (division.open, division.guarded.without(division.open)),
+            None => (body.extensions, Extensions::NONE),
+        };
+        if !guarded.is_empty() {
+            first.push((at, guarded, Standing::Dispatched, Reason::Guarded));
+        }
+        let offered = open.and(Extensions::by_name_only());
+        let is_offer = image.roots.binary_search(&image.functions[at].start).is_ok();
+        let open = if (is_offer || questions.asks) && !offered.is_empty() {
+            first.push((at, offered, Standing::Dispatched, Reason::Offered));
+            open.without(offered)
+        } else {
+            open
+        };
+        if !open.is_empty() {
+            let (standing, reason) = one(image, at, reached.how[at], questions.asks);
+            first.push((at, open, standing, reason));
+        }
+    }
+    let mut judgement = settle(first, questions, direct);
+    judgement.from = reached.from;
+    judgement
+}
+
+/// How the unguarded part of a function stands, as far as it can be said without the others.
+fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Reason) {
+    if is_version(image, at) {
+        return (Standing::Dispatched, Reason::Named);
+    }
+    let named = asks && image.functions[at].name.as_deref().is_some_and(names::says_extension);
+    match reach {
+        Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
+        _ if named => (Standing::Dispatched, Reason::Named),
+        Reach::Direct => (Standing::Needed, Reason::Reached),
+        _ if image.is_go => (Standing::Needed, Reason::Reached),
+        _ if !asks => (Standing::Needed, Reason::NeverAsked),
+        _ => (Standing::Unknown, Reason::Pointers),
+    }
+}
+
+/// Extensions whose uses are mostly behind questions, and without in so few functions that a
+/// question which was not recognised is as likely as a need.
+fn doubtful(first: &[(usize, Extensions, Standing, Reason)], direct: usize) -> Extensions {
+    let all = first.iter().fold(Extensions::NONE, |set, (_, one, _, _)| set.union(*one));
+    let count = |extension: Extensions, wanted: Standing| {
+        first
+            .iter()
+            .filter(|(_, one, standing, _)| *standing == wanted && !one.and(extension).is_empty())
+            .count()
+    };
+    let is_doubtful = |extension: &Extensions| {
+        let needed = count(*extension, Standing::Needed);
+        needed * MANY < direct && needed < count(*extension, Standing::Dispatched)
+    };
+    all.each().filter(is_doubtful).fold(Extensions::NONE, Extensions::union)
+}
+
+fn settle(
+    mut first: Vec<(usize, Extensions, Standing, Reason)>,
+    questions: &Questions,
+    direct: usize,
+) -> Judgement {
+    let doubtful = doubtful(&first, direct);
+    let mut doubted = Vec::new();
+    for (at, extensions, standing, _) in &mut first {
+        let some = extensions.and(doubtful);
+        if *standing == Standing::Needed && !some.is_empty() {
+            *extensions = extensions.without(some);
+            doubted.push(Use {
+                function: *at,
+                extensions: some,
+                standing: Standing::Unknown,
+                reason: Reason::FewWithout,
+            });
+        }
+    }
+    first.retain(|(_, extensions, _, _)| !extensions.is_empty());
+    let all = |wanted: Standing| {
+        let matching = first.iter().filter(|(_, _, standing, _)| *standing == wanted);
+        matching.fold(Extensions::NONE, |set, (_, extensions, _, _)| set.union(*extensions))
+    };
+    let needed = all(Standing::Needed);
+    let mut uses = doubted;
+    for (function, extensions, standing, reason) in first {
+        if standing != Standing::Unknown {
+            uses.push(Use { function, extensions, standing, reason });
+            continue;
+        }
+        // What other code needs anyway, code behind pointers may need too.
+        let shared = extensions.and(needed);
+        let rest = extensions.without(needed);
+        if !shared.is_empty() {
+            uses.push(Use {
+                function,
+                extensions: shared,
+                standing: Standing::Needed,
+                reason: Reason::Reached,
+            });
+        }
+        if !rest.is_empty() {
+            let (standing, reason) = if direct >= MANY {
+                (Standing::Dispatched, Reason::OthersDoWithout)
+            } else {
+                (standing, reason)
+            };
+            uses.push(Use { function, extensions: rest, standing, reason });
+        }
+    }
+    let sum = |wanted: Standing| {
+        let matching = uses.iter().filter(|one| one.standing == wanted);
+        matching.fold(Extensions::NONE, |set, one| set.union(one.extensions))
+    };
+    let unknown = sum(Standing::Unknown).without(needed);
+    let dispatched = sum(Standing::Dispatched).without(needed).without(unknown);
+    Judgement { needed, unknown, dispatched, asks: questions.asks, direct, from: Vec::new(), uses }
+}

@@ -1,0 +1,142 @@
+//! What runs in any case and what runs only where the processor has something.
+//!
+//! Learns where answers about the processor are kept (`knowledge`), divides the functions that use
+//! them (`guard`), and follows calls and pointers from where control comes in (`reach`). Does not
+//! judge; `judge` says what follows for each extension.
+
+mod guard;
+pub(crate) mod judge;
+mod knowledge;
+mod polarity;
+mod reach;
+mod state;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::image::{Image, Slot};
+use crate::scan::Body;
+use guard::Division;
+use knowledge::Knowledge;
+
+/// Most times that something new is looked for.
+const ROUNDS: usize = 10;
+
+/// Functions that ask about the processor, divided.
+pub(crate) struct Questions {
+    divisions: BTreeMap<usize, Division>,
+    known: Knowledge,
+    /// Whether anything in the file asks.
+    pub(crate) asks: bool,
+}
+
+impl Questions {
+    /// Finds every function that asks about the processor or uses an answer, and divides it.
+    pub(crate) fn find(image: &Image<'_>, bodies: &[Body]) -> Self {
+        let known = Knowledge::from_names(image, bodies);
+        let mut questions = Self { divisions: BTreeMap::new(), asks: false, known };
+        let identifying = (0..bodies.len()).filter(|at| bodies[*at].identifies).collect();
+        questions.spread(image, bodies, &Knowledge::default(), identifying);
+        questions.asks = bodies.iter().any(|body| body.identifies)
+            || !questions.known.variables.is_empty()
+            || !questions.known.returning.is_empty();
+        questions
+    }
+
+    /// Takes what some functions read from structures for answers, where answers were written to the
+    /// same places. False where there is nothing to take.
+    pub(crate) fn follow_fields(
+        &mut self,
+        image: &Image<'_>,
+        bodies: &[Body],
+        users: BTreeSet<usize>,
+    ) -> bool {
+        if self.known.fields.is_empty() || users.is_empty() {
+            return false;
+        }
+        let before = self.known.clone();
+        self.known.by_field = users;
+        self.spread(image, bodies, &before, Vec::new());
+        true
+    }
+
+    /// Divides what is concerned by news, until there are none.
+    fn spread(
+        &mut self,
+        image: &Image<'_>,
+        bodies: &[Body],
+        before: &Knowledge,
+        first: Vec<usize>,
+    ) {
+        let mut news = self.known.since(before);
+        let mut concerned: BTreeSet<usize> = first.into_iter().collect();
+        for _ in 0..ROUNDS {
+            concerned.extend(self::concerned(image, bodies, &news));
+            if concerned.is_empty() {
+                return;
+            }
+            let list: Vec<usize> = std::mem::take(&mut concerned).into_iter().collect();
+            let known = &self.known;
+            let found: Vec<_> =
+                list.par_iter().map(|at| (*at, guard::divide(image, *at, known))).collect();
+            let before = self.known.clone();
+            for (at, (division, learned)) in found {
+                self.divisions.insert(at, division);
+                learn(&mut self.known, at, learned);
+            }
+            news = self.known.since(&before);
+        }
+    }
+}
+
+fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
+    for (address, bytes) in learned.variables {
+        known.add_variable(address, bytes);
+    }
+    for address in learned.filled {
+        known.add_filled(address);
+    }
+    known.fields.extend(learned.fields);
+    if learned.returns {
+        known.returning.insert(at);
+    }
+    if learned.fills {
+        known.filling.insert(at);
+    }
+    for (callee, mask) in learned.given {
+        *known.given.entry(callee).or_default() |= mask;
+    }
+}
+
+/// Functions that may use an answer that is new.
+fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize> {
+    let starts: Vec<u64> = {
+        let functions = known.returning.iter().chain(&known.filling);
+        let mut starts: Vec<_> = functions.map(|at| image.functions[*at].start).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    };
+    let calls = |body: &Body| body.calls.iter().any(|call| starts.binary_search(call).is_ok());
+    let slots = |body: &Body| {
+        body.touches.iter().any(|touch| match image.slots.get(touch) {
+            Some(Slot::Local(target)) => {
+                known.holds(*target) || starts.binary_search(target).is_ok()
+            }
+            Some(Slot::Import(_) | Slot::Resolved(_)) | None => false,
+        })
+    };
+    (0..bodies.len())
+        .into_par_iter()
+        .filter(|at| {
+            let body = &bodies[*at];
+            known.given.contains_key(at)
+                || known.by_field.contains(at)
+                || known.touches(&body.touches)
+                || calls(body)
+                || slots(body)
+        })
+        .collect()
+}

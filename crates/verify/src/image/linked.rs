@@ -1,0 +1,256 @@
+//! The image of a linked ELF file: an executable or a shared object.
+//!
+//! Does not know what it means; it gathers sections, symbols, frames and relocations.
+
+use std::borrow::Cow;
+
+use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
+use object::elf;
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+use object::{
+    Endianness, Object as _, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget,
+    SectionFlags, SymbolFlags,
+};
+
+use super::{Function, Image, Object, Region, Slot, names};
+use crate::build::go;
+
+pub(crate) type Elf<'a> = ElfFile64<'a, Endianness>;
+
+/// Gathers the image.
+pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
+    let mut image = Image { is_fixed: is_fixed(file), ..Image::default() };
+    regions(file, &mut image);
+    symbols(file, &mut image);
+    frames(file, &mut image);
+    relocations(file, &mut image);
+    starts(file, &mut image);
+    if let Some(section) = go::table(file) {
+        image.is_go = true;
+        image.functions.extend(section.functions);
+    }
+    image.settle();
+    image
+}
+
+fn is_fixed(file: &Elf<'_>) -> bool {
+    file.elf_header().e_type(file.endian()) == elf::ET_EXEC
+}
+
+/// Whether a shared object says that it is an executable (`DF_1_PIE`).
+fn is_pie(file: &Elf<'_>) -> bool {
+    let entries = file.section_by_name(".dynamic").and_then(|section| section.data().ok());
+    entries.unwrap_or_default().chunks_exact(16).any(|entry| {
+        let (tag, value) = entry.split_at(8);
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+        word(tag) == 0x6fff_fffb && word(value) & 0x0800_0000 != 0
+    })
+}
+
+fn regions<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
+    for section in file.sections() {
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        if !sh_flags.contains(elf::SHF_ALLOC) || sh_flags.contains(elf::SHF_TLS) {
+            continue;
+        }
+        let Ok(bytes) = section.data() else { continue };
+        let region = Region { address: section.address(), bytes: Cow::Borrowed(bytes) };
+        if sh_flags.contains(elf::SHF_EXECINSTR) {
+            image.code.push(region);
+        } else if !bytes.is_empty() {
+            image.data.push(region);
+        }
+    }
+    if image.code.is_empty() && image.data.is_empty() {
+        segments(file, image);
+    }
+}
+
+/// Without section headers, segments say as much, more coarsely.
+fn segments<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
+    let endian = file.endian();
+    for header in file.elf_program_headers() {
+        if header.p_type(endian) != elf::PT_LOAD {
+            continue;
+        }
+        let Ok(bytes) = header.data(endian, file.data()) else { continue };
+        let region = Region { address: header.p_vaddr(endian), bytes: Cow::Borrowed(bytes) };
+        if header.p_flags(endian).contains(elf::PF_X) {
+            image.code.push(region);
+        } else {
+            image.data.push(region);
+        }
+    }
+}
+
+fn symbols(file: &Elf<'_>, image: &mut Image<'_>) {
+    for symbol in file.symbols().chain(file.dynamic_symbols()) {
+        let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
+        if !symbol.is_definition() && !symbol.is_local() || symbol.address() == 0 {
+            continue;
+        }
+        let Ok(name) = symbol.name() else { continue };
+        match st_info.st_type() {
+            elf::STT_FUNC | elf::STT_GNU_IFUNC => {
+                image.functions.push(function(symbol.address(), symbol.size(), name));
+                if st_info.st_type() == elf::STT_GNU_IFUNC {
+                    image.resolvers.push(symbol.address());
+                }
+            }
+            elf::STT_OBJECT if names::tells_of_processor(name) => image.objects.push(Object {
+                start: symbol.address(),
+                size: symbol.size(),
+                name: name.to_owned(),
+            }),
+            // Labels of assembly without a type.
+            elf::STT_NOTYPE if symbol.is_global() || symbol.size() > 0 => {
+                image.functions.push(function(symbol.address(), symbol.size(), name));
+            }
+            _ => {}
+        }
+    }
+    exports(file, image);
+}
+
+fn function(start: u64, size: u64, name: &str) -> Function {
+    Function {
+        start,
+        end: start.saturating_add(size),
+        name: Some(name.to_owned()),
+        bounded: size > 0,
+        discovered: false,
+    }
+}
+
+fn exports(file: &Elf<'_>, image: &mut Image<'_>) {
+    let is_program = image.is_fixed || is_pie(file);
+    for symbol in file.dynamic_symbols().filter(ObjectSymbol::is_definition) {
+        let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
+        match st_info.st_type() {
+            elf::STT_FUNC | elf::STT_NOTYPE if is_program => {
+                image.weak_roots.push(symbol.address());
+            }
+            elf::STT_FUNC | elf::STT_NOTYPE => image.roots.push(symbol.address()),
+            elf::STT_OBJECT => image.data_roots.push(symbol.address()),
+            _ => {}
+        }
+    }
+}
+
+/// Frame descriptions tell where functions stand in a file without symbols.
+fn frames(file: &Elf<'_>, image: &mut Image<'_>) {
+    let Some(section) = file.section_by_name(".eh_frame") else { return };
+    let Ok(bytes) = section.data() else { return };
+    let text = file.section_by_name(".text").map_or(0, |text| text.address());
+    let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
+    let frames = EhFrame::new(bytes, LittleEndian);
+    let mut entries = frames.entries(&bases);
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let Ok(frame) = partial.parse(EhFrame::cie_from_offset) else { continue };
+        let (start, size) = (frame.initial_address(), frame.len());
+        if size > 0 {
+            image.functions.push(Function {
+                start,
+                end: start.saturating_add(size),
+                name: None,
+                bounded: true,
+                discovered: false,
+            });
+        }
+    }
+}
+
+fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
+    let table = file.dynamic_symbol_table();
+    let Some(relocations) = file.dynamic_relocations() else {
+        relative_bitmap(file, image);
+        return;
+    };
+    for (place, relocation) in relocations {
+        let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
+        let symbol = match relocation.target() {
+            RelocationTarget::Symbol(index) => table
+                .as_ref()
+                .and_then(|table| object::ObjectSymbolTable::symbol_by_index(table, index).ok()),
+            _ => None,
+        };
+        let addend = relocation.addend().cast_unsigned();
+        let target = symbol
+            .as_ref()
+            .filter(|symbol| symbol.is_definition())
+            .map(|symbol| symbol.address().wrapping_add(addend));
+        match (r_type, target) {
+            (elf::R_X86_64_RELATIVE, _) => {
+                image.pointers.insert(place, addend);
+            }
+            (elf::R_X86_64_IRELATIVE, _) => {
+                image.resolvers.push(addend);
+                image.slots.insert(place, Slot::Resolved(addend));
+            }
+            (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT, Some(target)) => {
+                image.slots.insert(place, Slot::Local(target));
+            }
+            (_, Some(target)) => {
+                image.pointers.insert(place, target);
+            }
+            (_, None) => {
+                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok().map(str::to_owned))
+                {
+                    image.slots.insert(place, Slot::Import(name));
+                }
+            }
+        }
+    }
+    relative_bitmap(file, image);
+}
+
+/// `.relr.dyn`: relative relocations as bitmaps (gABI, `SHT_RELR`). The values stand in place.
+fn relative_bitmap(file: &Elf<'_>, image: &mut Image<'_>) {
+    let bytes = file.section_by_name(".relr.dyn").and_then(|section| section.data().ok());
+    let mut places = Vec::new();
+    let mut next = 0_u64;
+    for entry in bytes.unwrap_or_default().chunks_exact(8) {
+        let entry = u64::from_le_bytes(entry.try_into().unwrap_or_default());
+        if entry & 1 == 0 {
+            places.push(entry);
+            next = entry.wrapping_add(8);
+            continue;
+        }
+        let set = (1..64).filter(|bit| entry >> bit & 1 == 1);
+        places.extend(set.map(|bit| next.wrapping_add((bit - 1) * 8)));
+        next = next.wrapping_add(63 * 8);
+    }
+    for place in places {
+        if let Some(value) = read_u64(image, place) {
+            image.pointers.insert(place, value);
+        }
+    }
+}
+
+pub(crate) fn read_u64(image: &Image<'_>, address: u64) -> Option<u64> {
+    let region = image.data.iter().find(|region| region.holds(address))?;
+    let bytes = region.from(address)?.get(..8)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+/// The entry point, and the functions that run before and after `main`.
+fn starts(file: &Elf<'_>, image: &mut Image<'_>) {
+    if file.entry() != 0 {
+        image.roots.push(file.entry());
+    }
+    for name in [".init", ".fini"] {
+        image.roots.extend(file.section_by_name(name).map(|section| section.address()));
+    }
+    for name in [".init_array", ".fini_array", ".preinit_array", ".ctors"] {
+        let Some(section) = file.section_by_name(name) else { continue };
+        let (first, last) = (section.address(), section.address().saturating_add(section.size()));
+        if image.is_fixed {
+            let words = section.data().unwrap_or_default().chunks_exact(8);
+            let values = words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
+            image.roots.extend(values);
+        }
+        let found: Vec<_> = image.pointers.range(first..last).map(|(_, target)| *target).collect();
+        image.roots.extend(found);
+    }
+}

@@ -1,0 +1,157 @@
+//! A binary as analysis wants it: where code and data stand, what is named, what points where.
+//!
+//! Linked files (`linked`) and objects that are not linked yet (`archive`) take the same shape. Does
+//! not know instructions.
+
+pub(crate) mod archive;
+pub(crate) mod linked;
+pub(crate) mod names;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Bytes that stand at an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Region<'a> {
+    pub(crate) address: u64,
+    pub(crate) bytes: Cow<'a, [u8]>,
+}
+
+impl Region<'_> {
+    pub(crate) fn end(&self) -> u64 {
+        self.address.saturating_add(self.bytes.len() as u64)
+    }
+
+    pub(crate) fn holds(&self, address: u64) -> bool {
+        self.address <= address && address < self.end()
+    }
+
+    /// The bytes from an address on.
+    pub(crate) fn from(&self, address: u64) -> Option<&[u8]> {
+        let at = usize::try_from(address.checked_sub(self.address)?).ok()?;
+        self.bytes.get(at..)
+    }
+}
+
+/// A piece of code with a beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Function {
+    pub(crate) start: u64,
+    /// One past its last byte.
+    pub(crate) end: u64,
+    /// Mangled, where a symbol names it.
+    pub(crate) name: Option<String>,
+    /// Whether its end is known, or only where the next one begins.
+    pub(crate) bounded: bool,
+    /// Found because something goes there, not because the file lists it.
+    pub(crate) discovered: bool,
+}
+
+/// A named piece of data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) start: u64,
+    pub(crate) size: u64,
+    pub(crate) name: String,
+}
+
+/// Everything that the analysis of code starts from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Image<'a> {
+    /// Sorted by address.
+    pub(crate) code: Vec<Region<'a>>,
+    /// Sorted by address.
+    pub(crate) data: Vec<Region<'a>>,
+    /// Sorted by start, one a start.
+    pub(crate) functions: Vec<Function>,
+    /// Named data whose name may matter.
+    pub(crate) objects: Vec<Object>,
+    /// Addresses in data that hold the address of something here.
+    pub(crate) pointers: BTreeMap<u64, u64>,
+    /// Slots of the dynamic linker: what is called through them is called directly.
+    pub(crate) slots: BTreeMap<u64, Slot>,
+    /// Functions that say which function to use (`STT_GNU_IFUNC`).
+    pub(crate) resolvers: Vec<u64>,
+    /// Where control comes in from outside.
+    pub(crate) roots: Vec<u64>,
+    /// Functions that an executable exports: plug-ins may call them.
+    pub(crate) weak_roots: Vec<u64>,
+    /// Data that others may use.
+    pub(crate) data_roots: Vec<u64>,
+    /// Whether code stands at fixed addresses, so that numbers in it may be addresses.
+    pub(crate) is_fixed: bool,
+    /// Whether it is Go's, which has its own ways to pass values.
+    pub(crate) is_go: bool,
+}
+
+/// What the dynamic linker puts into a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The address of something here.
+    Local(u64),
+    /// The address of something elsewhere.
+    Import(String),
+    /// What a resolver here says.
+    Resolved(u64),
+}
+
+impl Image<'_> {
+    /// The region of code that holds an address.
+    pub(crate) fn code_at(&self, address: u64) -> Option<&Region<'_>> {
+        at(&self.code, address)
+    }
+
+    /// The region of data that holds an address.
+    pub(crate) fn data_at(&self, address: u64) -> Option<&Region<'_>> {
+        at(&self.data, address)
+    }
+
+    /// The function that begins at an address or holds it.
+    pub(crate) fn function_at(&self, address: u64) -> Option<usize> {
+        let after = self.functions.partition_point(|function| function.start <= address);
+        let at = after.checked_sub(1)?;
+        (address < self.functions[at].end).then_some(at)
+    }
+
+    /// Brings everything into the order that look-ups want and gives every function an end.
+    pub(crate) fn settle(&mut self) {
+        self.code.sort_by_key(|region| region.address);
+        self.data.sort_by_key(|region| region.address);
+        settle_functions(&mut self.functions, &self.code);
+        self.objects.sort_by_key(|object| object.start);
+        for list in [&mut self.resolvers, &mut self.roots, &mut self.data_roots] {
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+}
+
+fn at<'r, 'a>(regions: &'r [Region<'a>], address: u64) -> Option<&'r Region<'a>> {
+    let after = regions.partition_point(|region| region.address <= address);
+    // Regions of a recorded image may lie in each other; the nearest is the right one.
+    regions[..after].iter().rev().take(4).find(|region| region.holds(address))
+}
+
+/// Sorts functions, keeps one a start, and ends those without a size where the next begins.
+pub(crate) fn settle_functions(functions: &mut Vec<Function>, code: &[Region<'_>]) {
+    functions.retain(|function| at(code, function.start).is_some());
+    // Named and bounded ones first, so that they stay.
+    functions.sort_by_key(|f| (f.start, f.name.is_none(), !f.bounded));
+    functions.dedup_by(|later, kept| {
+        let same = later.start == kept.start;
+        if same && !kept.bounded && later.bounded {
+            kept.end = later.end;
+            kept.bounded = true;
+        }
+        same
+    });
+    let mut next = u64::MAX;
+    for function in functions.iter_mut().rev() {
+        let limit = at(code, function.start).map_or(function.start, Region::end);
+        if !function.bounded {
+            function.end = next;
+        }
+        function.end = function.end.min(limit);
+        next = function.start;
+    }
+}
