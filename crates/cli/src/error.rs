@@ -176,8 +176,11 @@ impl CliError {
 
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::NoGovernor | Self::NoEvents(_) | Self::Void(_) | Self::Refused { .. } => 1,
-            Self::Evaluate(EvaluateError::Failed(_)) => 1,
+            Self::NoGovernor
+            | Self::NoEvents(_)
+            | Self::Void(_)
+            | Self::Refused { .. }
+            | Self::Evaluate(EvaluateError::Failed(_)) => 1,
             Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
