@@ -60,7 +60,7 @@ pub(crate) fn run(install: bool) -> Result<()> {
 
 fn tests(complete: bool) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--workspace", "--locked"]).current_dir(root());
+    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(root());
     let ninja = ninja_directory().join("bin");
     if ninja.is_dir() {
         cargo.env("IRONWRIGHT_TEST_NINJA", ninja.join("ninja"));
@@ -79,7 +79,7 @@ fn tests(complete: bool) -> Result<()> {
         // What is ignored outside of the nested machine follows there.
         cargo.args(["--", "--include-ignored", "--skip", "nested_v2_"]);
     }
-    say("$ cargo test --workspace --locked");
+    say("$ cargo test --workspace --locked --no-fail-fast");
     let status = cargo.status()?;
     if !status.success() {
         bail!("the tests failed: {status}");
