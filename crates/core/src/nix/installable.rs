@@ -53,9 +53,10 @@ impl Evaluation {
 
 /// Whether a text names something for Nix, rather than a package or another source: an attribute of a
 /// flake (`.#x`, `nixpkgs#hello`), a derivation, or a path of the store. A source that tells its kind is
-/// taken at its word.
+/// taken at its word, but for `path:`, which flakes have too.
 pub fn is_installable(text: &str) -> bool {
-    if text.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme)) {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| scheme != "path" && SCHEMES.contains(&scheme)) {
         return false;
     }
     let (path, _) = text.split_once('^').unwrap_or((text, ""));
@@ -129,7 +130,7 @@ mod tests {
         ] {
             assert!(is_installable(text), "{text}");
         }
-        for text in ["ripgrep", "crate:bat", "path:.", ".drv", "./dir", "npm:@a/b"] {
+        for text in ["ripgrep", "crate:bat", "path:.", ".drv", "./dir", "npm:@a/b", "nix:.#a"] {
             assert!(!is_installable(text), "{text}");
         }
     }
