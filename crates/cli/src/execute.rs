@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use ironwright_core::build::{BuildPlan, Driver, JobserverStyle, Source, Step, jobserver_style};
 use ironwright_core::observe::{DiskUse, Governed, RunFacts, StepFacts};
@@ -28,6 +28,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cache::CacheWatch;
+use crate::clock::unix_ns;
 use crate::context::Context;
 use crate::decisions;
 use crate::governance::Governance;
@@ -208,7 +209,7 @@ impl Execution {
             threads: self.threads,
             budget: self.budget,
             settings,
-            started_unix_ns: now_unix_ns(),
+            started_unix_ns: unix_ns(),
             compiler_cache: None,
             steps: Vec::new(),
             governed: None,
@@ -216,12 +217,6 @@ impl Execution {
             disk: None,
         }
     }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now_unix_ns() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn niceness(settings: &Settings) -> Option<i32> {

@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Directories;
+use ironwright_host::files::replace_link;
 
 /// How the compilers of a run come to ask.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -197,14 +198,12 @@ fn compilers(path: &std::ffi::OsStr, names: &Path) -> BTreeSet<String> {
     entries.flatten().filter_map(compiler).collect()
 }
 
-/// Makes a link lead somewhere, without a moment in which there is none.
+/// Makes a link lead somewhere, if it does not.
 fn lead(link: &Path, target: &Path) -> io::Result<()> {
     if fs::read_link(link).is_ok_and(|leads| leads == target) {
         return Ok(());
     }
-    let fresh = link.with_extension(format!("new-{}", std::process::id()));
-    std::os::unix::fs::symlink(target, &fresh)?;
-    fs::rename(&fresh, link)
+    replace_link(link, target)
 }
 
 #[cfg(test)]

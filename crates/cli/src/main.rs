@@ -4,6 +4,7 @@
 
 mod args;
 mod cache;
+mod clock;
 mod commands;
 mod context;
 mod decisions;

@@ -4,13 +4,14 @@
 //! what is observed, nor what should go; the core plans that.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use ironwright_core::observe::RunFacts;
 use ironwright_core::retention::{Plan, Policy, plan};
 use ironwright_history::{History, HistoryError, Owner, RunId};
 use ironwright_host::procfs;
 
+use crate::clock::unix_us;
 use crate::context::Directories;
 use crate::error::count;
 use crate::ui;
@@ -80,9 +81,8 @@ fn tidy(history: &mut History) -> Result<(), HistoryError> {
     if std::env::var_os(KEEP).is_some_and(|value| !value.is_empty()) || !is_due() {
         return Ok(());
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let policy = Policy::default();
-    let plan = plan(&history.stored(is_alive)?, &policy, i64::try_from(now).unwrap_or(i64::MAX));
+    let plan = plan(&history.stored(is_alive)?, &policy, unix_us());
     if !plan.is_empty() {
         history.prune(&plan)?;
         ui::remark(&forgotten(&plan, &policy));

@@ -1,10 +1,10 @@
-//! Replaces a file as a whole: a reader sees the old text or the new one, never half of it.
+//! Replaces a file as a whole, or a link: a reader sees the old one or the new one, never half of it.
 //!
 //! Does not know what is in the file.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Writes a file by way of a temporary one beside it: written, synced, renamed. Directories are
@@ -27,6 +27,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     temporary.persist(&target).map_err(|error| error.error)?;
     // The rename itself is only safe once the directory is.
     File::open(&directory)?.sync_all()
+}
+
+/// Makes a link lead somewhere, without a moment in which there is none.
+///
+/// # Errors
+/// Those of making and renaming a link.
+pub fn replace_link(link: &Path, target: &Path) -> io::Result<()> {
+    let fresh = link.with_extension(format!("new-{}", std::process::id()));
+    symlink(target, &fresh)?;
+    fs::rename(&fresh, link)
 }
 
 fn resolve(path: &Path) -> PathBuf {
@@ -54,7 +64,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (directory.path().join("target"), directory.path().join("link"));
         fs::write(&target, "one").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
+        symlink(&target, &link).unwrap();
         replace(&link, b"two").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"two");

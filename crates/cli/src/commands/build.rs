@@ -13,9 +13,10 @@ use ironwright_core::settings::catalogue::{cpp, system};
 use ironwright_core::value::Value;
 
 use crate::args::HostArgs;
+use crate::clock::unix_ns;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
-use crate::execute::{Execution, execute, jobs_knob, now_unix_ns};
+use crate::execute::{Execution, execute, jobs_knob};
 use crate::nix::build::{self, NixBuildArgs};
 use crate::nix::forecast;
 use crate::nix::prepare::Prepared;
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     let of_nix = !installables.is_empty();
     if executions.len() + usize::from(of_nix) > 1 {
-        let batch = Some(now_unix_ns());
+        let batch = Some(unix_ns());
         for execution in &mut executions {
             execution.batch = batch;
         }

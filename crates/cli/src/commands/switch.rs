@@ -3,7 +3,6 @@
 //! Does not know how a configuration is built or activated.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use ironwright_core::nix::protocol::Request;
@@ -12,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::HostArgs;
+use crate::clock::unix_seconds;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::nix::build::{self, show_end, show_forecast};
@@ -199,7 +199,7 @@ impl Switch<'_> {
         // Known before it is activated, so that what an activation breaks can be undone.
         self.generations.write()?;
         activate(&self.activation, path)?;
-        self.generations.activated(number, now())?;
+        self.generations.activated(number, unix_seconds())?;
         ui::note(&format!("generation {number} of {} is active: {path}\n", self.target.name));
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Switch<'_> {
             ));
         };
         activate(&self.activation, &previous.path)?;
-        self.generations.activated(previous.number, now())?;
+        self.generations.activated(previous.number, unix_seconds())?;
         let (number, path) = (previous.number, previous.path);
         ui::note(&format!("generation {number} of {} is active again: {path}\n", self.target.name));
         Ok(0)
@@ -259,9 +259,4 @@ impl Switch<'_> {
         });
         ui::print(&table(&["generation", "", "path", "from"], rows))
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -12,6 +12,7 @@ use super::plan::NixPlan;
 use super::results::Results;
 use crate::error::CliError;
 use crate::ui;
+use ironwright_host::files::replace_link;
 
 /// Makes the links that `nix build` makes: `result`, `result-1` and so on, and `result-dev` for an output
 /// that is not `out`. Where they lead.
@@ -73,9 +74,7 @@ fn place(link: &Path, target: &str) -> io::Result<()> {
     {
         return Err(io::Error::other("something that is no link is there"));
     }
-    let fresh = link.with_extension(format!("new-{}", std::process::id()));
-    std::os::unix::fs::symlink(target, &fresh)?;
-    std::fs::rename(&fresh, link)
+    replace_link(link, Path::new(target))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Does not know how a frame looks.
 
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ironwright_core::view::{Note, View};
 
@@ -14,6 +14,7 @@ use super::palette::Palette;
 use super::plain::plain;
 use super::screen::Screen;
 use super::text::time;
+use crate::clock::unix_us;
 use crate::error::CliError;
 use crate::ui;
 
@@ -24,12 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Time for which a stream of notes outlives its governor, so that the next one can go on.
 const BETWEEN_GOVERNORS: Duration = Duration::from_secs(10);
 const KEYS: &[&str] = &["q quit", "p freeze", "s sort", "↑↓ scroll"];
-
-/// Microseconds since 1970.
-pub(crate) fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
 
 /// What is shown, and how.
 struct Live {
@@ -81,7 +76,7 @@ impl Live {
 
     fn scene(&self, palette: Palette, keys: &'static [&'static str]) -> Scene<'_> {
         // What is no longer told stands still instead of getting older.
-        let now = if self.link.is_open() { now_us() } else { self.view.at_us };
+        let now = if self.link.is_open() { unix_us() } else { self.view.at_us };
         let (view, now_us) = match &self.frozen {
             Some((view, at_us)) => (view, *at_us),
             None => (&self.view, now),
@@ -101,7 +96,7 @@ impl Live {
     fn grant(&mut self, wish: Wish) {
         match wish {
             Wish::Hold if self.frozen.is_some() => self.frozen = None,
-            Wish::Hold => self.frozen = Some((self.view.clone(), now_us())),
+            Wish::Hold => self.frozen = Some((self.view.clone(), unix_us())),
             Wish::Sort => self.sort = self.sort.next(),
             Wish::ByMemory => self.sort = Sort::Memory,
             Wish::ByAge => self.sort = Sort::Age,
@@ -123,7 +118,7 @@ pub(crate) fn on_screen(link: Link) -> Result<u8, CliError> {
     loop {
         live.take();
         if live.link.is_open() {
-            live.view.advance(now_us());
+            live.view.advance(unix_us());
         }
         let scene = live.scene(palette, KEYS);
         screen.show(|columns, height| draw(&scene, columns, Some(height)))?;

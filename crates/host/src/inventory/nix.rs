@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ironwright_core::inventory::aterm::{self, Derivation};
 use ironwright_core::inventory::nix::{self as core_nix, Presence};
 use ironwright_core::inventory::{Graph, InventoryError};
+use ironwright_core::nix::installable::is_derivation;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
@@ -167,10 +168,6 @@ impl Reader {
             });
         Presence { built, source_bytes }
     }
-}
-
-fn is_derivation(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|ending| ending == "drv")
 }
 
 /// The derivation of what `nix build` takes.
