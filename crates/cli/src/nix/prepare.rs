@@ -99,12 +99,9 @@ pub(crate) fn prepare(
     Ok(Prepared { plan, work, store })
 }
 
-/// A connection that is made while Nix evaluates. Two that make a new store at a time would be in each
-/// other's way.
+/// A connection that is made while Nix evaluates.
 fn start_early(nix: &Command) -> Option<Store> {
-    let state = std::env::var_os("NIX_STATE_DIR").map_or("/nix/var/nix".into(), PathBuf::from);
-    let there = state.join("db/db.sqlite").exists() || state.join("daemon-socket/socket").exists();
-    (there && nix.store.is_none()).then(|| Store::start(nix, None).ok()).flatten()
+    nix.has_store().then(|| Store::start(nix, None).ok()).flatten()
 }
 
 fn settled(early: Option<Store>, nix: &Command) -> Result<Store, StoreError> {

@@ -28,6 +28,14 @@ impl Command {
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         argv
     }
+
+    /// Whether the store is known to have been made. Calls that make a new one at a time are in each
+    /// other's way: Nix fails when a folder that it is about to make appears.
+    pub fn has_store(&self) -> bool {
+        let state = std::env::var_os("NIX_STATE_DIR").map_or("/nix/var/nix".into(), PathBuf::from);
+        let made = ["db/db.sqlite", "daemon-socket/socket"].map(|name| state.join(name).exists());
+        self.store.is_none() && made.contains(&true)
+    }
 }
 
 /// `nix` on a search path, or where it is usually installed.

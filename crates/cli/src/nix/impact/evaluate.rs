@@ -7,7 +7,7 @@ use std::path::Path;
 use ironwright_core::nix::activity::{Event, parse_line, plain};
 use ironwright_core::nix::impact::Closure;
 use ironwright_core::observe::Sample;
-use ironwright_host::nix::{Command, EvaluateError, read_closures};
+use ironwright_host::nix::{Command, EvaluateError, Store, read_closures};
 use ironwright_host::run::{Observer, Request, Stream, run};
 use serde::Serialize;
 
@@ -121,6 +121,9 @@ fn ask(
         })
         .collect::<Result<Vec<_>, CliError>>()?;
     at_once::write(directory.path(), &commands)?;
+    if !asked.nix.has_store() {
+        Store::open(asked.nix, None)?;
+    }
     watch(directory.path(), asked.threads)?;
     let printed = at_once::read(directory.path(), commands.len());
     printed.iter().map(answer).collect()
