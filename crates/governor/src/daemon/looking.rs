@@ -112,10 +112,11 @@ impl Daemon {
             if active {
                 count.active += 1;
             } else {
-                count.waiting += 1;
                 let is_scarce = || self.machine.is_scarce(unit.domain);
-                count.ordered =
+                let is_ordered =
                     unit.is_of_cargo() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
+                count.ordered = is_ordered && (count.ordered || count.waiting == 0);
+                count.waiting += 1;
             }
         }
         let threads = f64::from(self.runs.threads().unwrap_or(self.threads));
