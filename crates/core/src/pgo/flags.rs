@@ -126,8 +126,9 @@ fn clang(phase: Phase, level: Level, places: &Places<'_>) -> Vec<String> {
         Phase::Use => {
             let mut flags = vec![format!("-fprofile-use={}", places.merged.display())];
             flags.extend(option("-pgo-warn-missing-function"));
-            // A changed function loses its profile; that is told, and does not end the build.
-            flags.extend(["-Wno-error=backend-plugin".to_owned()]);
+            // A changed function loses its profile; that is told, and does not end the build. A recorded
+            // command line is what `verify` knows a profiled program by.
+            flags.extend(["-Wno-error=backend-plugin", "-frecord-command-line"].map(str::to_owned));
             flags
         }
     }
@@ -157,6 +158,7 @@ fn gcc(phase: Phase, level: Level, places: &Places<'_>) -> Vec<String> {
                 "-Wmissing-profile",
                 "-Wno-error=missing-profile",
                 "-Wno-error=coverage-mismatch",
+                "-frecord-gcc-switches",
             ],
         }
         .iter()
