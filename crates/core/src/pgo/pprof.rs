@@ -44,7 +44,9 @@ func init() {
 		for {
 			ironwrighttime.Sleep(pause)
 			ironwrightTurn(false)
-			pause = min(pause*2, ironwrighttime.Second)
+			if pause < ironwrighttime.Second {
+				pause *= 2
+			}
 		}
 	}()
 }

@@ -8,8 +8,6 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::inventory::split_words;
-
 /// How a judging command relates to a training command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -62,24 +60,67 @@ fn without_digits(word: &str) -> String {
 
 /// The words of a command without quotes, where its output goes, and `./` in front of paths.
 pub fn normalised(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut skip = false;
-    for word in split_words(command) {
-        if std::mem::take(&mut skip) {
-            continue;
-        }
-        if let Some(at) = word.find('>').filter(|at| is_redirection(&word, *at)) {
-            skip = word.get(at..).is_some_and(|rest| rest.trim_matches('>').is_empty());
-            continue;
-        }
-        words.push(word.strip_prefix("./").unwrap_or(&word).to_owned());
-    }
-    words
+    let plain = |word: String| word.strip_prefix("./").map_or(word.clone(), str::to_owned);
+    words(command).into_iter().map(plain).collect()
 }
 
-/// `>`, `>>`, `2>`, `&>`, with or without the file.
-fn is_redirection(word: &str, at: usize) -> bool {
-    matches!(word.get(..at), Some("" | "1" | "2" | "&"))
+/// All words of a command line, of each command in it, with what parts them (`|`, `;`, `&`). Files that
+/// are read by `<` are words; those that output goes to are none.
+pub fn words(line: &str) -> Vec<String> {
+    let mut found = Found::default();
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => found.word().extend(rest.next()),
+            '\'' | '"' => found.word().extend(rest.by_ref().take_while(|other| *other != c)),
+            c if c.is_whitespace() => found.end(),
+            '<' => found.end(),
+            '>' => {
+                found.redirect();
+                while rest.next_if(|c| matches!(c, '>' | '&')).is_some() {}
+            }
+            '|' | ';' | '&' => {
+                found.end();
+                // `&>` sends output somewhere, as `>` does.
+                if rest.peek() != Some(&'>') {
+                    found.words.push(c.to_string());
+                }
+            }
+            c => found.word().push(c),
+        }
+    }
+    found.end();
+    found.words
+}
+
+#[derive(Default)]
+struct Found {
+    words: Vec<String>,
+    open: Option<String>,
+    /// The next word is where output goes.
+    redirected: bool,
+}
+
+impl Found {
+    fn word(&mut self) -> &mut String {
+        self.open.get_or_insert_default()
+    }
+
+    fn end(&mut self) {
+        let Some(word) = self.open.take() else { return };
+        if !std::mem::take(&mut self.redirected) {
+            self.words.push(word);
+        }
+    }
+
+    /// A number right in front says which stream, and is no word.
+    fn redirect(&mut self) {
+        if self.open.as_ref().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit())) {
+            self.open = None;
+        }
+        self.end();
+        self.redirected = true;
+    }
 }
 
 /// Inputs that both have: the same file, one inside the other's directory, or equal contents. Given as
@@ -108,6 +149,7 @@ mod tests {
             ("{program} -c a.txt", "{program}  -c 'a.txt'"),
             ("{program} -c a.txt", "{program} -c ./a.txt > /dev/null"),
             ("{program} -c a.txt >/dev/null 2>&1", "{program} -c a.txt >> out"),
+            ("{program} < a.txt | wc -l &> /dev/null", "{program} <'a.txt'  |  wc -l"),
         ] {
             assert_eq!(relation(a, b), Relation::Same, "{a} | {b}");
         }
@@ -118,6 +160,7 @@ mod tests {
         assert_eq!(relation("{program} 1000", "{program} 2000"), Relation::Similar);
         assert_eq!(relation("{program} -9 a.txt", "{program} -d b.z"), Relation::Different);
         assert_eq!(relation("{program} a > b", "{program} c > b"), Relation::Different);
+        assert_eq!(relation("cat a | {program}", "cat a | {program} | wc"), Relation::Different);
         let long = "{program} -a -b -c -d -e -f -g";
         assert_eq!(relation(&format!("{long} x"), &format!("{long} -h x")), Relation::Similar);
     }
