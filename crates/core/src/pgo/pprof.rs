@@ -128,7 +128,8 @@ fn row(line: &str) -> Option<Hot> {
 pub fn matching(coverage: &Coverage, nm: &str) -> Matching {
     let packages: BTreeSet<&str> =
         nm.lines().filter_map(|line| line.split_whitespace().last()).map(package).collect();
-    let is_stale = |hot: &&Hot| !packages.contains(package(&hot.name));
+    // Without symbols (`-ldflags=-s`) nothing can be told.
+    let is_stale = |hot: &&Hot| packages.len() > 1 && !packages.contains(package(&hot.name));
     let stale: Vec<&Hot> = coverage.hottest.iter().filter(is_stale).collect();
     Matching {
         lost: stale.iter().map(|hot| hot.counts).sum(),
@@ -165,7 +166,8 @@ mod tests {
         let found = coverage(TOP).unwrap();
         let nm = "  401000 T main.main\n  402000 T runtime.futex\n";
         assert!(matching(&found, nm).stale.is_empty());
-        let other = matching(&found, "  402000 T runtime.futex\n");
+        assert!(matching(&found, "prog: no symbols\n").stale.is_empty());
+        let other = matching(&found, "  402000 T runtime.futex\n  403000 T os.Exit\n");
         assert_eq!((other.stale.as_slice(), other.lost), (&["main.f".to_owned()][..], 101));
         assert_eq!(package("example.org/a/b.v2/c.(*T).f"), "example.org/a/b.v2/c");
     }

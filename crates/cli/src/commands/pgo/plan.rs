@@ -100,7 +100,7 @@ impl PgoPlan {
     /// In words.
     pub(crate) fn text(&self) -> String {
         let mut out = format!("{} {} ({})\n", paint(HEADING, "pgo"), self.source, self.level);
-        let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<11}{value}\n"));
+        let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<12}{value}\n"));
         line("compiler", &self.compiler);
         line("merged by", self.merger.as_deref().unwrap_or("the programs themselves"));
         line("profiles in", &self.directory.display().to_string());

@@ -62,7 +62,7 @@ impl PgoReport {
             self.level,
             self.toolchain
         );
-        let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<11}{value}\n"));
+        let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<12}{value}\n"));
         line("profile", &format!("{}: {}", paint(style, verdict), check.why));
         if let Some(part) = check.kept_counts {
             let counts = check.coverage.counts;
