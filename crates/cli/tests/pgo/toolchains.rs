@@ -140,8 +140,8 @@ fn cpython_is_left_to_its_own_makefile() {
     let steps = found["builds"][1]["execution"]["steps"].to_string();
     assert!(steps.contains("--enable-optimizations"), "{steps}");
     assert!(steps.contains("PROFILE_TASK=-m test --pgo test_array"), "{steps}");
-    let plain = found["builds"][0]["execution"]["steps"].to_string();
-    assert!(!plain.contains("--enable-optimizations"), "{plain}");
+    let first = found["builds"][0]["execution"]["steps"].to_string();
+    assert!(!first.contains("--enable-optimizations"), "{first}");
     let own = plan(&["--train", "{program} train.py"]);
     let steps = own["builds"][0]["execution"]["steps"].to_string();
     assert!(steps.contains("PROFILE_TASK=train.py"), "{steps}");

@@ -89,9 +89,8 @@ pub fn renamed_main(source: &str) -> Option<String> {
         line.strip_prefix("func").is_some_and(|rest| rest.trim_start().starts_with("main()"))
     };
     let at = source.lines().position(is_main)?;
-    let rename = |(number, line): (usize, &str)| match number == at {
-        true => line.replacen("main()", "ironwrightMain()", 1),
-        false => line.to_owned(),
+    let rename = |(number, line): (usize, &str)| {
+        if number == at { line.replacen("main()", "ironwrightMain()", 1) } else { line.to_owned() }
     };
     let mut text = source.lines().enumerate().map(rename).collect::<Vec<_>>().join("\n");
     text.push_str("\n\nfunc main() {\n\tdefer ironwrightTurn(true)\n\tironwrightMain()\n}\n");

@@ -143,7 +143,7 @@ pub(super) fn plan(args: &PgoArgs, context: &Context) -> Result<Plan, CliError> 
     }
     let package = args.package.clone().unwrap_or_else(|| package_name(&source, &located.folder));
     let plan = Unplaced { args, context, source: &source, located, tools, generic, package };
-    let key = plan.key()?;
+    let key = plan.key();
     let base = Directories::data().ok_or_else(|| {
         CliError::usage("there is no place for profiles", "set HOME or XDG_DATA_HOME")
     })?;
@@ -245,7 +245,7 @@ struct Unplaced<'a> {
 
 impl Unplaced<'_> {
     /// The hash of all that goes into a profile and its builds.
-    fn key(&self) -> Result<String, CliError> {
+    fn key(&self) -> String {
         let profile = self.context.profile(Some(&self.package));
         let plain = self.execution(Vec::new(), PathBuf::new(), BASELINE, &profile);
         let mut texts: Vec<String> = vec!["1".to_owned(), self.located.identity.clone()];
@@ -269,7 +269,7 @@ impl Unplaced<'_> {
             let read = inputs(command, &base, &[]);
             texts.extend(read.into_iter().filter_map(|input| input.contents));
         }
-        Ok(tree::hash_of_texts(texts.iter().map(String::as_str)))
+        tree::hash_of_texts(texts.iter().map(String::as_str))
     }
 
     fn place(mut self, directory: &Path) -> Result<Plan, CliError> {

@@ -157,6 +157,11 @@ impl Work<'_> {
         }
         let program = self.program(name)?;
         self.finish(name, &program)?;
+        let made_of = objects(self.variant(name)?);
+        if !program.starts_with(&made_of) {
+            // cargo install copies programs; what they were made of has a few hundred megabytes.
+            let _ = fs::remove_dir_all(made_of);
+        }
         Ok(program)
     }
 
@@ -270,6 +275,11 @@ impl Work<'_> {
             .map(|command| judge::judge(self.args, &self.plan.shown, command, both, host))
             .collect()
     }
+}
+
+/// Where cargo keeps what it compiles.
+fn objects(variant: &Variant) -> PathBuf {
+    variant.folder.join("target")
 }
 
 /// A training that reached nothing is told before anything is built with it.
