@@ -16,6 +16,7 @@ use ironwright_history::{RunId, TransferError};
 use ironwright_host::generations::GenerationError;
 use ironwright_host::measure::MeasureError;
 use ironwright_host::nix::EvaluateError;
+use ironwright_host::pgo::PgoError;
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -138,6 +139,19 @@ pub(crate) enum CliError {
         /// What would be allowed.
         hint: String,
     },
+    /// There is no profile, or none that fits.
+    #[error(transparent)]
+    Pgo(#[from] PgoError),
+    /// A build of a profiled variant failed.
+    #[error("the {what} failed with exit code {code}{said}")]
+    Variant {
+        /// Which.
+        what: String,
+        /// The exit code.
+        code: u8,
+        /// The end of what it printed, and where all of it is.
+        said: String,
+    },
     /// Generations of settings cannot be used.
     #[error("generations of settings: {0}")]
     Generation(GenerationError),
@@ -180,8 +194,14 @@ impl CliError {
             | Self::NoEvents(_)
             | Self::Void(_)
             | Self::Refused { .. }
+            | Self::Pgo(
+                PgoError::Unfit(_) | PgoError::NoProfile { .. } | PgoError::Failed { .. },
+            )
             | Self::Evaluate(EvaluateError::Failed(_)) => 1,
-            Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
+            Self::Variant { code, .. } => *code,
+            Self::Evaluate(EvaluateError::Interrupted(_)) | Self::Pgo(PgoError::Interrupted(_)) => {
+                130
+            }
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -203,6 +223,7 @@ impl CliError {
             | Self::Governor(_)
             | Self::Measure(_)
             | Self::Generation(_)
+            | Self::Pgo(_)
             | Self::Terminal(_)
             | Self::Json(_) => 4,
         }
@@ -224,11 +245,17 @@ impl CliError {
             Self::Activation(_) => Some(
                 "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
             ),
+            Self::Pgo(PgoError::NoProfile { .. }) => Some(
+                "does the training run the program that was built, and does it end by itself? --train '{program} ARGUMENTS' names it",
+            ),
+            Self::Pgo(PgoError::Busy(_)) => Some("wait for it, or end it: what it finished stays"),
             Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
             | Self::Measure(_)
             | Self::Generation(_)
+            | Self::Pgo(_)
+            | Self::Variant { .. }
             | Self::Parameter(_)
             | Self::SilentGovernor
             | Self::Governor(_)

@@ -2,6 +2,7 @@
 //!
 //! Does not know what is run.
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub(crate) struct Progress {
     processes: Arc<AtomicU32>,
     /// A file with one line of how a run goes, kept up to date by it.
     followed: Option<PathBuf>,
+    /// Where the output goes instead of the terminal.
+    log: Option<File>,
 }
 
 impl Progress {
@@ -73,7 +76,13 @@ impl Progress {
             budget: Bytes::ZERO,
             processes: Arc::default(),
             followed: None,
+            log: None,
         }
+    }
+
+    /// Keeps what is printed in a file, and off the terminal.
+    pub(crate) fn keep_in(&mut self, file: File) {
+        self.log = Some(file);
     }
 
     /// Processes of the run at the last look, kept up to date.
@@ -106,17 +115,17 @@ impl Progress {
 
     /// Whether the command's standard output has to pass through here.
     pub(crate) const fn relays_stdout(&self) -> bool {
-        self.relay_stdout
+        self.relay_stdout || self.log.is_some()
     }
 
     /// Whether its standard error has to.
     pub(crate) const fn relays_stderr(&self) -> bool {
-        self.bar.is_some()
+        self.bar.is_some() || self.log.is_some()
     }
 
     /// Variables that keep tools' colours when their output passes through a pipe to a terminal.
     pub(crate) fn colour_variables(&self) -> Vec<(String, String)> {
-        let wanted = self.bar.is_some() && ui::styled();
+        let wanted = self.bar.is_some() && self.log.is_none() && ui::styled();
         let names = [("CARGO_TERM_COLOR", "always"), ("CLICOLOR_FORCE", "1"), ("FORCE_COLOR", "1")];
         let unset = |(name, _): &(&str, &str)| wanted && std::env::var_os(name).is_none();
         names.into_iter().filter(unset).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
@@ -175,7 +184,11 @@ impl Observer for Progress {
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        self.print(stream, bytes);
+        match &mut self.log {
+            // A full disk shows when the build itself cannot write.
+            Some(log) => drop(log.write_all(bytes)),
+            None => self.print(stream, bytes),
+        }
     }
 
     fn notice(&mut self, text: &str) {

@@ -24,6 +24,7 @@ use crate::commands::history::prune::Pruning;
 use crate::commands::history::show::RunDetail;
 use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
+use crate::commands::pgo::{PgoPlan, PgoReport};
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
@@ -95,6 +96,10 @@ enum Shape {
     GenerationsDiff,
     /// `ironwright bench --json` and --export-json.
     Bench,
+    /// `ironwright pgo --json`.
+    Pgo,
+    /// `ironwright pgo --dry-run --json`.
+    PgoPlan,
     /// `ironwright report --json`.
     Report,
     /// The same after a `build` of several packages.
@@ -135,6 +140,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Generations => ui::print_json(&schemars::schema_for!(GenerationList))?,
         Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
+        Shape::Pgo => ui::print_json(&schemars::schema_for!(PgoReport))?,
+        Shape::PgoPlan => ui::print_json(&schemars::schema_for!(PgoPlan))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,

@@ -201,6 +201,23 @@ pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&table(&["workload", "package", "does"], built_in().iter().map(row)))?;
         return Ok(0);
     }
+    let bench = compare(args, host)?;
+    if args.out.json {
+        ui::print_json(&bench)?;
+    } else {
+        ui::print(&text(&bench))?;
+    }
+    let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
+    Ok(if interrupted { INTERRUPTED } else { 0 })
+}
+
+/// A benchmark in words.
+pub(crate) fn text(bench: &Bench) -> String {
+    show::text(bench)
+}
+
+/// Measures, and keeps the result in the history.
+pub(crate) fn compare(args: &BenchArgs, host: &HostArgs) -> Result<Bench, CliError> {
     let plan = commands::plan(args)?;
     let mut measurer = Measurer::new()?;
     let found = rounds::measure(args, &plan, &mut measurer);
@@ -210,13 +227,7 @@ pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
     cleaned?;
     record(args, &bench);
     judge_canary(host, &bench)?;
-    if args.out.json {
-        ui::print_json(&bench)?;
-    } else {
-        ui::print(&show::text(&bench))?;
-    }
-    let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
-    Ok(if interrupted { INTERRUPTED } else { 0 })
+    Ok(bench)
 }
 
 /// A canary that lost is taken back.
@@ -248,7 +259,7 @@ fn parse_metric(text: &str) -> Result<Metric, String> {
         .ok_or_else(|| format!("the figures are {names}"))
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     match Kind::Seconds.parse_text(text)? {
         Value::Seconds(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
         _ => Err("write a duration above zero such as \"30s\" or \"5m\"".to_owned()),
