@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use iced_x86::CpuidFeature as F;
 use ironwright_core::cpu::PsabiLevel;
@@ -120,6 +121,12 @@ const ROWS: &[Row] = &[
     row("xsaves", &[F::XSAVES], 0),
 ];
 
+/// What each of the decoder's features means, by its number.
+static OF_FEATURE: LazyLock<Vec<Extensions>> = LazyLock::new(|| {
+    let row = |feature| ROWS.iter().position(|row| row.features.contains(&feature));
+    F::values().map(|feature| Extensions(row(feature).map_or(0, |at| 1 << at))).collect()
+});
+
 /// Extensions that other processors do without, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Extensions(u128);
@@ -130,13 +137,7 @@ impl Extensions {
 
     /// What the decoder's features mean; baseline features and hints mean nothing.
     pub(crate) fn from_features(features: &[F]) -> Self {
-        let mut set = Self::NONE;
-        for (at, row) in ROWS.iter().enumerate() {
-            if features.iter().any(|feature| row.features.contains(feature)) {
-                set.0 |= 1 << at;
-            }
-        }
-        set
+        features.iter().fold(Self::NONE, |set, feature| set.union(OF_FEATURE[*feature as usize]))
     }
 
     /// The set of one extension; `None` for a name that is not known here.

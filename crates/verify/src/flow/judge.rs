@@ -103,7 +103,7 @@ const FEW: usize = 4;
 fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSet<usize> {
     let needing = judgement.uses.iter().filter(|one| one.standing == Standing::Needed);
     let mut edge: BTreeSet<usize> = needing.map(|one| one.function).collect();
-    if !judgement.asks || edge.len() > judgement.direct / FEW + 8 {
+    if !judgement.asks || edge.is_empty() || edge.len() > judgement.direct / FEW + 8 {
         return BTreeSet::new();
     }
     let mut all = edge.clone();
@@ -130,7 +130,7 @@ fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
     let direct = reached.how.iter().filter(|reach| **reach == Reach::Direct).count();
     let mut first = Vec::new();
     for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
-        let (open, guarded) = match questions.divisions.get(&at) {
+        let (open, guarded) = match questions.division(at) {
             Some(division) => (division.open, division.guarded.without(division.open)),
             None => (body.extensions, Extensions::NONE),
         };
@@ -138,7 +138,7 @@ fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
             first.push((at, guarded, Standing::Dispatched, Reason::Guarded));
         }
         let offered = open.and(Extensions::by_name_only());
-        let is_offer = image.roots.binary_search(&image.functions[at].start).is_ok();
+        let is_offer = image.roots.binary_search(&image.functions()[at].start).is_ok();
         let open = if (is_offer || questions.asks) && !offered.is_empty() {
             first.push((at, offered, Standing::Dispatched, Reason::Offered));
             open.without(offered)
@@ -160,7 +160,7 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
     if is_version(image, at) {
         return (Standing::Dispatched, Reason::Named);
     }
-    let named = asks && image.functions[at].name.as_deref().is_some_and(names::says_extension);
+    let named = asks && image.functions()[at].name.is_some_and(names::says_extension);
     match reach {
         Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
         _ if named => (Standing::Dispatched, Reason::Named),

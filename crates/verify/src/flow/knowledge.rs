@@ -36,13 +36,13 @@ impl Knowledge {
         for object in &image.objects {
             known.variables.insert(object.start, object.start + object.size.max(4));
         }
-        for (slot, to) in &image.slots {
+        for (slot, to) in image.slots.entries() {
             if matches!(to, Slot::Import(name) if names::tells_of_processor(name)) {
                 known.variables.insert(*slot, slot + 8);
             }
         }
-        for (at, (function, body)) in image.functions.iter().zip(bodies).enumerate() {
-            let named = function.name.as_deref().is_some_and(names::tells_of_processor);
+        for (at, (function, body)) in image.functions().iter().zip(bodies).enumerate() {
+            let named = function.name.is_some_and(names::tells_of_processor);
             if named || is_import_stub(image, body) {
                 known.returning.insert(at);
             }
@@ -56,14 +56,9 @@ impl Knowledge {
         nearest.is_some_and(|(_, end)| address < *end)
     }
 
-    /// Whether any address of a sorted list is one of a variable or its neighbours, from which code
-    /// reaches it with a displacement.
-    pub(super) fn touches(&self, sorted: &[u64]) -> bool {
-        // Few variables are new at a time, and functions are many: search for each of them.
-        self.variables.iter().any(|(start, end)| {
-            let first = sorted.partition_point(|address| *address < start.saturating_sub(15));
-            sorted.get(first).is_some_and(|address| address < end)
-        })
+    /// Variables and what stands close before them, from which code reaches them with a displacement.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.variables.iter().map(|(start, end)| (start.saturating_sub(15), *end))
     }
 
     /// Whether a place in a structure holds an answer, where that is asked in a function.
@@ -101,6 +96,6 @@ impl Knowledge {
 fn is_import_stub(image: &Image<'_>, body: &Body) -> bool {
     body.decoded <= 16
         && body.touches.iter().any(|touch| {
-            matches!(image.slots.get(touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
+            matches!(image.slots.get(*touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
         })
 }

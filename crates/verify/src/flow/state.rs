@@ -77,6 +77,9 @@ const CLOBBERED: [Register; 9] = [
     Register::R11,
 ];
 
+/// Registers that a call may pass, a bit for each: all that it does not keep.
+pub(super) const PASSED: u16 = 0b0000_1111_1100_0111;
+
 impl State {
     pub(super) fn get(&self, register: Register) -> Held {
         match register.full_register() {

@@ -4,6 +4,10 @@
 //! function ABI) or where a library publishes what it found out about the processor. Does not
 //! demangle more than it needs: words stand in mangled names as they are.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Words by which names say that something was found out about the processor.
 const ASKED: &[&str] = &[
     "cpuid",
@@ -53,10 +57,18 @@ const ASKED: &[&str] = &[
     "cpu_type",
 ];
 
+static ASKED_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(ASKED));
+
+/// A search for all words at once, in any case. `None` only for more words than there is memory for.
+fn words(words: &[&str]) -> Option<AhoCorasick> {
+    let mut builder = AhoCorasick::builder();
+    let kind = Some(aho_corasick::AhoCorasickKind::DFA);
+    builder.ascii_case_insensitive(true).kind(kind).build(words).ok()
+}
+
 /// Whether data or a function of this name tells about the processor.
 pub(crate) fn tells_of_processor(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ASKED.iter().any(|word| lower.contains(word))
+    ASKED_WORDS.as_ref().is_some_and(|words| words.is_match(name))
 }
 
 /// Suffixes of function multiversioning (GCC and clang: `target_clones`, `target` with versions).
