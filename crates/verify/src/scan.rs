@@ -335,8 +335,9 @@ impl Scan<'_, '_> {
             return;
         }
         for (from, to) in self.scratch.gaps(self.code.len()) {
+            let from = from + self.padding(from, to);
             // What an earlier gap led to may have filled this one.
-            if self.scratch.is_begun(from) {
+            if from == to || self.scratch.is_begun(from) {
                 continue;
             }
             if self.reads_as_code(from, to) {
@@ -346,6 +347,23 @@ impl Scan<'_, '_> {
                 self.body.broken = true;
             }
         }
+    }
+
+    /// Bytes of instructions that only fill up, at the beginning of a gap.
+    fn padding(&self, from: usize, to: usize) -> usize {
+        let mut at = from;
+        while at < to {
+            let prefixes = self.code[at..to].iter().take_while(|byte| matches!(byte, 0x66 | 0x2e));
+            let fills = match self.code[at + prefixes.count()..to] {
+                [0x90 | 0xcc, ..] | [0x0f, 0x1f, ..] => step(self.code, at, self.start),
+                _ => None,
+            };
+            match fills {
+                Some(step) => at += step.length,
+                None => break,
+            }
+        }
+        at.min(to) - from
     }
 
     /// Whether instructions fill a gap to its end.

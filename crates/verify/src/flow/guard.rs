@@ -91,11 +91,15 @@ fn dependent(without_yes: &[bool], without_no: &[bool]) -> Vec<bool> {
 /// Instructions that are reached without any way that stands for a yes, or with `inverted` for a no.
 fn reachable(code: &Code, walk: &Walk<'_, '_>, inverted: bool) -> Vec<bool> {
     let mut reached = vec![false; code.instructions.len()];
-    let mut pending = entries(code);
+    let mut cases = cases(code);
+    let mut pending = vec![0];
     while let Some(at) = pending.pop() {
         let Some(instruction) = code.instructions.get(at) else { continue };
         if std::mem::replace(&mut reached[at], true) {
             continue;
+        }
+        if instruction.flow_control() == FlowControl::IndirectBranch {
+            pending.append(&mut cases);
         }
         let away = walk.way(at).map(|way| if inverted { way.other() } else { way });
         if falls_through(instruction) && away != Some(Way::Through) {
@@ -129,8 +133,8 @@ impl Way {
     }
 }
 
-/// The beginning, and what only a jump by table can reach.
-fn entries(code: &Code) -> Vec<usize> {
+/// What only a jump by table can reach.
+fn cases(code: &Code) -> Vec<usize> {
     let mut led_to = vec![false; code.instructions.len()];
     for instruction in &code.instructions {
         let next = falls_through(instruction).then(|| instruction.next_ip());
@@ -141,7 +145,5 @@ fn entries(code: &Code) -> Vec<usize> {
         }
     }
     let alone = led_to.iter().enumerate().filter(|(_, led_to)| !**led_to);
-    let mut found: Vec<_> = alone.map(|(at, _)| at).collect();
-    found.push(0);
-    found
+    alone.map(|(at, _)| at).collect()
 }

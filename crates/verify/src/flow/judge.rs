@@ -127,7 +127,7 @@ fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSe
 
 fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
     let reached = reach(image, bodies, questions);
-    let direct = reached.how.iter().filter(|reach| **reach == Reach::Direct).count();
+    let direct = reached.how.iter().filter(|reach| **reach >= Reach::Taken).count();
     let mut first = Vec::new();
     for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
         let (open, guarded) = match questions.division(at) {

@@ -15,8 +15,8 @@ pub(super) struct Knowledge {
     pub(super) variables: BTreeMap<u64, u64>,
     /// Functions that return an answer.
     pub(super) returning: BTreeSet<usize>,
-    /// Functions that write answers where their caller says.
-    pub(super) filling: BTreeSet<usize>,
+    /// Functions that write answers where their caller says, with the arguments that do.
+    pub(super) filling: BTreeMap<usize, u8>,
     /// Functions that get an answer, with a bit for each register that holds one.
     pub(super) given: BTreeMap<usize, u16>,
     /// Places in structures that an answer was written to.
@@ -76,11 +76,12 @@ impl Knowledge {
     pub(super) fn since(&self, before: &Self) -> Self {
         let is_new = |(at, end): &(&u64, &u64)| before.variables.get(at) != Some(end);
         let variables = self.variables.iter().filter(is_new).map(|(at, end)| (*at, *end)).collect();
+        let filling = self.filling.iter().filter(|(at, mask)| before.filling.get(at) != Some(mask));
         let given = self.given.iter().filter(|(at, mask)| before.given.get(at) != Some(mask));
         Self {
             variables,
             returning: self.returning.difference(&before.returning).copied().collect(),
-            filling: self.filling.difference(&before.filling).copied().collect(),
+            filling: filling.map(|(at, mask)| (*at, *mask)).collect(),
             given: given.map(|(at, mask)| (*at, *mask)).collect(),
             fields: self.fields.difference(&before.fields).copied().collect(),
             by_field: self.by_field.difference(&before.by_field).copied().collect(),

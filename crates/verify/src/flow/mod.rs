@@ -109,8 +109,8 @@ fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
     if learned.returns {
         known.returning.insert(at);
     }
-    if learned.fills {
-        known.filling.insert(at);
+    if learned.fills != 0 {
+        *known.filling.entry(at).or_default() |= learned.fills;
     }
     for (callee, mask) in learned.given {
         *known.given.entry(callee).or_default() |= mask;
@@ -119,7 +119,7 @@ fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
 
 /// Functions that may use an answer that is new.
 fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize> {
-    let functions = known.returning.iter().chain(&known.filling);
+    let functions = known.returning.iter().chain(known.filling.keys());
     let starts = sorted(functions.map(|at| image.functions()[*at].start).collect());
     let variables = known.ranges();
     let slots = image.slots.entries().iter().filter_map(|(slot, to)| match to {

@@ -21,7 +21,9 @@ pub(crate) enum Reach {
     Guarded,
     /// Through pointers in data, whose choice is not visible.
     Pointer,
-    /// By calls and addresses in code that runs in any case.
+    /// Its address is taken by code that runs in any case.
+    Taken,
+    /// By calls from code that runs in any case.
     Direct,
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -
         objects: Vec::new(),
         guarded: Vec::new(),
         pointers: Vec::new(),
+        taken: Vec::new(),
     };
     graph.run();
     Reached { how: graph.reached, from: graph.from }
@@ -109,6 +112,8 @@ struct Graph<'i, 'a> {
     guarded: Vec<Met<Place>>,
     /// Met through pointers in data.
     pointers: Vec<Met<Place>>,
+    /// Functions whose address is taken.
+    taken: Vec<Met<usize>>,
     /// Functions that resolvers choose from.
     chosen: BTreeSet<usize>,
     /// The function that is being left.
@@ -132,6 +137,8 @@ impl Graph<'_, '_> {
         }
         self.functions.extend(resolvers.iter().map(|at| (*at, None)));
         self.drain(Reach::Direct, &resolvers);
+        self.functions = std::mem::take(&mut self.taken);
+        self.drain(Reach::Taken, &resolvers);
         for root in &self.image.weak_roots {
             let at = self.image.function_at(*root);
             self.pointers.extend(at.map(|at| (Place::Function(at), None)));
@@ -232,7 +239,7 @@ impl Graph<'_, '_> {
                 Some(Place::Function(at)) => self.take(at, reach),
                 // Data that is read by code that runs in any case leads to what it points to, by a
                 // choice that is not visible.
-                Some(place @ Place::Data(_)) if reach == Reach::Direct => {
+                Some(place @ Place::Data(_)) if reach >= Reach::Taken => {
                     self.pointers.push((place, self.current));
                 }
                 Some(Place::Data(first)) => self.objects.push((first, self.current)),
@@ -243,7 +250,13 @@ impl Graph<'_, '_> {
 
     /// The address of a function is taken.
     fn take(&mut self, at: usize, reach: Reach) {
-        if self.reached[at] < reach && !self.chosen.contains(&at) {
+        if self.reached[at] >= reach || self.chosen.contains(&at) {
+            return;
+        }
+        let start = self.current.map(|at| self.image.functions()[at].start);
+        if reach == Reach::Direct && start != self.image.entry {
+            self.taken.push((at, self.current));
+        } else {
             self.functions.push((at, self.current));
         }
     }

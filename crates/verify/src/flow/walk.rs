@@ -23,13 +23,17 @@ pub(super) struct Learned {
     pub(super) filled: BTreeSet<u64>,
     /// It returns an answer.
     pub(super) returns: bool,
-    /// It writes answers through a pointer.
-    pub(super) fills: bool,
+    /// It writes answers where arguments point: a bit for each argument, `ON_STACK` for all that Go
+    /// passes there.
+    pub(super) fills: u8,
     /// Functions that get answers, with a bit for each register that holds one.
     pub(super) given: BTreeMap<usize, u16>,
     /// Places in structures that an answer was written to.
     pub(super) fields: BTreeSet<i64>,
 }
+
+/// The bit of `Learned::fills` for results on the stack, after those of the arguments.
+const ON_STACK: u8 = 1 << 6;
 
 /// A function of at most so many instructions may be nothing but a question.
 const SMALL: usize = 64;
@@ -227,14 +231,14 @@ impl<'i, 'a> Walk<'i, 'a> {
         let callee = target.and_then(|target| self.image.function_at(target));
         if let Some(callee) = callee {
             self.give(callee, state::PASSED);
-            if self.known.filling.contains(&callee) {
-                self.fill();
+            if let Some(filled) = self.known.filling.get(&callee) {
+                self.fill(*filled);
             }
         }
         let named = matches!(through, Some(Slot::Import(name)) if names::tells_of_processor(name));
         self.state.clobber();
         if named || callee.is_some_and(|callee| self.known.returning.contains(&callee)) {
-            self.state.set(Register::RAX, Held::FEATURE);
+            self.state.set(Register::RAX, Held::ANSWERS);
             self.state.set(Register::RDX, Held::FEATURE);
         }
     }
@@ -247,19 +251,22 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
     }
 
-    /// The function that is called writes answers where an argument points.
-    fn fill(&mut self) {
-        for register in ARGUMENTS {
-            match self.state.get(register) {
+    /// The function that is called writes answers where some arguments point.
+    fn fill(&mut self, filled: u8) {
+        let arguments = ARGUMENTS.iter().enumerate();
+        for (_, register) in arguments.filter(|(argument, _)| filled >> argument & 1 == 1) {
+            match self.state.get(*register) {
                 Held::Address { target, .. } => {
                     self.learned.filled.insert(target);
                 }
-                Held::Stack(at) => self.fill_stack(at),
+                Held::Stack(from) => self.fill_stack(from),
+                Held::Argument(own) => self.learned.fills |= 1 << own,
                 _ => {}
             }
         }
-        // Go passes on the stack.
-        self.fill_stack(0);
+        if filled & ON_STACK != 0 {
+            self.fill_stack(0);
+        }
     }
 
     fn fill_stack(&mut self, from: i64) {
@@ -348,13 +355,9 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// What a memory operand holds.
     fn loaded(&self, instruction: &Instruction) -> Held {
         if let Some(address) = fixed_address(instruction) {
-            if self.known.holds(address) {
-                return Held::FEATURE;
-            }
             return match self.image.slots.get(address) {
-                Some(Slot::Local(target)) if self.known.holds(*target) => {
-                    Held::Address { target: *target, taken_by: usize::MAX }
-                }
+                Some(Slot::Import(_)) if self.known.holds(address) => Held::ANSWERS,
+                _ if self.known.holds(address) => Held::FEATURE,
                 Some(Slot::Local(target)) => {
                     Held::Address { target: *target, taken_by: usize::MAX }
                 }
@@ -363,7 +366,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         let displacement = instruction.memory_displacement64().cast_signed();
         match self.state.get(instruction.memory_base()) {
-            Held::Feature { .. } => Held::FEATURE,
+            // Other members of such a table are sizes and addresses.
+            Held::Feature { refers: true, .. } if instruction.memory_size().size() <= 4 => {
+                Held::FEATURE
+            }
             Held::Address { target, .. }
                 if self.known.holds(target.wrapping_add_signed(displacement)) =>
             {
@@ -390,12 +396,16 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
             (None, Held::Stack(from)) => {
                 let at = from.wrapping_add(displacement);
-                self.learned.fills |= held.is_feature() && self.image.is_go;
+                if held.is_feature() && self.image.is_go {
+                    self.learned.fills |= ON_STACK;
+                }
                 self.state.set_slot(at, held);
             }
             (None, _) if base == Register::RBP => self.state.set_slot(displacement, held),
-            (None, _) if held.is_feature() => {
-                self.learned.fills = true;
+            (None, to) if held.is_feature() => {
+                if let Held::Argument(argument) = to {
+                    self.learned.fills |= 1 << argument;
+                }
                 if instruction.memory_index() == Register::None {
                     self.learned.fields.insert(displacement);
                 }

@@ -241,6 +241,7 @@ pub(crate) fn read_u64(image: &Image<'_>, address: u64) -> Option<u64> {
 fn starts(file: &Elf<'_>, image: &mut Image<'_>) {
     if file.entry() != 0 {
         image.roots.push(file.entry());
+        image.entry = Some(file.entry());
     }
     for name in [".init", ".fini"] {
         image.roots.extend(file.section_by_name(name).map(|section| section.address()));

@@ -75,6 +75,8 @@ pub(crate) struct Image<'a> {
     pub(crate) slots: ByAddress<Slot<'a>>,
     /// Functions that say which function to use (`STT_GNU_IFUNC`).
     pub(crate) resolvers: Vec<u64>,
+    /// Where a program begins: it hands the address of `main` on.
+    pub(crate) entry: Option<u64>,
     /// Where control comes in from outside.
     pub(crate) roots: Vec<u64>,
     /// Functions that an executable exports: plug-ins may call them.
