@@ -206,6 +206,10 @@ const fn reason(reason: Reason) -> &'static str {
             "reached through pointers only; all that runs in any case does without"
         }
         Reason::FewWithout => "most uses are behind questions; none was found before this one",
+        Reason::Compiler => {
+            "beyond what Go's compiler was told to write for, and no call leads to it"
+        }
+        Reason::Unreached => "nothing that was found leads to it",
         Reason::Pointers => "reached through pointers only, and the choice is not visible",
     }
 }

@@ -214,8 +214,16 @@ impl Extensions {
     /// What no compiler writes unless code asks for it by name, and what the operating system must
     /// offer: an exported function with it is an offer to whoever asked the processor.
     pub(crate) fn by_name_only() -> Self {
-        let names =
-            ["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"];
+        Self::of(&["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"])
+    }
+
+    /// What a processor without it takes for something else and does not refuse: part of finding out
+    /// what the processor is, where that is done.
+    pub(crate) fn probed() -> Self {
+        Self::of(&["lzcnt"])
+    }
+
+    fn of(names: &[&str]) -> Self {
         names.iter().filter_map(|name| Self::named(name)).fold(Self::NONE, Self::union)
     }
 

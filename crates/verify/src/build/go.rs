@@ -3,6 +3,7 @@
 //! Formats: debug/buildinfo and runtime/symtab.go of the Go sources, versions 1.16 to 1.25. Does not
 //! know Go's older tables.
 
+use ironwright_core::cpu::PsabiLevel;
 use object::{Object, ObjectSection};
 
 use crate::image::Function;
@@ -10,6 +11,19 @@ use crate::image::linked::Elf;
 
 /// Magic numbers of `.gopclntab` in Go 1.18 and 1.20.
 const MAGIC: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
+
+/// The level of the x86-64 psABI that the compiler was told to write for (`GOAMD64`); `None` where the
+/// file does not say. Before Go 1.18 there was only the first.
+pub(crate) fn level(file: &Elf<'_>) -> Option<PsabiLevel> {
+    let info = build_info(file.section_by_name(".go.buildinfo")?.data().ok()?)?;
+    match info.setting("GOAMD64")? {
+        "v1" => Some(PsabiLevel::X86V1),
+        "v2" => Some(PsabiLevel::X86V2),
+        "v3" => Some(PsabiLevel::X86V3),
+        "v4" => Some(PsabiLevel::X86V4),
+        _ => None,
+    }
+}
 
 /// The functions that Go's run time knows.
 pub(crate) fn table<'a>(file: &Elf<'a>) -> Option<Vec<Function<'a>>> {

@@ -33,6 +33,7 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
     functions.extend(frames);
     if let Some(table) = go::table(file) {
         image.is_go = true;
+        image.go_level = go::level(file);
         functions.extend(table);
     }
     image.settle(functions);

@@ -11,6 +11,7 @@ pub(crate) mod names;
 use std::borrow::Cow;
 
 use addresses::{ByAddress, Index};
+use ironwright_core::cpu::PsabiLevel;
 use rayon::prelude::*;
 
 /// Bytes that stand at an address.
@@ -87,6 +88,8 @@ pub(crate) struct Image<'a> {
     pub(crate) is_fixed: bool,
     /// Whether it is Go's, which has its own ways to pass values.
     pub(crate) is_go: bool,
+    /// The level that Go's compiler wrote for: beyond it there is only assembly, behind questions.
+    pub(crate) go_level: Option<PsabiLevel>,
 }
 
 /// What the dynamic linker puts into a slot.

@@ -52,6 +52,7 @@ const ASKED: &[&str] = &[
     "x86hassse41",
     "x86hasfma",
     "gcry_get_hw_features",
+    "orc_target_get",
     "hw_features",
     "cpu_arch",
     "cpu_type",
@@ -184,13 +185,16 @@ const SPOKEN: &[&str] = &[
 /// Whether a name says for which processors it is.
 pub(crate) fn says_extension(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    SPOKEN.iter().any(|word| {
-        lower.match_indices(word).any(|(at, _)| {
-            let before = lower[..at].bytes().next_back();
-            // A word begins after something that is no letter; digits precede names when mangled.
-            before.is_none_or(|byte| !byte.is_ascii_alphabetic())
-        })
-    })
+    SPOKEN.iter().any(|word| lower.match_indices(word).any(|(at, _)| begins_word(name, at)))
+}
+
+/// Whether a word begins here: after no letter (digits precede names when mangled), or with a capital
+/// after a small one or after another word in capitals (`ExtendSse42`, `ieeeCLMUL`).
+fn begins_word(name: &str, at: usize) -> bool {
+    let (before, first) = (name[..at].bytes().next_back(), name.as_bytes().get(at));
+    before.is_none_or(|byte| !byte.is_ascii_alphabetic())
+        || before.is_some_and(|byte| byte.is_ascii_lowercase())
+            && first.is_some_and(u8::is_ascii_uppercase)
 }
 
 #[cfg(test)]
@@ -223,6 +227,8 @@ mod tests {
         assert!(says_extension("ZSTD_decompressSequences_bmi2"));
         assert!(says_extension("_ZN6simdjson7haswell14implementation"));
         assert!(says_extension("__memcpy_avx_unaligned"));
+        assert!(says_extension("_ZN6crc32c11ExtendSse42EjPKhm"));
+        assert!(says_extension("hash/crc32.ieeeCLMUL"));
         assert!(!says_extension("make_sofmax") && !says_extension("main"));
         assert!(tells_of_processor("OPENSSL_ia32cap_P") && tells_of_processor("__cpu_model"));
         assert!(!tells_of_processor("main"));
