@@ -183,7 +183,8 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
     if is_version(image, at) {
         return (Standing::Dispatched, Reason::Named);
     }
-    let named = asks && image.functions()[at].name.is_some_and(names::says_extension);
+    let named = (asks || image.is_relocatable)
+        && image.functions()[at].name.is_some_and(names::says_extension);
     match reach {
         Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
         _ if named => (Standing::Dispatched, Reason::Named),

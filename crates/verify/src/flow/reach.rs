@@ -147,7 +147,10 @@ impl Graph<'_, '_> {
         let data = roots.filter_map(|address| first_pointer(self.image, *address));
         self.pointers.extend(data.map(|first| (Place::Data(first), None)));
         self.next(Reach::Pointer, &resolvers);
-        self.next(Reach::Guarded, &resolvers);
+        // What is reached behind one question may lie before another.
+        while !self.guarded.is_empty() {
+            self.next(Reach::Guarded, &resolvers);
+        }
     }
 
     /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all

@@ -45,6 +45,8 @@ pub(super) struct Walk<'i, 'a> {
     function: usize,
     code: &'i Code,
     state: State,
+    /// Whether it has asked the processor itself.
+    identifies: bool,
     /// States of branches, for the instructions that they go to.
     ahead: BTreeMap<usize, Box<State>>,
     /// Branches that depend on a feature, with the way that stands for a yes.
@@ -70,6 +72,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             function,
             code,
             state,
+            identifies: false,
             ahead: BTreeMap::new(),
             taken_away: BTreeMap::new(),
             chosen: BTreeSet::new(),
@@ -278,11 +281,13 @@ impl<'i, 'a> Walk<'i, 'a> {
     fn operate(&mut self, at: usize, instruction: &Instruction) {
         match instruction.mnemonic() {
             Mnemonic::Cpuid => {
+                self.identifies = true;
                 for register in [Register::RAX, Register::RBX, Register::RCX, Register::RDX] {
                     self.state.set(register, Held::FEATURE);
                 }
             }
             Mnemonic::Xgetbv => {
+                self.identifies = true;
                 self.state.set(Register::RAX, Held::FEATURE);
                 self.state.set(Register::RDX, Held::FEATURE);
             }
@@ -396,7 +401,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
             (None, Held::Stack(from)) => {
                 let at = from.wrapping_add(displacement);
-                if held.is_feature() && self.image.is_go {
+                if held.is_feature() && self.image.is_go && self.identifies {
                     self.learned.fills |= ON_STACK;
                 }
                 self.state.set_slot(at, held);

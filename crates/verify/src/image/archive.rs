@@ -73,6 +73,10 @@ impl<'a> Layout<'a> {
 
     fn define(&mut self, at: usize, object: &Elf<'a>) {
         for symbol in object.symbols() {
+            if symbol.is_common() {
+                self.define_common(&symbol);
+                continue;
+            }
             let (Some(address), Ok(name)) = (self.address(at, &symbol), symbol.name()) else {
                 continue;
             };
@@ -112,6 +116,20 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// Data that several objects declare and a linker makes room for (`SHN_COMMON`).
+    fn define_common(&mut self, symbol: &impl ObjectSymbol<'a>) {
+        let Ok(name) = symbol.name() else { return };
+        if self.globals.contains_key(name) {
+            return;
+        }
+        let start = self.next.next_multiple_of(16);
+        self.next = start.saturating_add(symbol.size()).saturating_add(16);
+        self.globals.insert(name, start);
+        if names::tells_of_processor(name) {
+            self.image.objects.push(Object { start, size: symbol.size() });
+        }
+    }
+
     /// Where a defined symbol stands.
     fn address<'d>(&self, at: usize, symbol: &impl ObjectSymbol<'d>) -> Option<u64> {
         let section = symbol.section_index()?;
@@ -143,6 +161,7 @@ impl<'a> Layout<'a> {
         target: Option<u64>,
         addend: i64,
     ) {
+        self.referred.extend(target);
         let target = match kind {
             elf::R_X86_64_GOTPCREL | elf::R_X86_64_GOTPCRELX | elf::R_X86_64_REX_GOTPCRELX => {
                 self.slot(name, target)
@@ -150,7 +169,6 @@ impl<'a> Layout<'a> {
             _ => target.unwrap_or_else(|| self.slot(name, None)),
         };
         let value = target.wrapping_add_signed(addend);
-        self.referred.insert(target);
         match kind {
             elf::R_X86_64_64 => {
                 self.write(place, &value.to_le_bytes());
@@ -197,7 +215,7 @@ impl<'a> Layout<'a> {
     }
 
     fn finish(self) -> Image<'a> {
-        let mut image = self.image;
+        let mut image = Image { is_relocatable: true, ..self.image };
         // What another member refers to is reached from there, under its conditions.
         let referred = self.referred;
         image.roots.retain(|root| !referred.contains(root));

@@ -84,6 +84,8 @@ pub(crate) struct Image<'a> {
     pub(crate) weak_roots: Vec<u64>,
     /// Data that others may use.
     pub(crate) data_roots: Vec<u64>,
+    /// Whether it is not linked yet, so that who calls and who asks may stand elsewhere.
+    pub(crate) is_relocatable: bool,
     /// Whether code stands at fixed addresses, so that numbers in it may be addresses.
     pub(crate) is_fixed: bool,
     /// Whether it is Go's, which has its own ways to pass values.
