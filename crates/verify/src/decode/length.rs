@@ -185,7 +185,6 @@ const fn operand() -> [u8; 256] {
         map[byte] = match mode {
             0 if memory == 5 => 0,
             0 if memory == 4 => SIB | 2,
-            0 => 1,
             1 => 2 + sib,
             2 => 5 + sib,
             _ => 1,

@@ -3,6 +3,7 @@
 //! Where ways meet, what either knows of features stays known; a second walk is not needed for the
 //! shapes that compilers give to questions about the processor. Does not say what is reached.
 
+use std::collections::btree_map::OccupiedEntry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
@@ -86,7 +87,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         let code = self.code;
         for (at, instruction) in code.instructions.iter().enumerate() {
             let first = self.ahead.first_entry().filter(|first| *first.key() == at);
-            match first.map(|first| first.remove()) {
+            match first.map(OccupiedEntry::remove) {
                 Some(state) if flows_in => self.state.meet(&state),
                 Some(state) => self.state = *state,
                 None if flows_in => {}

@@ -106,7 +106,7 @@ fn symbols<'a>(file: &Elf<'a>, image: &mut Image<'a>) -> Vec<Function<'a>> {
                 }
             }
             elf::STT_OBJECT if names::tells_of_processor(name) => {
-                image.objects.push(Object { start: symbol.address(), size: symbol.size() })
+                image.objects.push(Object { start: symbol.address(), size: symbol.size() });
             }
             // Labels of assembly without a type.
             elf::STT_NOTYPE if symbol.is_global() || symbol.size() > 0 => {
