@@ -62,7 +62,6 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("c-lto", &["c"]),
     ("rust-lto", &["rust"]),
     ("pgo", &[]),
-    ("python-pgo-level", &["cpython"]),
     ("c-opt-level", &["c"]),
     ("allocator", &[]),
     ("cuda-architectures", &["cuda"]),
