@@ -62,7 +62,6 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("c-lto", &["c"]),
     ("rust-lto", &["rust"]),
     ("pgo", &[]),
-    ("python-pgo-level", &["cpython"]),
     ("c-pgo-level", &["c"]),
     ("rust-pgo-level", &["rust"]),
     ("go-pgo-level", &["go"]),

@@ -169,8 +169,8 @@ const WAY: usize = 6;
 
 fn uses(image: &Image<'_>, judgement: &Judgement) -> Vec<FunctionUse> {
     let name = |at: usize| {
-        let function = &image.functions[at];
-        function.name.clone().unwrap_or_else(|| format!("{:#x}", function.start))
+        let function = &image.functions()[at];
+        function.name.map_or_else(|| format!("{:#x}", function.start), str::to_owned)
     };
     let way = |at: usize| {
         let before = |at: &usize| judgement.from.get(*at).copied().flatten();
@@ -181,7 +181,7 @@ fn uses(image: &Image<'_>, judgement: &Judgement) -> Vec<FunctionUse> {
     uses.iter()
         .map(|one| FunctionUse {
             function: name(one.function),
-            address: image.functions[one.function].start,
+            address: image.functions()[one.function].start,
             extensions: one.extensions.names().map(str::to_owned).collect(),
             standing: match one.standing {
                 Standing::Needed => "needed",
@@ -206,6 +206,10 @@ const fn reason(reason: Reason) -> &'static str {
             "reached through pointers only; all that runs in any case does without"
         }
         Reason::FewWithout => "most uses are behind questions; none was found before this one",
+        Reason::Compiler => {
+            "beyond what Go's compiler was told to write for, and no call leads to it"
+        }
+        Reason::Unreached => "nothing that was found leads to it",
         Reason::Pointers => "reached through pointers only, and the choice is not visible",
     }
 }

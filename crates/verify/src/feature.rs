@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use iced_x86::CpuidFeature as F;
 use ironwright_core::cpu::PsabiLevel;
@@ -120,6 +121,12 @@ const ROWS: &[Row] = &[
     row("xsaves", &[F::XSAVES], 0),
 ];
 
+/// What each of the decoder's features means, by its number.
+static OF_FEATURE: LazyLock<Vec<Extensions>> = LazyLock::new(|| {
+    let row = |feature| ROWS.iter().position(|row| row.features.contains(&feature));
+    F::values().map(|feature| Extensions(row(feature).map_or(0, |at| 1 << at))).collect()
+});
+
 /// Extensions that other processors do without, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Extensions(u128);
@@ -130,13 +137,7 @@ impl Extensions {
 
     /// What the decoder's features mean; baseline features and hints mean nothing.
     pub(crate) fn from_features(features: &[F]) -> Self {
-        let mut set = Self::NONE;
-        for (at, row) in ROWS.iter().enumerate() {
-            if features.iter().any(|feature| row.features.contains(feature)) {
-                set.0 |= 1 << at;
-            }
-        }
-        set
+        features.iter().fold(Self::NONE, |set, feature| set.union(OF_FEATURE[*feature as usize]))
     }
 
     /// The set of one extension; `None` for a name that is not known here.
@@ -213,8 +214,16 @@ impl Extensions {
     /// What no compiler writes unless code asks for it by name, and what the operating system must
     /// offer: an exported function with it is an offer to whoever asked the processor.
     pub(crate) fn by_name_only() -> Self {
-        let names =
-            ["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"];
+        Self::of(&["pku", "rtm", "waitpkg", "uintr", "enqcmd", "sgx", "ptwrite", "rdpid", "rdtscp"])
+    }
+
+    /// What a processor without it takes for something else and does not refuse: part of finding out
+    /// what the processor is, where that is done.
+    pub(crate) fn probed() -> Self {
+        Self::of(&["lzcnt"])
+    }
+
+    fn of(names: &[&str]) -> Self {
         names.iter().filter_map(|name| Self::named(name)).fold(Self::NONE, Self::union)
     }
 

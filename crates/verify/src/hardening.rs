@@ -190,6 +190,9 @@ fn canary(traces: &Traces, bodies: &[Body]) -> Claim {
     if with > 0 {
         return Claim::is("yes", format!("{with} functions compare the stack's canary"));
     }
+    if bodies.is_empty() {
+        return Claim::unknown("its code is not read");
+    }
     Claim::is("no", "no function compares the stack's canary")
 }
 

@@ -6,9 +6,9 @@
 use rayon::prelude::*;
 
 use crate::decode::needs::{self, SetId};
-use crate::decode::{Flow, Step, step};
+use crate::decode::{Flow, Step, quick, step};
 use crate::feature::Extensions;
-use crate::image::{Function, Image, settle_functions};
+use crate::image::{Function, Image, Slot, settle_functions};
 
 /// What stands in a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,17 +16,13 @@ pub(crate) struct Body {
     /// Extensions that some instruction in it needs.
     pub(crate) extensions: Extensions,
     /// Where it goes outside of itself: calls and jumps. Sorted.
-    pub(crate) calls: Vec<u64>,
+    pub(crate) calls: Box<[u64]>,
     /// Addresses that it touches or takes. Sorted.
-    pub(crate) touches: Vec<u64>,
+    pub(crate) touches: Box<[u64]>,
     /// Whether it asks what the processor is.
     pub(crate) identifies: bool,
     /// Whether it compares the stack's canary.
     pub(crate) canary: bool,
-    /// Instructions in the encoding of SSE and SSE2.
-    pub(crate) old_vector: u32,
-    /// Instructions that need an extension.
-    pub(crate) extended: u32,
     /// Bytes of instructions.
     pub(crate) decoded: usize,
     /// Whether something in it is no instruction.
@@ -38,33 +34,34 @@ const ROUNDS: usize = 12;
 
 /// Scans every function; functions that are only found by following calls are added to the image.
 pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
-    let mut bodies = scan_all(image, &image.functions);
+    let mut bodies = scan_all(image, image.functions());
+    let mut found = undiscovered(image, &bodies, listed(image));
     for _ in 0..ROUNDS {
-        let found = undiscovered(image, &bodies);
         if found.is_empty() {
             break;
         }
-        let mut all: Vec<_> = image.functions.drain(..).zip(bodies).collect();
-        let code = std::mem::take(&mut image.code);
-        let mut fresh = found;
-        settle_functions(&mut fresh, &code);
-        image.code = code;
-        end_before_next(&mut fresh, &all);
-        let scanned = scan_all(image, &fresh);
-        let sound = fresh.into_iter().zip(scanned).filter(|(_, body)| !body.broken);
-        let before = all.len();
-        all.extend(sound);
-        let grew = all.len() > before;
-        all.sort_by_key(|(function, _)| function.start);
-        (image.functions, bodies) = all.into_iter().unzip();
-        if !grew {
+        settle_functions(&mut found, &image.code);
+        end_before_next(&mut found, image.functions());
+        let scanned = scan_all(image, &found);
+        let sound: Vec<_> =
+            found.into_iter().zip(scanned).filter(|(_, body)| !body.broken).collect();
+        let (fresh, fresh_bodies): (Vec<_>, Vec<_>) = sound.into_iter().unzip();
+        if fresh.is_empty() {
             break;
         }
+        let all = image.take_functions().into_iter().chain(fresh);
+        let bodies_of_all = bodies.into_iter().chain(fresh_bodies.iter().cloned());
+        let mut all: Vec<_> = all.zip(bodies_of_all).collect();
+        all.sort_by_key(|(function, _)| function.start);
+        let functions;
+        (functions, bodies) = all.into_iter().unzip();
+        image.set_functions(functions);
+        found = undiscovered(image, &fresh_bodies, Vec::new());
     }
     bodies
 }
 
-fn scan_all(image: &Image<'_>, functions: &[Function]) -> Vec<Body> {
+fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
     functions
         .par_iter()
         .with_min_len(64)
@@ -73,32 +70,37 @@ fn scan_all(image: &Image<'_>, functions: &[Function]) -> Vec<Body> {
 }
 
 /// A function without a size ends where the next one that is known begins.
-fn end_before_next(fresh: &mut [Function], known: &[(Function, Body)]) {
+fn end_before_next(fresh: &mut [Function<'_>], known: &[Function<'_>]) {
     for function in fresh {
-        let after = known.partition_point(|(other, _)| other.start <= function.start);
-        if let Some((next, _)) = known.get(after) {
+        let after = known.partition_point(|other| other.start <= function.start);
+        if let Some(next) = known.get(after) {
             function.end = function.end.min(next.start);
         }
     }
 }
 
-/// Code that something goes to and no table lists.
-fn undiscovered(image: &Image<'_>, bodies: &[Body]) -> Vec<Function> {
-    let called = bodies.iter().flat_map(|body| body.calls.iter().copied());
-    let pointed = image.pointers.values().copied();
-    let slots = image.slots.values().filter_map(|slot| match slot {
-        crate::image::Slot::Local(target) | crate::image::Slot::Resolved(target) => Some(*target),
-        crate::image::Slot::Import(_) => None,
+/// Where tables of the file say that code may be.
+fn listed(image: &Image<'_>) -> Vec<u64> {
+    let pointed = image.pointers.entries().iter().map(|(_, target)| *target);
+    let slots = image.slots.entries().iter().filter_map(|(_, slot)| match slot {
+        Slot::Local(target) | Slot::Resolved(target) => Some(*target),
+        Slot::Import(_) => None,
     });
     let roots = image.roots.iter().chain(&image.resolvers).copied();
-    let mut targets: Vec<u64> = called.chain(pointed).chain(slots).chain(roots).collect();
+    pointed.chain(slots).chain(roots).collect()
+}
+
+/// Code that something goes to and no table lists.
+fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Function<'static>> {
+    let unknown =
+        |target: &u64| image.function_at(*target).is_none() && image.code_at(*target).is_some();
+    let called = bodies.par_iter().flat_map_iter(|body| body.calls.iter().copied());
+    let mut targets: Vec<u64> = called.chain(listed).filter(unknown).collect();
     targets.sort_unstable();
     targets.dedup();
-    let unknown =
-        |target: &u64| image.code_at(*target).is_some() && image.function_at(*target).is_none();
     let function =
         |start| Function { start, end: start, name: None, bounded: false, discovered: true };
-    targets.into_iter().filter(unknown).map(function).collect()
+    targets.into_iter().map(function).collect()
 }
 
 /// Memory that is used again from function to function.
@@ -106,19 +108,29 @@ fn undiscovered(image: &Image<'_>, bodies: &[Body]) -> Vec<Function> {
 struct Scratch {
     /// A bit for each byte: an instruction begins there.
     begun: Vec<u64>,
-    pending: Vec<usize>,
+    /// A bit for each byte: something jumps there.
+    wanted: Vec<u64>,
+    /// Stretches of instructions that follow each other.
+    runs: Vec<(usize, usize)>,
     sets: [u64; 4],
+    calls: Vec<u64>,
+    touches: Vec<u64>,
 }
 
 impl Scratch {
     fn reset(&mut self, bytes: usize) {
-        self.begun.clear();
-        self.begun.resize(bytes / 64 + 1, 0);
-        self.pending.clear();
+        for bits in [&mut self.begun, &mut self.wanted] {
+            bits.clear();
+            bits.resize(bytes / 64 + 1, 0);
+        }
+        self.runs.clear();
+        self.calls.clear();
+        self.touches.clear();
         self.sets = [0; 4];
     }
 
     /// Marks a place; true where it was not marked before.
+    #[inline]
     fn begin(&mut self, at: usize) -> bool {
         let (word, bit) = (at / 64, 1_u64 << (at % 64));
         let fresh = self.begun[word] & bit == 0;
@@ -130,44 +142,81 @@ impl Scratch {
         self.begun.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
+    fn want(&mut self, at: usize) {
+        self.wanted[at / 64] |= 1 << (at % 64);
+    }
+
+    /// The first place from `at` on that something jumps to and that is not read yet.
+    fn next_wanted(&self, at: usize) -> Option<usize> {
+        let mut keep = u64::MAX << (at % 64);
+        for word in at / 64..self.wanted.len() {
+            let left = self.wanted[word] & !self.begun[word] & keep;
+            if left != 0 {
+                return Some(word * 64 + left.trailing_zeros() as usize);
+            }
+            keep = u64::MAX;
+        }
+        None
+    }
+
     fn needs(&mut self, set: SetId) {
         self.sets[usize::from(set >> 6)] |= 1 << (set & 63);
     }
 
     fn extensions(&self) -> Extensions {
+        if self.sets == [0; 4] {
+            return Extensions::NONE;
+        }
         let ids = (2..=u8::MAX).filter(|id| self.sets[usize::from(id >> 6)] >> (id & 63) & 1 == 1);
         ids.map(needs::set_of).fold(Extensions::NONE, Extensions::union)
+    }
+
+    /// What no run covers, between the first byte and the last.
+    fn gaps(&mut self, bytes: usize) -> Vec<(usize, usize)> {
+        self.runs.sort_unstable();
+        let (mut gaps, mut covered) = (Vec::new(), 0);
+        for (start, end) in self.runs.iter().copied().chain([(bytes, bytes)]) {
+            if start > covered {
+                gaps.push((covered, start));
+            }
+            covered = covered.max(end);
+        }
+        gaps
     }
 }
 
 /// The function's bytes, none of the next one's.
-pub(crate) fn bytes_of<'i>(image: &'i Image<'_>, function: &Function) -> &'i [u8] {
+pub(crate) fn bytes_of<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i [u8] {
     let region = image.code_at(function.start);
     let bytes = region.and_then(|region| region.from(function.start)).unwrap_or_default();
     let length = usize::try_from(function.end.saturating_sub(function.start)).unwrap_or(usize::MAX);
     &bytes[..bytes.len().min(length)]
 }
 
-fn scan_one(image: &Image<'_>, function: &Function, scratch: &mut Scratch) -> Body {
+fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -> Body {
     let code = bytes_of(image, function);
-    let mut scan = Scan { image, function, code, body: Body::default(), jumps_by_table: false };
-    scratch.reset(code.len());
-    scratch.pending.push(0);
-    scan.follow(scratch);
-    if scan.jumps_by_table {
-        scan.fill_gaps(scratch);
+    let body = Body::default();
+    let mut scan =
+        Scan { image, start: function.start, code, body, scratch, jumps_by_table: false };
+    scan.scratch.reset(code.len());
+    scan.scratch.want(0);
+    scan.follow();
+    if scan.jumps_by_table && function.bounded {
+        scan.fill_gaps();
     }
     let mut body = scan.body;
     body.extensions = scratch.extensions();
-    for list in [&mut body.calls, &mut body.touches] {
+    for list in [&mut scratch.calls, &mut scratch.touches] {
         list.sort_unstable();
         list.dedup();
     }
+    body.calls = scratch.calls.as_slice().into();
+    body.touches = scratch.touches.as_slice().into();
     body
 }
 
 /// Where each instruction of a function begins, counted from its start.
-pub(crate) fn instructions(image: &Image<'_>, function: &Function) -> Vec<usize> {
+pub(crate) fn instructions(image: &Image<'_>, function: &Function<'_>) -> Vec<usize> {
     let mut scratch = Scratch::default();
     scan_one(image, function, &mut scratch);
     let length = bytes_of(image, function).len();
@@ -176,44 +225,59 @@ pub(crate) fn instructions(image: &Image<'_>, function: &Function) -> Vec<usize>
 
 struct Scan<'i, 'a> {
     image: &'i Image<'a>,
-    function: &'i Function,
+    start: u64,
     code: &'i [u8],
     body: Body,
+    scratch: &'i mut Scratch,
     /// It jumps to where a register says: there is a table of targets.
     jumps_by_table: bool,
 }
 
 impl Scan<'_, '_> {
-    fn follow(&mut self, scratch: &mut Scratch) {
-        while let Some(mut at) = scratch.pending.pop() {
-            while at < self.code.len() && scratch.begin(at) {
-                let Some(step) = step(self.code, at, self.function.start) else {
-                    self.body.broken = true;
-                    break;
-                };
-                if !self.take(&step, scratch) {
-                    break;
-                }
-                at += step.length;
+    /// Reads everything that is wanted, in the order of addresses as far as that goes.
+    fn follow(&mut self) {
+        let mut after = 0;
+        while let Some(at) = self.scratch.next_wanted(after).or_else(|| self.scratch.next_wanted(0))
+        {
+            after = self.run(at);
+            self.scratch.runs.push((at, after));
+            self.body.decoded += after - at;
+        }
+    }
+
+    /// Reads instructions until control does not go on to the next, or that one was read before; one
+    /// past the last.
+    fn run(&mut self, mut at: usize) -> usize {
+        while at < self.code.len() && self.scratch.begin(at) {
+            let quick = quick(self.code, at, self.image.is_fixed);
+            if quick != 0 {
+                at += quick;
+                continue;
+            }
+            let Some(step) = step(self.code, at, self.start) else {
+                self.body.broken = true;
+                break;
+            };
+            at += step.length;
+            if !self.take(&step) {
+                break;
             }
         }
+        at.min(self.code.len())
     }
 
     /// Notes what an instruction does; false where control does not go on to the next.
     #[inline]
-    fn take(&mut self, step: &Step, scratch: &mut Scratch) -> bool {
-        self.body.decoded += step.length;
+    fn take(&mut self, step: &Step) -> bool {
         if step.set > needs::BASELINE {
-            scratch.needs(step.set);
-            self.body.extended += 1;
+            self.scratch.needs(step.set);
         }
-        self.body.old_vector += u32::from(step.old_vector);
         self.body.canary |= step.canary;
         if step.near != 0 {
-            self.body.touches.push(step.near);
+            self.scratch.touches.push(step.near);
         }
         if step.fixed != 0 && self.image.is_fixed && self.is_address(step.fixed) {
-            self.body.touches.push(step.fixed);
+            self.scratch.touches.push(step.fixed);
         }
         match step.flow {
             Flow::Next | Flow::CallIndirect => true,
@@ -222,15 +286,15 @@ impl Scan<'_, '_> {
                 true
             }
             Flow::Branch(target) => {
-                self.go(target, scratch);
+                self.go(target);
                 true
             }
             Flow::Jump(target) => {
-                self.go(target, scratch);
+                self.go(target);
                 false
             }
             Flow::Call(target) => {
-                self.body.calls.push(target);
+                self.scratch.calls.push(target);
                 true
             }
             Flow::JumpIndirect => {
@@ -241,14 +305,17 @@ impl Scan<'_, '_> {
         }
     }
 
-    fn go(&mut self, target: u64, scratch: &mut Scratch) {
-        let inside =
-            target.checked_sub(self.function.start).and_then(|at| usize::try_from(at).ok());
-        match inside.filter(|at| *at < self.code.len()) {
-            Some(at) if scratch.is_begun(at) => {}
-            Some(at) => scratch.pending.push(at),
-            None => self.body.calls.push(target),
+    #[inline]
+    fn go(&mut self, target: u64) {
+        match self.inside(target) {
+            Some(at) => self.scratch.want(at),
+            None => self.scratch.calls.push(target),
         }
+    }
+
+    fn inside(&self, target: u64) -> Option<usize> {
+        let at = usize::try_from(target.checked_sub(self.start)?).ok()?;
+        (at < self.code.len()).then_some(at)
     }
 
     fn is_address(&self, value: u64) -> bool {
@@ -257,43 +324,58 @@ impl Scan<'_, '_> {
 
     /// Behind a jump by table the cases stand one after another. A gap is code if it reads as code up
     /// to the very place where known code goes on, and no table stands in the code itself.
-    fn fill_gaps(&mut self, scratch: &mut Scratch) {
-        let holds_data = |address: &u64| {
-            self.image.code_at(*address).is_some() && self.image.function_at(*address).is_none()
+    fn fill_gaps(&mut self) {
+        let holds_data = |address: &u64| match self.inside(*address) {
+            Some(at) => !self.scratch.is_begun(at),
+            None => {
+                self.image.function_at(*address).is_none() && self.image.code_at(*address).is_some()
+            }
         };
-        if !self.function.bounded || self.body.touches.iter().any(holds_data) {
+        if self.scratch.touches.iter().any(holds_data) {
             return;
         }
-        let mut at = 0;
-        while at < self.code.len() {
-            if scratch.is_begun(at) {
-                at += step(self.code, at, self.function.start).map_or(1, |step| step.length);
+        for (from, to) in self.scratch.gaps(self.code.len()) {
+            let from = from + self.padding(from, to);
+            // What an earlier gap led to may have filled this one.
+            if from == to || self.scratch.is_begun(from) {
                 continue;
             }
-            if let Some(end) = self.gap(at, scratch) {
-                scratch.pending.push(at);
-                self.follow(scratch);
-                at = if scratch.is_begun(at) { at } else { end };
+            if self.reads_as_code(from, to) {
+                self.scratch.want(from);
+                self.follow();
             } else {
                 self.body.broken = true;
-                at = self.next_begun(at, scratch);
             }
         }
     }
 
-    /// Where a gap ends, if it reads as code.
-    fn gap(&self, from: usize, scratch: &Scratch) -> Option<usize> {
+    /// Bytes of instructions that only fill up, at the beginning of a gap.
+    fn padding(&self, from: usize, to: usize) -> usize {
         let mut at = from;
-        while at < self.code.len() && !scratch.is_begun(at) {
-            at += step(self.code, at, self.function.start)?.length;
+        while at < to {
+            let prefixes = self.code[at..to].iter().take_while(|byte| matches!(byte, 0x66 | 0x2e));
+            let fills = match self.code[at + prefixes.count()..to] {
+                [0x90 | 0xcc, ..] | [0x0f, 0x1f, ..] => step(self.code, at, self.start),
+                _ => None,
+            };
+            match fills {
+                Some(step) => at += step.length,
+                None => break,
+            }
         }
-        let lands = at == self.code.len() || scratch.is_begun(at);
-        let skips = (from..at).any(|place| scratch.is_begun(place));
-        (lands && !skips).then_some(at)
+        at.min(to) - from
     }
 
-    fn next_begun(&self, from: usize, scratch: &Scratch) -> usize {
-        (from + 1..self.code.len()).find(|at| scratch.is_begun(*at)).unwrap_or(self.code.len())
+    /// Whether instructions fill a gap to its end.
+    fn reads_as_code(&self, from: usize, to: usize) -> bool {
+        let mut at = from;
+        while at < to {
+            at += match quick(self.code, at, false) {
+                0 => step(self.code, at, self.start).map_or(self.code.len(), |step| step.length),
+                length => length,
+            };
+        }
+        at == to
     }
 }
 
@@ -304,14 +386,15 @@ mod tests {
     use super::*;
     use crate::image::Region;
 
-    fn image(code: &[u8], functions: Vec<Function>) -> Image<'static> {
+    fn image(code: &[u8], functions: Vec<Function<'static>>) -> Image<'static> {
         let region = Region { address: 0x1000, bytes: Cow::Owned(code.to_vec()) };
-        let mut image = Image { code: vec![region], functions, ..Image::default() };
-        image.settle();
+        let mut image = Image::default();
+        image.code.push(region);
+        image.settle(functions);
         image
     }
 
-    fn function(start: u64, end: u64) -> Function {
+    fn function(start: u64, end: u64) -> Function<'static> {
         Function { start, end, name: None, bounded: true, discovered: false }
     }
 
@@ -331,10 +414,10 @@ mod tests {
         let code = [0xe8, 2, 0, 0, 0, 0xc3, 0x06, 0xf3, 0x0f, 0xb8, 0xc1, 0xc3];
         let mut image = image(&code, vec![function(0x1000, 0x1006)]);
         let bodies = scan(&mut image);
-        assert_eq!(image.functions.len(), 2);
-        assert_eq!(image.functions[1].start, 0x1007);
+        assert_eq!(image.functions().len(), 2);
+        assert_eq!(image.functions()[1].start, 0x1007);
         assert_eq!(bodies[1].extensions.to_string(), "popcnt");
-        assert_eq!(bodies[0].calls, [0x1007]);
+        assert_eq!(*bodies[0].calls, [0x1007]);
     }
 
     #[test]

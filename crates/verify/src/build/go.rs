@@ -3,21 +3,30 @@
 //! Formats: debug/buildinfo and runtime/symtab.go of the Go sources, versions 1.16 to 1.25. Does not
 //! know Go's older tables.
 
+use ironwright_core::cpu::PsabiLevel;
 use object::{Object, ObjectSection};
 
 use crate::image::Function;
 use crate::image::linked::Elf;
 
-/// The functions that Go's run time knows.
-pub(crate) struct Table {
-    pub(crate) functions: Vec<Function>,
-}
-
 /// Magic numbers of `.gopclntab` in Go 1.18 and 1.20.
 const MAGIC: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
 
-/// Reads the table of functions.
-pub(crate) fn table(file: &Elf<'_>) -> Option<Table> {
+/// The level of the x86-64 psABI that the compiler was told to write for (`GOAMD64`); `None` where the
+/// file does not say. Before Go 1.18 there was only the first.
+pub(crate) fn level(file: &Elf<'_>) -> Option<PsabiLevel> {
+    let info = build_info(file.section_by_name(".go.buildinfo")?.data().ok()?)?;
+    match info.setting("GOAMD64")? {
+        "v1" => Some(PsabiLevel::X86V1),
+        "v2" => Some(PsabiLevel::X86V2),
+        "v3" => Some(PsabiLevel::X86V3),
+        "v4" => Some(PsabiLevel::X86V4),
+        _ => None,
+    }
+}
+
+/// The functions that Go's run time knows.
+pub(crate) fn table<'a>(file: &Elf<'a>) -> Option<Vec<Function<'a>>> {
     let names = [".gopclntab", ".data.rel.ro.gopclntab"];
     let section = names.iter().find_map(|name| file.section_by_name(name))?;
     let text = file.section_by_name(".text")?.address();
@@ -26,7 +35,7 @@ pub(crate) fn table(file: &Elf<'_>) -> Option<Table> {
 
 /// The header is: magic, two zero bytes, quantum, pointer size, then words of that size: functions,
 /// files, start of text, and the offsets of names, units, files, line tables and functions.
-fn parse_table(bytes: &[u8], text: u64) -> Option<Table> {
+fn parse_table(bytes: &[u8], text: u64) -> Option<Vec<Function<'_>>> {
     let magic = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
     if !MAGIC.contains(&magic) || *bytes.get(7)? != 8 {
         return None;
@@ -51,16 +60,16 @@ fn parse_table(bytes: &[u8], text: u64) -> Option<Table> {
         let name = name_of(bytes, table, names, record);
         functions.push(Function { start, end, name, bounded: end > start, discovered: false });
     }
-    Some(Table { functions })
+    Some(functions)
 }
 
 /// A function's record begins with its entry offset and the offset of its name.
-fn name_of(bytes: &[u8], table: &[u8], names: usize, record: u32) -> Option<String> {
+fn name_of<'a>(bytes: &'a [u8], table: &[u8], names: usize, record: u32) -> Option<&'a str> {
     let record = table.get(usize::try_from(record).ok()?..)?;
     let offset = u32::from_le_bytes(record.get(4..8)?.try_into().ok()?);
     let text = bytes.get(names.checked_add(usize::try_from(offset).ok()?)?..)?;
     let end = text.iter().take(512).position(|byte| *byte == 0)?;
-    String::from_utf8(text[..end].to_vec()).ok()
+    str::from_utf8(&text[..end]).ok()
 }
 
 /// What `go version -m` shows.
@@ -80,7 +89,7 @@ impl BuildInfo {
 
 /// Reads the build information. Since Go 1.18 both texts stand inline, with their lengths as varints.
 pub(crate) fn build_info(section: &[u8]) -> Option<BuildInfo> {
-    let at = section.windows(14).position(|window| window == b"\xff Go buildinf:")?;
+    let at = memchr::memmem::find(section, b"\xff Go buildinf:")?;
     let blob = section.get(at..)?;
     if blob.get(15)? & 2 == 0 {
         return None;

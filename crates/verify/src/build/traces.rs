@@ -4,6 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use memchr::memmem;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use super::go::{self, BuildInfo};
@@ -100,7 +104,21 @@ fn strings(file: &Elf<'_>, section: &str) -> Vec<String> {
     parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
+static MARK_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = MARKS.iter().map(|(word, _)| word);
+    AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(words).ok()
+});
+
+/// Whether any mark stands in the names of symbols. Most files have none, and one look at all names
+/// tells.
+fn has_marks(file: &Elf<'_>) -> bool {
+    let names = [".strtab", ".dynstr"].iter().filter_map(|name| file.section_by_name(name));
+    let mut texts = names.filter_map(|section| section.data().ok());
+    MARK_WORDS.as_ref().is_some_and(|words| texts.any(|text| words.is_match(text)))
+}
+
 fn symbols(file: &Elf<'_>, traces: &mut Traces) {
+    let has_marks = has_marks(file);
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
         let Ok(name) = symbol.name() else { continue };
         if symbol.kind() == SymbolKind::File {
@@ -110,10 +128,9 @@ fn symbols(file: &Elf<'_>, traces: &mut Traces) {
         if symbol.is_undefined() && !name.is_empty() {
             traces.imports.insert(name.to_owned());
         }
-        for (word, mark) in MARKS {
-            if name.contains(word) {
-                traces.marks.insert(mark);
-            }
+        let words = MARK_WORDS.as_ref().filter(|_| has_marks);
+        for found in words.iter().flat_map(|words| words.find_overlapping_iter(name)) {
+            traces.marks.insert(MARKS[found.pattern().as_usize()].1);
         }
     }
 }
@@ -124,7 +141,7 @@ fn texts(file: &Elf<'_>, traces: &mut Traces) {
         return;
     };
     for (text, mark) in TEXTS {
-        let found = bytes.windows(text.len()).any(|window| window == *text);
+        let found = memmem::find(bytes, text).is_some();
         if found {
             traces.marks.insert(mark);
         }

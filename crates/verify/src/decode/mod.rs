@@ -44,8 +44,6 @@ pub(crate) struct Step {
     pub(crate) near: u64,
     /// A number in it that may be an address where code stands at fixed places; 0 for none.
     pub(crate) fixed: u64,
-    /// Whether it is floating-point or vector code in the encoding that every processor has.
-    pub(crate) old_vector: bool,
     /// Whether it reads the thread's canary (`fs:0x28`).
     pub(crate) canary: bool,
 }
@@ -82,6 +80,35 @@ pub(crate) fn step(code: &[u8], at: usize, base: u64) -> Option<Step> {
         0x8f if bytes.get(taken + 1)? & 0x1f >= 8 => xop(bytes, here),
         _ => one_byte(bytes, taken, opcode, prefixes, here),
     }
+}
+
+/// The length of an instruction that needs nothing, goes nowhere but on, and touches nothing that can
+/// be told from it: most instructions are of this kind. 0 for all others, which `step` decodes.
+///
+/// Where code stands at fixed addresses a number in an operand may be one, so `is_fixed` leaves
+/// those to `step` too.
+#[inline]
+pub(crate) fn quick(code: &[u8], at: usize, is_fixed: bool) -> usize {
+    let Some(window) = code.get(at..at + 16) else { return 0 };
+    let rex = usize::from(window[0] & 0xf0 == 0x40);
+    let escaped = usize::from(window[rex] == 0x0f);
+    let opcode = usize::from(window[rex + escaped]);
+    let kind = if escaped == 1 { length::QUICK_TWO[opcode] } else { length::QUICK_ONE[opcode] };
+    if kind == 0 {
+        return 0;
+    }
+    let mut length = rex + escaped + 1 + usize::from(kind & length::quick::IMMEDIATE);
+    if kind & length::quick::MODRM != 0 {
+        let at = rex + escaped + 1;
+        let operand = length::OPERAND[usize::from(window[at])];
+        let absolute = operand & length::SIB != 0 && window[at + 1] & 7 == 5;
+        let bytes = usize::from(operand & !length::SIB) + if absolute { 4 } else { 0 };
+        if bytes == 0 || is_fixed && bytes >= 5 {
+            return 0;
+        }
+        length += bytes;
+    }
+    length
 }
 
 #[inline]
@@ -121,7 +148,7 @@ const fn is_prefix(byte: u8) -> bool {
 
 /// An instruction that only moves on.
 const fn plain(length: usize, set: SetId) -> Step {
-    Step { length, flow: Flow::Next, set, near: 0, fixed: 0, old_vector: false, canary: false }
+    Step { length, flow: Flow::Next, set, near: 0, fixed: 0, canary: false }
 }
 
 /// Adds the memory operand at `at`, behind which `immediate` bytes follow.
@@ -294,17 +321,7 @@ fn behind_escape(bytes: &[u8], at: usize, prefixes: Prefixes, here: u64) -> Opti
     let prefix = prefixes.mandatory();
     step.set =
         needs::legacy(Opcode { map, prefix, wide: prefixes.wide, byte: opcode, modrm }, bytes);
-    step.old_vector = map == 1 && is_vector(opcode, prefix);
     (step.set != NONE).then_some(step)
-}
-
-/// Arithmetic and moves of SSE and SSE2, for which a compiler told of AVX writes VEX.
-const fn is_vector(opcode: u8, prefix: u8) -> bool {
-    match opcode {
-        0x10..=0x17 | 0x28..=0x2f | 0x50..=0x5f | 0xc2 | 0xc6 => true,
-        0x60..=0x7f | 0xd0..=0xfe => prefix != 0,
-        _ => false,
-    }
 }
 
 fn special_behind_escape(bytes: &[u8], at: usize, opcode: u8, here: u64) -> Option<Step> {

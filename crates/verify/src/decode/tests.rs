@@ -43,6 +43,11 @@ fn compare(bytes: &[u8], at: usize) -> bool {
     let Some((length, flow, set, near)) = reference(window, at as u64) else { return false };
     let own = step(bytes, at, 0).unwrap_or_else(|| panic!("no instruction in {window:02x?}"));
     assert_eq!(own.length, length, "length of {window:02x?}");
+    for is_fixed in [false, true] {
+        let quick = quick(bytes, at, is_fixed);
+        let plain = Step { fixed: if is_fixed { 0 } else { own.fixed }, ..plain(length, BASELINE) };
+        assert!(quick == 0 || quick == length && own == plain, "quick on {window:02x?}");
+    }
     assert_eq!(needs::set_of(own.set), needs::set_of(set), "needs of {window:02x?}");
     // Returns from interrupts and the like stop nothing that compilers write.
     if flow != Flow::Stop && own.flow != Flow::Stop {

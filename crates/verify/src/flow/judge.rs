@@ -40,6 +40,10 @@ pub(crate) enum Reason {
     OthersDoWithout,
     /// Most uses are behind questions; for this one none was found.
     FewWithout,
+    /// Go's compiler was told to write for a lower level, and no call leads to this.
+    Compiler,
+    /// Nothing that was found leads to it.
+    Unreached,
     /// Only reached through pointers, in a file too small to tell.
     Pointers,
 }
@@ -103,7 +107,7 @@ const FEW: usize = 4;
 fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSet<usize> {
     let needing = judgement.uses.iter().filter(|one| one.standing == Standing::Needed);
     let mut edge: BTreeSet<usize> = needing.map(|one| one.function).collect();
-    if !judgement.asks || edge.len() > judgement.direct / FEW + 8 {
+    if !judgement.asks || edge.is_empty() || edge.len() > judgement.direct / FEW + 8 {
         return BTreeSet::new();
     }
     let mut all = edge.clone();
@@ -127,32 +131,51 @@ fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSe
 
 fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
     let reached = reach(image, bodies, questions);
-    let direct = reached.how.iter().filter(|reach| **reach == Reach::Direct).count();
+    let direct = reached.how.iter().filter(|reach| **reach >= Reach::Taken).count();
     let mut first = Vec::new();
     for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {
-        let (open, guarded) = match questions.divisions.get(&at) {
+        let (open, guarded) = match questions.division(at) {
             Some(division) => (division.open, division.guarded.without(division.open)),
             None => (body.extensions, Extensions::NONE),
         };
+        let open = if body.identifies { open.without(Extensions::probed()) } else { open };
         if !guarded.is_empty() {
             first.push((at, guarded, Standing::Dispatched, Reason::Guarded));
         }
         let offered = open.and(Extensions::by_name_only());
-        let is_offer = image.roots.binary_search(&image.functions[at].start).is_ok();
+        let is_offer = is_exported(image, at);
         let open = if (is_offer || questions.asks) && !offered.is_empty() {
             first.push((at, offered, Standing::Dispatched, Reason::Offered));
             open.without(offered)
         } else {
             open
         };
+        let beyond = beyond_go(image, open, reached.how[at]);
+        if !beyond.is_empty() {
+            first.push((at, beyond, Standing::Dispatched, Reason::Compiler));
+        }
+        let open = open.without(beyond);
         if !open.is_empty() {
             let (standing, reason) = one(image, at, reached.how[at], questions.asks);
             first.push((at, open, standing, reason));
         }
     }
-    let mut judgement = settle(first, questions, direct);
+    let mut judgement = settle(image, first, questions, direct);
     judgement.from = reached.from;
     judgement
+}
+
+/// Whether others may call a function.
+fn is_exported(image: &Image<'_>, at: usize) -> bool {
+    image.roots.binary_search(&image.functions()[at].start).is_ok()
+}
+
+/// What Go's compiler did not write, where no call is seen that leads to it.
+fn beyond_go(image: &Image<'_>, open: Extensions, reach: Reach) -> Extensions {
+    match image.go_level {
+        Some(level) if reach != Reach::Direct => open.without(Extensions::of_level(level)),
+        _ => Extensions::NONE,
+    }
 }
 
 /// How the unguarded part of a function stands, as far as it can be said without the others.
@@ -160,20 +183,30 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
     if is_version(image, at) {
         return (Standing::Dispatched, Reason::Named);
     }
-    let named = asks && image.functions[at].name.as_deref().is_some_and(names::says_extension);
+    let named = (asks || image.is_relocatable)
+        && image.functions()[at].name.is_some_and(names::says_extension);
     match reach {
         Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
         _ if named => (Standing::Dispatched, Reason::Named),
         Reach::Direct => (Standing::Needed, Reason::Reached),
         _ if image.is_go => (Standing::Needed, Reason::Reached),
         _ if !asks => (Standing::Needed, Reason::NeverAsked),
+        // Where code stands at fixed places, not every pointer to it is seen.
+        Reach::Never if !image.is_fixed => (Standing::Dispatched, Reason::Unreached),
         _ => (Standing::Unknown, Reason::Pointers),
     }
 }
 
-/// Extensions whose uses are mostly behind questions, and without in so few functions that a
-/// question which was not recognised is as likely as a need.
-fn doubtful(first: &[(usize, Extensions, Standing, Reason)], direct: usize) -> Extensions {
+/// A file with so many functions behind questions is built around them.
+const DISPATCHED: usize = 20;
+
+/// Extensions that so few functions use without a question that the file was not compiled for them;
+/// and those of them whose uses are mostly behind questions, so that a question which was not
+/// recognised is as likely as a need.
+fn few_and_doubtful(
+    first: &[(usize, Extensions, Standing, Reason)],
+    direct: usize,
+) -> (Extensions, Extensions) {
     let all = first.iter().fold(Extensions::NONE, |set, (_, one, _, _)| set.union(*one));
     let count = |extension: Extensions, wanted: Standing| {
         first
@@ -181,30 +214,42 @@ fn doubtful(first: &[(usize, Extensions, Standing, Reason)], direct: usize) -> E
             .filter(|(_, one, standing, _)| *standing == wanted && !one.and(extension).is_empty())
             .count()
     };
-    let is_doubtful = |extension: &Extensions| {
-        let needed = count(*extension, Standing::Needed);
-        needed * MANY < direct && needed < count(*extension, Standing::Dispatched)
-    };
-    all.each().filter(is_doubtful).fold(Extensions::NONE, Extensions::union)
+    let elsewhere = first.iter().filter(|one| one.2 == Standing::Dispatched).count();
+    let (mut few, mut doubtful) = (Extensions::NONE, Extensions::NONE);
+    for extension in all.each() {
+        let needed = count(extension, Standing::Needed);
+        if needed * MANY >= direct {
+            continue;
+        }
+        few = few.union(extension);
+        if needed < count(extension, Standing::Dispatched)
+            || elsewhere >= DISPATCHED && needed * 4 < elsewhere
+        {
+            doubtful = doubtful.union(extension);
+        }
+    }
+    (few, doubtful)
 }
 
 fn settle(
+    image: &Image<'_>,
     mut first: Vec<(usize, Extensions, Standing, Reason)>,
     questions: &Questions,
     direct: usize,
 ) -> Judgement {
-    let doubtful = doubtful(&first, direct);
+    let (few, doubtful) = few_and_doubtful(&first, direct);
     let mut doubted = Vec::new();
     for (at, extensions, standing, _) in &mut first {
-        let some = extensions.and(doubtful);
+        let is_offer = questions.asks && is_exported(image, *at);
+        let some = extensions.and(if is_offer { few } else { doubtful });
         if *standing == Standing::Needed && !some.is_empty() {
             *extensions = extensions.without(some);
-            doubted.push(Use {
-                function: *at,
-                extensions: some,
-                standing: Standing::Unknown,
-                reason: Reason::FewWithout,
-            });
+            let (standing, reason) = if is_offer {
+                (Standing::Dispatched, Reason::Offered)
+            } else {
+                (Standing::Unknown, Reason::FewWithout)
+            };
+            doubted.push(Use { function: *at, extensions: some, standing, reason });
         }
     }
     first.retain(|(_, extensions, _, _)| !extensions.is_empty());

@@ -15,8 +15,8 @@ pub(super) struct Knowledge {
     pub(super) variables: BTreeMap<u64, u64>,
     /// Functions that return an answer.
     pub(super) returning: BTreeSet<usize>,
-    /// Functions that write answers where their caller says.
-    pub(super) filling: BTreeSet<usize>,
+    /// Functions that write answers where their caller says, with the arguments that do.
+    pub(super) filling: BTreeMap<usize, u8>,
     /// Functions that get an answer, with a bit for each register that holds one.
     pub(super) given: BTreeMap<usize, u16>,
     /// Places in structures that an answer was written to.
@@ -36,13 +36,13 @@ impl Knowledge {
         for object in &image.objects {
             known.variables.insert(object.start, object.start + object.size.max(4));
         }
-        for (slot, to) in &image.slots {
+        for (slot, to) in image.slots.entries() {
             if matches!(to, Slot::Import(name) if names::tells_of_processor(name)) {
                 known.variables.insert(*slot, slot + 8);
             }
         }
-        for (at, (function, body)) in image.functions.iter().zip(bodies).enumerate() {
-            let named = function.name.as_deref().is_some_and(names::tells_of_processor);
+        for (at, (function, body)) in image.functions().iter().zip(bodies).enumerate() {
+            let named = function.name.is_some_and(names::tells_of_processor);
             if named || is_import_stub(image, body) {
                 known.returning.insert(at);
             }
@@ -56,14 +56,9 @@ impl Knowledge {
         nearest.is_some_and(|(_, end)| address < *end)
     }
 
-    /// Whether any address of a sorted list is one of a variable or its neighbours, from which code
-    /// reaches it with a displacement.
-    pub(super) fn touches(&self, sorted: &[u64]) -> bool {
-        // Few variables are new at a time, and functions are many: search for each of them.
-        self.variables.iter().any(|(start, end)| {
-            let first = sorted.partition_point(|address| *address < start.saturating_sub(15));
-            sorted.get(first).is_some_and(|address| address < end)
-        })
+    /// Variables and what stands close before them, from which code reaches them with a displacement.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.variables.iter().map(|(start, end)| (start.saturating_sub(15), *end))
     }
 
     /// Whether a place in a structure holds an answer, where that is asked in a function.
@@ -81,11 +76,12 @@ impl Knowledge {
     pub(super) fn since(&self, before: &Self) -> Self {
         let is_new = |(at, end): &(&u64, &u64)| before.variables.get(at) != Some(end);
         let variables = self.variables.iter().filter(is_new).map(|(at, end)| (*at, *end)).collect();
+        let filling = self.filling.iter().filter(|(at, mask)| before.filling.get(at) != Some(mask));
         let given = self.given.iter().filter(|(at, mask)| before.given.get(at) != Some(mask));
         Self {
             variables,
             returning: self.returning.difference(&before.returning).copied().collect(),
-            filling: self.filling.difference(&before.filling).copied().collect(),
+            filling: filling.map(|(at, mask)| (*at, *mask)).collect(),
             given: given.map(|(at, mask)| (*at, *mask)).collect(),
             fields: self.fields.difference(&before.fields).copied().collect(),
             by_field: self.by_field.difference(&before.by_field).copied().collect(),
@@ -101,6 +97,6 @@ impl Knowledge {
 fn is_import_stub(image: &Image<'_>, body: &Body) -> bool {
     body.decoded <= 16
         && body.touches.iter().any(|touch| {
-            matches!(image.slots.get(touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
+            matches!(image.slots.get(*touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
         })
 }

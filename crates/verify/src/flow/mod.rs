@@ -4,6 +4,7 @@
 //! them (`guard`), and follows calls and pointers from where control comes in (`reach`). Does not
 //! judge; `judge` says what follows for each extension.
 
+mod code;
 mod guard;
 pub(crate) mod judge;
 mod knowledge;
@@ -12,7 +13,7 @@ mod reach;
 mod state;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
@@ -26,7 +27,8 @@ const ROUNDS: usize = 10;
 
 /// Functions that ask about the processor, divided.
 pub(crate) struct Questions {
-    divisions: BTreeMap<usize, Division>,
+    /// For each function, its parts, where an answer divides it.
+    divisions: Vec<Option<Division>>,
     known: Knowledge,
     /// Whether anything in the file asks.
     pub(crate) asks: bool,
@@ -36,13 +38,18 @@ impl Questions {
     /// Finds every function that asks about the processor or uses an answer, and divides it.
     pub(crate) fn find(image: &Image<'_>, bodies: &[Body]) -> Self {
         let known = Knowledge::from_names(image, bodies);
-        let mut questions = Self { divisions: BTreeMap::new(), asks: false, known };
+        let mut questions = Self { divisions: vec![None; bodies.len()], asks: false, known };
         let identifying = (0..bodies.len()).filter(|at| bodies[*at].identifies).collect();
         questions.spread(image, bodies, &Knowledge::default(), identifying);
         questions.asks = bodies.iter().any(|body| body.identifies)
             || !questions.known.variables.is_empty()
             || !questions.known.returning.is_empty();
         questions
+    }
+
+    /// A function's parts, where an answer divides it.
+    fn division(&self, at: usize) -> Option<&Division> {
+        self.divisions[at].as_ref()
     }
 
     /// Takes what some functions read from structures for answers, where answers were written to the
@@ -83,7 +90,7 @@ impl Questions {
                 list.par_iter().map(|at| (*at, guard::divide(image, *at, known))).collect();
             let before = self.known.clone();
             for (at, (division, learned)) in found {
-                self.divisions.insert(at, division);
+                self.divisions[at] = division;
                 learn(&mut self.known, at, learned);
             }
             news = self.known.since(&before);
@@ -102,8 +109,8 @@ fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
     if learned.returns {
         known.returning.insert(at);
     }
-    if learned.fills {
-        known.filling.insert(at);
+    if learned.fills != 0 {
+        *known.filling.entry(at).or_default() |= learned.fills;
     }
     for (callee, mask) in learned.given {
         *known.given.entry(callee).or_default() |= mask;
@@ -112,31 +119,39 @@ fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
 
 /// Functions that may use an answer that is new.
 fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize> {
-    let starts: Vec<u64> = {
-        let functions = known.returning.iter().chain(&known.filling);
-        let mut starts: Vec<_> = functions.map(|at| image.functions[*at].start).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        starts
-    };
+    let functions = known.returning.iter().chain(known.filling.keys());
+    let starts = sorted(functions.map(|at| image.functions()[*at].start).collect());
+    let variables = known.ranges();
+    let slots = image.slots.entries().iter().filter_map(|(slot, to)| match to {
+        Slot::Local(to) if known.holds(*to) || starts.binary_search(to).is_ok() => Some(*slot),
+        _ => None,
+    });
+    let places = sorted(variables.chain(slots.map(|slot| (slot, slot + 1))).collect());
     let calls = |body: &Body| body.calls.iter().any(|call| starts.binary_search(call).is_ok());
-    let slots = |body: &Body| {
-        body.touches.iter().any(|touch| match image.slots.get(touch) {
-            Some(Slot::Local(target)) => {
-                known.holds(*target) || starts.binary_search(target).is_ok()
-            }
-            Some(Slot::Import(_) | Slot::Resolved(_)) | None => false,
-        })
+    let uses = |(at, body): &(usize, &Body)| {
+        known.given.contains_key(at)
+            || known.by_field.contains(at)
+            || touches(&body.touches, &places)
+            || !starts.is_empty() && calls(body)
     };
-    (0..bodies.len())
-        .into_par_iter()
-        .filter(|at| {
-            let body = &bodies[*at];
-            known.given.contains_key(at)
-                || known.by_field.contains(at)
-                || known.touches(&body.touches)
-                || calls(body)
-                || slots(body)
-        })
-        .collect()
+    bodies.par_iter().enumerate().filter(uses).map(|(at, _)| at).collect()
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort_unstable();
+    list.dedup();
+    list
+}
+
+/// Whether an address of a sorted list lies in one of sorted places.
+fn touches(addresses: &[u64], places: &[(u64, u64)]) -> bool {
+    let (Some((first, _)), Some((_, last))) = (places.first(), places.last()) else {
+        return false;
+    };
+    let from = addresses.partition_point(|address| address < first);
+    let near = addresses[from..].iter().take_while(|address| *address < last);
+    near.into_iter().any(|address| {
+        let after = places.partition_point(|(start, _)| start <= address);
+        places[..after].last().is_some_and(|(_, end)| address < end)
+    })
 }

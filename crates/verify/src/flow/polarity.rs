@@ -47,7 +47,7 @@ fn yes(condition: ConditionCode, flags: Flags) -> Option<bool> {
 
 /// What the flags tell after an instruction that read `source`.
 pub(super) fn flags(instruction: &Instruction, source: Held) -> Flags {
-    let Held::Feature { inverted } = source else { return Flags::Other };
+    let Held::Feature { inverted, .. } = source else { return Flags::Other };
     match instruction.mnemonic() {
         Mnemonic::Bt => Flags::Carry { inverted },
         Mnemonic::Cmp | Mnemonic::Sub if !compares_with_zero(instruction) => {
@@ -107,9 +107,9 @@ pub(super) fn only_writes(instruction: &Instruction) -> bool {
 pub(super) fn result(instruction: &Instruction, source: Held, condition: Option<bool>) -> Held {
     use Mnemonic as M;
     if instruction.op_count() == 1 && instruction.condition_code() != ConditionCode::None {
-        return condition.map_or(Held::Other, |yes| Held::Feature { inverted: !yes });
+        return condition.map_or(Held::Other, |yes| Held::feature(!yes));
     }
-    let Held::Feature { inverted } = source else {
+    let Held::Feature { inverted, .. } = source else {
         // Both operands of `sbb` are the same register: all of it is the carry.
         return match condition {
             Some(_) if is_choice(instruction) => Held::FEATURE,
@@ -117,14 +117,17 @@ pub(super) fn result(instruction: &Instruction, source: Held, condition: Option<
         };
     };
     match instruction.mnemonic() {
-        M::Not => Held::Feature { inverted: !inverted },
+        M::Not => Held::feature(!inverted),
         M::Xor if is_same(instruction) => Held::Other,
-        M::Xor if instruction.op1_kind() != OpKind::Register => {
-            Held::Feature { inverted: !inverted }
+        M::Xor if instruction.op1_kind() != OpKind::Register => Held::feature(!inverted),
+        // A number that is added may shift a level; what is counted or multiplied is no answer.
+        M::Add | M::Sub | M::Imul
+            if matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory) =>
+        {
+            Held::Other
         }
-        // What is counted or multiplied is no answer any more.
         M::Imul | M::Mul | M::Div | M::Idiv => Held::Other,
-        _ => Held::Feature { inverted },
+        _ => Held::feature(inverted),
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! Does not know which extensions are used where.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
 
 use super::Questions;
 use crate::image::{Image, Slot, names};
@@ -19,7 +21,9 @@ pub(crate) enum Reach {
     Guarded,
     /// Through pointers in data, whose choice is not visible.
     Pointer,
-    /// By calls and addresses in code that runs in any case.
+    /// Its address is taken by code that runs in any case.
+    Taken,
+    /// By calls from code that runs in any case.
     Direct,
 }
 
@@ -36,31 +40,49 @@ pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -
         image,
         bodies,
         questions,
-        places: data_places(image, bodies),
+        begins: pieces(image, bodies),
         reached: vec![Reach::Never; bodies.len()],
         from: vec![None; bodies.len()],
         chosen: BTreeSet::new(),
         current: None,
-        data: BTreeMap::new(),
+        data: vec![Reach::Never; image.pointers.entries().len()],
         functions: Vec::new(),
         objects: Vec::new(),
         guarded: Vec::new(),
         pointers: Vec::new(),
+        taken: Vec::new(),
     };
     graph.run();
     Reached { how: graph.reached, from: graph.from }
 }
 
-/// Addresses in data that something refers to: where one piece of data ends, the next begins.
-fn data_places(image: &Image<'_>, bodies: &[Body]) -> Vec<u64> {
-    let touched = bodies.iter().flat_map(|body| body.touches.iter().copied());
-    let pointed = image.pointers.values().copied();
-    let named = image.data_roots.iter().copied();
-    let in_data = |address: &u64| image.data_at(*address).is_some();
-    let mut places: Vec<u64> = touched.chain(pointed).chain(named).filter(in_data).collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+/// For each pointer in data, whether something refers to it or to what lies between it and the one
+/// before: where one piece of data ends, the next begins.
+fn pieces(image: &Image<'_>, bodies: &[Body]) -> Vec<bool> {
+    let touched = bodies.par_iter().flat_map_iter(|body| body.touches.iter().copied());
+    let pointed = image.pointers.entries().par_iter().map(|(_, target)| *target);
+    let named = image.data_roots.par_iter().copied();
+    let referred = touched.chain(pointed).chain(named);
+    let numbers: Vec<usize> = referred.filter_map(|at| first_pointer(image, at)).collect();
+    let mut begins = vec![false; image.pointers.entries().len()];
+    for number in numbers {
+        begins[number] = true;
+    }
+    begins
+}
+
+/// The number of the first pointer that stands at an address or behind it, in the same region.
+fn first_pointer(image: &Image<'_>, address: u64) -> Option<usize> {
+    let pointers = image.pointers.entries();
+    if address > pointers.last()?.0 {
+        return None;
+    }
+    let region = image.data_at(address)?;
+    if region.end() <= pointers.first()?.0 {
+        return None;
+    }
+    let number = image.pointers.position(address);
+    pointers.get(number).filter(|(place, _)| region.holds(*place)).map(|_| number)
 }
 
 /// A function that asks and takes so many addresses of functions sets up a table.
@@ -70,23 +92,28 @@ const TABLE: usize = 16;
 #[derive(Clone, Copy)]
 enum Place {
     Function(usize),
-    Data(u64),
+    /// Data, by the number of its first pointer.
+    Data(usize),
 }
 
 struct Graph<'i, 'a> {
     image: &'i Image<'a>,
     bodies: &'i [Body],
     questions: &'i Questions,
-    places: Vec<u64>,
+    /// For each pointer in data, whether a piece of data begins with it.
+    begins: Vec<bool>,
     reached: Vec<Reach>,
     from: Vec<Option<usize>>,
-    data: BTreeMap<u64, Reach>,
+    /// How each piece of data is reached, by its first pointer.
+    data: Vec<Reach>,
     functions: Vec<Met<usize>>,
-    objects: Vec<Met<u64>>,
+    objects: Vec<Met<usize>>,
     /// Met behind a question; followed when all that is not is done.
     guarded: Vec<Met<Place>>,
     /// Met through pointers in data.
     pointers: Vec<Met<Place>>,
+    /// Functions whose address is taken.
+    taken: Vec<Met<usize>>,
     /// Functions that resolvers choose from.
     chosen: BTreeSet<usize>,
     /// The function that is being left.
@@ -110,14 +137,20 @@ impl Graph<'_, '_> {
         }
         self.functions.extend(resolvers.iter().map(|at| (*at, None)));
         self.drain(Reach::Direct, &resolvers);
+        self.functions = std::mem::take(&mut self.taken);
+        self.drain(Reach::Taken, &resolvers);
         for root in &self.image.weak_roots {
             let at = self.image.function_at(*root);
             self.pointers.extend(at.map(|at| (Place::Function(at), None)));
         }
-        let data = self.image.data_roots.iter().map(|address| (Place::Data(*address), None));
-        self.pointers.extend(data);
+        let roots = self.image.data_roots.iter();
+        let data = roots.filter_map(|address| first_pointer(self.image, *address));
+        self.pointers.extend(data.map(|first| (Place::Data(first), None)));
         self.next(Reach::Pointer, &resolvers);
-        self.next(Reach::Guarded, &resolvers);
+        // What is reached behind one question may lie before another.
+        while !self.guarded.is_empty() {
+            self.next(Reach::Guarded, &resolvers);
+        }
     }
 
     /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all
@@ -141,7 +174,7 @@ impl Graph<'_, '_> {
             self.current = from;
             match place {
                 Place::Function(at) => self.functions.push((at, self.current)),
-                Place::Data(address) => self.objects.push((address, self.current)),
+                Place::Data(first) => self.objects.push((first, self.current)),
             }
         }
         self.drain(reach, resolvers);
@@ -156,9 +189,9 @@ impl Graph<'_, '_> {
                     self.current = Some(at);
                     self.leave(at, reach, resolvers.contains(&at));
                 }
-            } else if let Some((address, from)) = self.objects.pop() {
+            } else if let Some((first, from)) = self.objects.pop() {
                 self.current = from;
-                self.read(address, reach);
+                self.read(first, reach);
             } else {
                 return;
             }
@@ -168,9 +201,9 @@ impl Graph<'_, '_> {
     /// Everything that a function leads to.
     fn leave(&mut self, at: usize, reach: Reach, is_resolver: bool) {
         let (bodies, questions) = (self.bodies, self.questions);
-        if let Some(division) = questions.divisions.get(&at) {
+        if let Some(division) = questions.division(at) {
             self.calls(division.open_calls.iter(), reach);
-            if is_resolver || division.asks && self.lists_functions(&division.open_touches) {
+            if is_resolver || self.lists_functions(&division.open_touches) {
                 self.guard(division.open_touches.iter());
             } else {
                 self.touches(division.open_touches.iter(), reach);
@@ -188,7 +221,7 @@ impl Graph<'_, '_> {
     }
 
     /// Whether a function takes the addresses of so many that it sets up a table of variants.
-    fn lists_functions(&self, addresses: &BTreeSet<u64>) -> bool {
+    fn lists_functions(&self, addresses: &[u64]) -> bool {
         let functions =
             addresses.iter().filter(|at| matches!(self.place(**at), Some(Place::Function(_))));
         functions.take(TABLE).count() == TABLE
@@ -206,16 +239,28 @@ impl Graph<'_, '_> {
     fn touches<'x>(&mut self, addresses: impl Iterator<Item = &'x u64>, reach: Reach) {
         for address in addresses {
             match self.place(*address) {
-                Some(Place::Function(at)) if self.chosen.contains(&at) => {}
-                Some(Place::Function(at)) => self.functions.push((at, self.current)),
+                Some(Place::Function(at)) => self.take(at, reach),
                 // Data that is read by code that runs in any case leads to what it points to, by a
                 // choice that is not visible.
-                Some(place @ Place::Data(_)) if reach == Reach::Direct => {
+                Some(place @ Place::Data(_)) if reach >= Reach::Taken => {
                     self.pointers.push((place, self.current));
                 }
-                Some(Place::Data(address)) => self.objects.push((address, self.current)),
+                Some(Place::Data(first)) => self.objects.push((first, self.current)),
                 None => {}
             }
+        }
+    }
+
+    /// The address of a function is taken.
+    fn take(&mut self, at: usize, reach: Reach) {
+        if self.reached[at] >= reach || self.chosen.contains(&at) {
+            return;
+        }
+        let start = self.current.map(|at| self.image.functions()[at].start);
+        if reach == Reach::Direct && start != self.image.entry {
+            self.taken.push((at, self.current));
+        } else {
+            self.functions.push((at, self.current));
         }
     }
 
@@ -226,34 +271,36 @@ impl Graph<'_, '_> {
         }
     }
 
-    /// What stands at an address; slots of the dynamic linker stand for what they lead to.
+    /// What stands at an address; slots of the dynamic linker stand for what they lead to. `None` for
+    /// data without pointers, which leads nowhere.
     fn place(&self, address: u64) -> Option<Place> {
-        let target = match self.image.slots.get(&address) {
+        let target = match self.image.slots.get(address) {
             Some(Slot::Local(target) | Slot::Resolved(target)) => *target,
             Some(Slot::Import(_)) => return None,
             None => address,
         };
-        if self.image.code_at(target).is_some() {
-            return self.image.function_at(target).map(Place::Function);
-        }
-        self.image.data_at(target).is_some().then_some(Place::Data(target))
+        let function = self.image.function_at(target).map(Place::Function);
+        function.or_else(|| first_pointer(self.image, target).map(Place::Data))
     }
 
     /// Everything that a piece of data points to.
-    fn read(&mut self, address: u64, reach: Reach) {
-        let met = self.data.entry(address).or_default();
-        if *met >= reach {
+    fn read(&mut self, first: usize, reach: Reach) {
+        if self.data[first] >= reach {
             return;
         }
-        *met = reach;
-        let after = self.places.partition_point(|place| *place <= address);
-        let end = self.places.get(after).copied().unwrap_or(u64::MAX);
-        let pointed: Vec<_> = self.image.pointers.range(address..end).map(|(_, to)| *to).collect();
-        for target in pointed {
-            match self.place(target) {
-                Some(Place::Function(at)) => self.functions.push((at, self.current)),
-                Some(Place::Data(target)) => self.objects.push((target, self.current)),
-                None => {}
+        self.data[first] = reach;
+        let more = self.begins[first + 1..].iter().position(|begins| *begins);
+        let end = more.map_or(self.begins.len(), |more| first + 1 + more);
+        let image = self.image;
+        for (_, target) in &image.pointers.entries()[first..end] {
+            match self.place(*target) {
+                Some(Place::Function(at)) if self.reached[at] < reach => {
+                    self.functions.push((at, self.current));
+                }
+                Some(Place::Data(next)) if self.data[next] < reach => {
+                    self.objects.push((next, self.current));
+                }
+                _ => {}
             }
         }
     }
@@ -261,5 +308,5 @@ impl Graph<'_, '_> {
 
 /// Whether a function was made by the compiler as one of several versions.
 pub(crate) fn is_version(image: &Image<'_>, at: usize) -> bool {
-    image.functions[at].name.as_deref().is_some_and(names::is_version)
+    image.functions()[at].name.is_some_and(names::is_version)
 }

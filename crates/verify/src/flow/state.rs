@@ -13,8 +13,11 @@ pub(super) enum Held {
     /// Anything.
     #[default]
     Other,
-    /// Something that was found out about the processor; `inverted` where a bit means "lacks".
-    Feature { inverted: bool },
+    /// Something that was found out about the processor; `inverted` where a bit means "lacks",
+    /// `refers` where it may also be the address of a table of answers.
+    Feature { inverted: bool, refers: bool },
+    /// What the caller passed in one of the registers for arguments, by its number among them.
+    Argument(u8),
     /// An address, and the instruction that took it.
     Address { target: u64, taken_by: usize },
     /// An address on the stack.
@@ -22,7 +25,15 @@ pub(super) enum Held {
 }
 
 impl Held {
-    pub(super) const FEATURE: Self = Self::Feature { inverted: false };
+    /// An answer, and nothing else.
+    pub(super) const FEATURE: Self = Self::feature(false);
+    /// An answer, or the address of several.
+    pub(super) const ANSWERS: Self = Self::Feature { inverted: false, refers: true };
+
+    /// An answer whose bits mean "lacks" if `inverted`.
+    pub(super) const fn feature(inverted: bool) -> Self {
+        Self::Feature { inverted, refers: false }
+    }
 
     pub(super) const fn is_feature(self) -> bool {
         matches!(self, Self::Feature { .. })
@@ -77,6 +88,9 @@ const CLOBBERED: [Register; 9] = [
     Register::R11,
 ];
 
+/// Registers that a call may pass, a bit for each: all that it does not keep.
+pub(super) const PASSED: u16 = 0b0000_1111_1100_0111;
+
 impl State {
     pub(super) fn get(&self, register: Register) -> Held {
         match register.full_register() {
@@ -112,9 +126,12 @@ impl State {
     /// The state at the beginning of a function that gets answers in these registers.
     pub(super) fn given(mask: u16) -> Self {
         let mut state = Self::default();
+        for (argument, register) in (0..).zip(ARGUMENTS) {
+            state.set(register, Held::Argument(argument));
+        }
         for (at, held) in state.registers.iter_mut().enumerate() {
             if mask >> at & 1 == 1 {
-                *held = Held::FEATURE;
+                *held = Held::ANSWERS;
             }
         }
         state

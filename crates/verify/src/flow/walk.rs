@@ -3,14 +3,16 @@
 //! Where ways meet, what either knows of features stays known; a second walk is not needed for the
 //! shapes that compilers give to questions about the processor. Does not say what is reached.
 
+use std::collections::btree_map::OccupiedEntry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
-use super::guard::{Way, falls_through, jump_target};
+use super::code::{Code, falls_through, jump_target};
+use super::guard::Way;
 use super::knowledge::Knowledge;
 use super::polarity;
-use super::state::{ARGUMENTS, Held, State};
+use super::state::{self, ARGUMENTS, Held, State};
 use crate::image::{Image, Slot, names};
 
 /// What a walk found out about the rest of the program.
@@ -22,13 +24,17 @@ pub(super) struct Learned {
     pub(super) filled: BTreeSet<u64>,
     /// It returns an answer.
     pub(super) returns: bool,
-    /// It writes answers through a pointer.
-    pub(super) fills: bool,
+    /// It writes answers where arguments point: a bit for each argument, `ON_STACK` for all that Go
+    /// passes there.
+    pub(super) fills: u8,
     /// Functions that get answers, with a bit for each register that holds one.
     pub(super) given: BTreeMap<usize, u16>,
     /// Places in structures that an answer was written to.
     pub(super) fields: BTreeSet<i64>,
 }
+
+/// The bit of `Learned::fills` for results on the stack, after those of the arguments.
+const ON_STACK: u8 = 1 << 6;
 
 /// A function of at most so many instructions may be nothing but a question.
 const SMALL: usize = 64;
@@ -38,16 +44,18 @@ pub(super) struct Walk<'i, 'a> {
     image: &'i Image<'a>,
     known: &'i Knowledge,
     function: usize,
-    code: &'i [Instruction],
+    code: &'i Code,
     state: State,
-    /// States of branches, for the places that they go to.
-    ahead: BTreeMap<u64, State>,
+    /// Whether it has asked the processor itself.
+    identifies: bool,
+    /// States of branches, for the instructions that they go to.
+    ahead: BTreeMap<usize, Box<State>>,
     /// Branches that depend on a feature, with the way that stands for a yes.
-    pub(super) taken_away: BTreeMap<usize, Way>,
+    taken_away: BTreeMap<usize, Way>,
     /// Instructions that take an address which is then chosen by a feature.
     pub(super) chosen: BTreeSet<usize>,
-    /// Addresses that instructions touch or take.
-    pub(super) touches: BTreeMap<usize, u64>,
+    /// The address that each instruction touches or takes; 0 for none.
+    touches: Vec<u64>,
     pub(super) learned: Learned,
 }
 
@@ -56,7 +64,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         image: &'i Image<'a>,
         known: &'i Knowledge,
         function: usize,
-        code: &'i [Instruction],
+        code: &'i Code,
     ) -> Self {
         let state = State::given(known.given.get(&function).copied().unwrap_or(0));
         Self {
@@ -65,27 +73,44 @@ impl<'i, 'a> Walk<'i, 'a> {
             function,
             code,
             state,
+            identifies: false,
             ahead: BTreeMap::new(),
             taken_away: BTreeMap::new(),
             chosen: BTreeSet::new(),
-            touches: BTreeMap::new(),
+            touches: vec![0; code.instructions.len()],
             learned: Learned::default(),
         }
     }
 
     pub(super) fn run(&mut self) {
         let mut flows_in = true;
-        for at in 0..self.code.len() {
-            let instruction = self.code[at];
-            match self.ahead.remove(&instruction.ip()) {
+        let code = self.code;
+        for (at, instruction) in code.instructions.iter().enumerate() {
+            let first = self.ahead.first_entry().filter(|first| *first.key() == at);
+            match first.map(OccupiedEntry::remove) {
                 Some(state) if flows_in => self.state.meet(&state),
-                Some(state) => self.state = state,
+                Some(state) => self.state = *state,
                 None if flows_in => {}
                 None => self.state = State::default(),
             }
-            self.take(at, &instruction);
-            flows_in = falls_through(&instruction);
+            self.take(at, instruction);
+            flows_in = falls_through(instruction);
         }
+    }
+
+    /// Whether any branch or choice depends on the processor.
+    pub(super) fn asks(&self) -> bool {
+        !self.taken_away.is_empty() || !self.chosen.is_empty()
+    }
+
+    /// For a branch that depends on a feature, the way that stands for a yes.
+    pub(super) fn way(&self, at: usize) -> Option<Way> {
+        self.taken_away.get(&at).copied()
+    }
+
+    /// The address that an instruction touches or takes.
+    pub(super) fn touch(&self, at: usize) -> Option<u64> {
+        Some(self.touches[at]).filter(|address| *address != 0)
     }
 
     fn take(&mut self, at: usize, instruction: &Instruction) {
@@ -106,12 +131,12 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     fn note_touch(&mut self, at: usize, instruction: &Instruction) {
         if let Some(address) = fixed_address(instruction) {
-            self.touches.insert(at, address);
+            self.touches[at] = address;
         } else if self.image.is_fixed
             && let Some(value) = immediate(instruction)
             && (self.image.code_at(value).is_some() || self.image.data_at(value).is_some())
         {
-            self.touches.insert(at, value);
+            self.touches[at] = value;
         }
     }
 
@@ -131,13 +156,13 @@ impl<'i, 'a> Walk<'i, 'a> {
         {
             self.learned.returns |= self.known.returning.contains(&callee)
                 && instruction.flow_control() == FlowControl::UnconditionalBranch;
-            self.give(callee);
+            self.give(callee, u16::MAX);
         }
-        if target > instruction.ip() {
-            match self.ahead.get_mut(&target) {
+        if let Some(there) = self.code.number_at(target).filter(|_| target > instruction.ip()) {
+            match self.ahead.get_mut(&there) {
                 Some(kept) => kept.meet(&self.state),
                 None => {
-                    self.ahead.insert(target, self.state.clone());
+                    self.ahead.insert(there, Box::new(self.state.clone()));
                 }
             }
         }
@@ -147,9 +172,9 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// chosen by it if one of both ways begins by taking something else into the same register.
     fn choose_hoisted(&mut self, at: usize, instruction: &Instruction) {
         let target = jump_target(instruction);
-        let there = target.and_then(|to| self.code.binary_search_by_key(&to, Instruction::ip).ok());
+        let there = target.and_then(|to| self.code.number_at(to));
         for way in [Some(at + 1), there].into_iter().flatten() {
-            for next in self.code.iter().skip(way).take(4) {
+            for next in self.code.instructions.iter().skip(way).take(4) {
                 if next.op_count() == 0 || next.op0_kind() != OpKind::Register {
                     break;
                 }
@@ -168,8 +193,9 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// A number that is written after one answer only stands for the answer.
     pub(super) fn learn_from_branches(&mut self, dependent: &[bool]) {
-        let is_small = self.code.len() <= SMALL;
-        for (at, instruction) in self.code.iter().enumerate().filter(|(at, _)| dependent[*at]) {
+        let code = &self.code.instructions;
+        let is_small = code.len() <= SMALL;
+        for (at, instruction) in code.iter().enumerate().filter(|(at, _)| dependent[*at]) {
             let writes_number = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Or)
                 && !matches!(instruction.op1_kind(), OpKind::Register | OpKind::Memory);
             if writes_number
@@ -190,7 +216,7 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// Whether a function ends shortly after an instruction, with nothing else in the result.
     fn returns_soon(&self, at: usize) -> bool {
-        let mut rest = self.code.iter().skip(at + 1).take(8);
+        let mut rest = self.code.instructions.iter().skip(at + 1).take(8);
         let ends = rest.find(|next| {
             next.flow_control() != FlowControl::Next
                 || next.op_count() > 0
@@ -201,47 +227,50 @@ impl<'i, 'a> Walk<'i, 'a> {
     }
 
     fn call(&mut self, instruction: &Instruction) {
-        let through = fixed_address(instruction).and_then(|slot| self.image.slots.get(&slot));
+        let through = fixed_address(instruction).and_then(|slot| self.image.slots.get(slot));
         let target = match through {
             Some(Slot::Local(target)) => Some(*target),
             _ => jump_target(instruction),
         };
         let callee = target.and_then(|target| self.image.function_at(target));
         if let Some(callee) = callee {
-            self.give(callee);
-            if self.known.filling.contains(&callee) {
-                self.fill();
+            self.give(callee, state::PASSED);
+            if let Some(filled) = self.known.filling.get(&callee) {
+                self.fill(*filled);
             }
         }
         let named = matches!(through, Some(Slot::Import(name)) if names::tells_of_processor(name));
         self.state.clobber();
         if named || callee.is_some_and(|callee| self.known.returning.contains(&callee)) {
-            self.state.set(Register::RAX, Held::FEATURE);
+            self.state.set(Register::RAX, Held::ANSWERS);
             self.state.set(Register::RDX, Held::FEATURE);
         }
     }
 
-    /// Answers in registers go to the function that is called.
-    fn give(&mut self, callee: usize) {
-        let mask = self.state.features();
+    /// Answers in some registers go to the function that is called.
+    fn give(&mut self, callee: usize, registers: u16) {
+        let mask = self.state.features() & registers;
         if mask != 0 {
             *self.learned.given.entry(callee).or_default() |= mask;
         }
     }
 
-    /// The function that is called writes answers where an argument points.
-    fn fill(&mut self) {
-        for register in ARGUMENTS {
-            match self.state.get(register) {
+    /// The function that is called writes answers where some arguments point.
+    fn fill(&mut self, filled: u8) {
+        let arguments = ARGUMENTS.iter().enumerate();
+        for (_, register) in arguments.filter(|(argument, _)| filled >> argument & 1 == 1) {
+            match self.state.get(*register) {
                 Held::Address { target, .. } => {
                     self.learned.filled.insert(target);
                 }
-                Held::Stack(at) => self.fill_stack(at),
+                Held::Stack(from) => self.fill_stack(from),
+                Held::Argument(own) => self.learned.fills |= 1 << own,
                 _ => {}
             }
         }
-        // Go passes on the stack.
-        self.fill_stack(0);
+        if filled & ON_STACK != 0 {
+            self.fill_stack(0);
+        }
     }
 
     fn fill_stack(&mut self, from: i64) {
@@ -253,11 +282,13 @@ impl<'i, 'a> Walk<'i, 'a> {
     fn operate(&mut self, at: usize, instruction: &Instruction) {
         match instruction.mnemonic() {
             Mnemonic::Cpuid => {
+                self.identifies = true;
                 for register in [Register::RAX, Register::RBX, Register::RCX, Register::RDX] {
                     self.state.set(register, Held::FEATURE);
                 }
             }
             Mnemonic::Xgetbv => {
+                self.identifies = true;
                 self.state.set(Register::RAX, Held::FEATURE);
                 self.state.set(Register::RDX, Held::FEATURE);
             }
@@ -322,9 +353,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         match (instruction.op1_kind(), immediate(instruction)) {
             (OpKind::Register, _) => self.state.get(instruction.op1_register()),
             (OpKind::Memory, _) => self.loaded(instruction),
-            (_, Some(target)) if self.touches.contains_key(&at) => {
-                Held::Address { target, taken_by: at }
-            }
+            (_, Some(target)) if self.touch(at).is_some() => Held::Address { target, taken_by: at },
             _ => Held::Other,
         }
     }
@@ -332,13 +361,9 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// What a memory operand holds.
     fn loaded(&self, instruction: &Instruction) -> Held {
         if let Some(address) = fixed_address(instruction) {
-            if self.known.holds(address) {
-                return Held::FEATURE;
-            }
-            return match self.image.slots.get(&address) {
-                Some(Slot::Local(target)) if self.known.holds(*target) => {
-                    Held::Address { target: *target, taken_by: usize::MAX }
-                }
+            return match self.image.slots.get(address) {
+                Some(Slot::Import(_)) if self.known.holds(address) => Held::ANSWERS,
+                _ if self.known.holds(address) => Held::FEATURE,
                 Some(Slot::Local(target)) => {
                     Held::Address { target: *target, taken_by: usize::MAX }
                 }
@@ -347,7 +372,10 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         let displacement = instruction.memory_displacement64().cast_signed();
         match self.state.get(instruction.memory_base()) {
-            Held::Feature { .. } => Held::FEATURE,
+            // Other members of such a table are sizes and addresses.
+            Held::Feature { refers: true, .. } if instruction.memory_size().size() <= 4 => {
+                Held::FEATURE
+            }
             Held::Address { target, .. }
                 if self.known.holds(target.wrapping_add_signed(displacement)) =>
             {
@@ -374,12 +402,16 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
             (None, Held::Stack(from)) => {
                 let at = from.wrapping_add(displacement);
-                self.learned.fills |= held.is_feature() && self.image.is_go;
+                if held.is_feature() && self.image.is_go && self.identifies {
+                    self.learned.fills |= ON_STACK;
+                }
                 self.state.set_slot(at, held);
             }
             (None, _) if base == Register::RBP => self.state.set_slot(displacement, held),
-            (None, _) if held.is_feature() => {
-                self.learned.fills = true;
+            (None, to) if held.is_feature() => {
+                if let Held::Argument(argument) = to {
+                    self.learned.fills |= 1 << argument;
+                }
                 if instruction.memory_index() == Register::None {
                     self.learned.fields.insert(displacement);
                 }

@@ -20,7 +20,7 @@ use super::{Function, Image, Object, Region, Slot, names};
 const BASE: u64 = 0x10_0000;
 
 /// Lays objects out and applies their relocations.
-pub(crate) fn image(objects: &[Elf<'_>]) -> Image<'static> {
+pub(crate) fn image<'a>(objects: &[Elf<'a>]) -> Image<'a> {
     let mut layout = Layout { next: BASE, ..Layout::default() };
     for (at, object) in objects.iter().enumerate() {
         layout.place(at, object);
@@ -35,22 +35,23 @@ pub(crate) fn image(objects: &[Elf<'_>]) -> Image<'static> {
 }
 
 #[derive(Default)]
-struct Layout {
+struct Layout<'a> {
     next: u64,
     /// Address of each section of each object.
     sections: BTreeMap<(usize, usize), u64>,
     code: BTreeMap<u64, Vec<u8>>,
     data: BTreeMap<u64, Vec<u8>>,
     /// Addresses of global names.
-    globals: BTreeMap<String, u64>,
+    globals: BTreeMap<&'a str, u64>,
     /// A slot for each name that is reached through one.
-    slots: BTreeMap<String, u64>,
+    slots: BTreeMap<&'a str, u64>,
     referred: std::collections::BTreeSet<u64>,
-    image: Image<'static>,
+    functions: Vec<Function<'a>>,
+    image: Image<'a>,
 }
 
-impl Layout {
-    fn place(&mut self, at: usize, object: &Elf<'_>) {
+impl<'a> Layout<'a> {
+    fn place(&mut self, at: usize, object: &Elf<'a>) {
         for section in object.sections() {
             let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
             if !sh_flags.contains(elf::SHF_ALLOC) || section.name() == Ok(".eh_frame") {
@@ -70,14 +71,18 @@ impl Layout {
         }
     }
 
-    fn define(&mut self, at: usize, object: &Elf<'_>) {
+    fn define(&mut self, at: usize, object: &Elf<'a>) {
         for symbol in object.symbols() {
+            if symbol.is_common() {
+                self.define_common(&symbol);
+                continue;
+            }
             let (Some(address), Ok(name)) = (self.address(at, &symbol), symbol.name()) else {
                 continue;
             };
             let SymbolFlags::Elf { st_info, st_other } = symbol.flags() else { continue };
             if symbol.is_global() {
-                self.globals.entry(name.to_owned()).or_insert(address);
+                self.globals.entry(name).or_insert(address);
             }
             let is_code = symbol.section_index().is_some_and(|section| {
                 self.sections
@@ -87,10 +92,10 @@ impl Layout {
             let kind = st_info.st_type();
             let named = kind == elf::STT_NOTYPE && symbol.is_global() && is_code;
             if kind == elf::STT_FUNC || kind == elf::STT_GNU_IFUNC || named {
-                self.image.functions.push(Function {
+                self.functions.push(Function {
                     start: address,
                     end: address.saturating_add(symbol.size()),
-                    name: Some(name.to_owned()),
+                    name: Some(name),
                     bounded: symbol.size() > 0,
                     discovered: false,
                 });
@@ -102,16 +107,26 @@ impl Layout {
                 }
             } else if kind == elf::STT_OBJECT {
                 if names::tells_of_processor(name) {
-                    self.image.objects.push(Object {
-                        start: address,
-                        size: symbol.size(),
-                        name: name.to_owned(),
-                    });
+                    self.image.objects.push(Object { start: address, size: symbol.size() });
                 }
                 if symbol.is_global() {
                     self.image.data_roots.push(address);
                 }
             }
+        }
+    }
+
+    /// Data that several objects declare and a linker makes room for (`SHN_COMMON`).
+    fn define_common(&mut self, symbol: &impl ObjectSymbol<'a>) {
+        let Ok(name) = symbol.name() else { return };
+        if self.globals.contains_key(name) {
+            return;
+        }
+        let start = self.next.next_multiple_of(16);
+        self.next = start.saturating_add(symbol.size()).saturating_add(16);
+        self.globals.insert(name, start);
+        if names::tells_of_processor(name) {
+            self.image.objects.push(Object { start, size: symbol.size() });
         }
     }
 
@@ -121,7 +136,7 @@ impl Layout {
         Some(self.sections.get(&(at, section.0))?.wrapping_add(symbol.address()))
     }
 
-    fn relocate(&mut self, at: usize, object: &Elf<'_>) {
+    fn relocate(&mut self, at: usize, object: &Elf<'a>) {
         for section in object.sections() {
             let Some(start) = self.sections.get(&(at, section.index().0)).copied() else {
                 continue;
@@ -142,10 +157,11 @@ impl Layout {
         &mut self,
         place: u64,
         kind: elf::RelocationType,
-        name: &str,
+        name: &'a str,
         target: Option<u64>,
         addend: i64,
     ) {
+        self.referred.extend(target);
         let target = match kind {
             elf::R_X86_64_GOTPCREL | elf::R_X86_64_GOTPCRELX | elf::R_X86_64_REX_GOTPCRELX => {
                 self.slot(name, target)
@@ -153,7 +169,6 @@ impl Layout {
             _ => target.unwrap_or_else(|| self.slot(name, None)),
         };
         let value = target.wrapping_add_signed(addend);
-        self.referred.insert(target);
         match kind {
             elf::R_X86_64_64 => {
                 self.write(place, &value.to_le_bytes());
@@ -176,15 +191,15 @@ impl Layout {
     }
 
     /// The slot of a name, made where there is none.
-    fn slot(&mut self, name: &str, target: Option<u64>) -> u64 {
+    fn slot(&mut self, name: &'a str, target: Option<u64>) -> u64 {
         if let Some(slot) = self.slots.get(name).filter(|_| !name.is_empty()) {
             return *slot;
         }
         let address = self.next.next_multiple_of(8);
         self.next = address + 8;
         self.data.insert(address, vec![0; 8]);
-        self.slots.insert(name.to_owned(), address);
-        let to = target.map_or_else(|| Slot::Import(name.to_owned()), Slot::Local);
+        self.slots.insert(name, address);
+        let to = target.map_or_else(|| Slot::Import(name), Slot::Local);
         self.image.slots.insert(address, to);
         address
     }
@@ -199,20 +214,20 @@ impl Layout {
         }
     }
 
-    fn finish(self) -> Image<'static> {
-        let mut image = self.image;
+    fn finish(self) -> Image<'a> {
+        let mut image = Image { is_relocatable: true, ..self.image };
         // What another member refers to is reached from there, under its conditions.
         let referred = self.referred;
         image.roots.retain(|root| !referred.contains(root));
         image.data_roots.retain(|root| !referred.contains(root));
-        let regions = |map: BTreeMap<u64, Vec<u8>>| -> Vec<Region<'static>> {
+        let regions = |map: BTreeMap<u64, Vec<u8>>| -> Vec<Region<'a>> {
             map.into_iter()
                 .map(|(address, bytes)| Region { address, bytes: Cow::Owned(bytes) })
                 .collect()
         };
         image.code = regions(self.code);
         image.data = regions(self.data);
-        image.settle();
+        image.settle(self.functions);
         image
     }
 }

@@ -21,15 +21,22 @@ pub(crate) type Elf<'a> = ElfFile64<'a, Endianness>;
 pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
     let mut image = Image { is_fixed: is_fixed(file), ..Image::default() };
     regions(file, &mut image);
-    symbols(file, &mut image);
-    frames(file, &mut image);
-    relocations(file, &mut image);
-    starts(file, &mut image);
-    if let Some(section) = go::table(file) {
+    let ((), frames) = rayon::join(
+        || {
+            relocations(file, &mut image);
+            starts(file, &mut image);
+            exports(file, &mut image);
+        },
+        || frames(file),
+    );
+    let mut functions = symbols(file, &mut image);
+    functions.extend(frames);
+    if let Some(table) = go::table(file) {
         image.is_go = true;
-        image.functions.extend(section.functions);
+        image.go_level = go::level(file);
+        functions.extend(table);
     }
-    image.settle();
+    image.settle(functions);
     image
 }
 
@@ -83,7 +90,8 @@ fn segments<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
     }
 }
 
-fn symbols(file: &Elf<'_>, image: &mut Image<'_>) {
+fn symbols<'a>(file: &Elf<'a>, image: &mut Image<'a>) -> Vec<Function<'a>> {
+    let mut functions = Vec::new();
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
         let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
         if !symbol.is_definition() && !symbol.is_local() || symbol.address() == 0 {
@@ -92,31 +100,29 @@ fn symbols(file: &Elf<'_>, image: &mut Image<'_>) {
         let Ok(name) = symbol.name() else { continue };
         match st_info.st_type() {
             elf::STT_FUNC | elf::STT_GNU_IFUNC => {
-                image.functions.push(function(symbol.address(), symbol.size(), name));
+                functions.push(function(symbol.address(), symbol.size(), name));
                 if st_info.st_type() == elf::STT_GNU_IFUNC {
                     image.resolvers.push(symbol.address());
                 }
             }
-            elf::STT_OBJECT if names::tells_of_processor(name) => image.objects.push(Object {
-                start: symbol.address(),
-                size: symbol.size(),
-                name: name.to_owned(),
-            }),
+            elf::STT_OBJECT if names::tells_of_processor(name) => {
+                image.objects.push(Object { start: symbol.address(), size: symbol.size() });
+            }
             // Labels of assembly without a type.
             elf::STT_NOTYPE if symbol.is_global() || symbol.size() > 0 => {
-                image.functions.push(function(symbol.address(), symbol.size(), name));
+                functions.push(function(symbol.address(), symbol.size(), name));
             }
             _ => {}
         }
     }
-    exports(file, image);
+    functions
 }
 
-fn function(start: u64, size: u64, name: &str) -> Function {
+fn function(start: u64, size: u64, name: &str) -> Function<'_> {
     Function {
         start,
         end: start.saturating_add(size),
-        name: Some(name.to_owned()),
+        name: Some(name),
         bounded: size > 0,
         discovered: false,
     }
@@ -138,9 +144,10 @@ fn exports(file: &Elf<'_>, image: &mut Image<'_>) {
 }
 
 /// Frame descriptions tell where functions stand in a file without symbols.
-fn frames(file: &Elf<'_>, image: &mut Image<'_>) {
-    let Some(section) = file.section_by_name(".eh_frame") else { return };
-    let Ok(bytes) = section.data() else { return };
+fn frames(file: &Elf<'_>) -> Vec<Function<'static>> {
+    let mut found = Vec::new();
+    let Some(section) = file.section_by_name(".eh_frame") else { return found };
+    let Ok(bytes) = section.data() else { return found };
     let text = file.section_by_name(".text").map_or(0, |text| text.address());
     let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
     let frames = EhFrame::new(bytes, LittleEndian);
@@ -150,7 +157,7 @@ fn frames(file: &Elf<'_>, image: &mut Image<'_>) {
         let Ok(frame) = partial.parse(EhFrame::cie_from_offset) else { continue };
         let (start, size) = (frame.initial_address(), frame.len());
         if size > 0 {
-            image.functions.push(Function {
+            found.push(Function {
                 start,
                 end: start.saturating_add(size),
                 name: None,
@@ -159,15 +166,12 @@ fn frames(file: &Elf<'_>, image: &mut Image<'_>) {
             });
         }
     }
+    found
 }
 
-fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
+fn relocations<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
     let table = file.dynamic_symbol_table();
-    let Some(relocations) = file.dynamic_relocations() else {
-        relative_bitmap(file, image);
-        return;
-    };
-    for (place, relocation) in relocations {
+    for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
         let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
         let symbol = match relocation.target() {
             RelocationTarget::Symbol(index) => table
@@ -195,14 +199,14 @@ fn relocations(file: &Elf<'_>, image: &mut Image<'_>) {
                 image.pointers.insert(place, target);
             }
             (_, None) => {
-                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok().map(str::to_owned))
-                {
+                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok()) {
                     image.slots.insert(place, Slot::Import(name));
                 }
             }
         }
     }
     relative_bitmap(file, image);
+    image.pointers.settle();
 }
 
 /// `.relr.dyn`: relative relocations as bitmaps (gABI, `SHT_RELR`). The values stand in place.
@@ -238,6 +242,7 @@ pub(crate) fn read_u64(image: &Image<'_>, address: u64) -> Option<u64> {
 fn starts(file: &Elf<'_>, image: &mut Image<'_>) {
     if file.entry() != 0 {
         image.roots.push(file.entry());
+        image.entry = Some(file.entry());
     }
     for name in [".init", ".fini"] {
         image.roots.extend(file.section_by_name(name).map(|section| section.address()));
@@ -250,7 +255,6 @@ fn starts(file: &Elf<'_>, image: &mut Image<'_>) {
             let values = words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
             image.roots.extend(values);
         }
-        let found: Vec<_> = image.pointers.range(first..last).map(|(_, target)| *target).collect();
-        image.roots.extend(found);
+        image.roots.extend(image.pointers.between(first, last));
     }
 }

@@ -3,12 +3,16 @@
 //! Linked files (`linked`) and objects that are not linked yet (`archive`) take the same shape. Does
 //! not know instructions.
 
+pub(crate) mod addresses;
 pub(crate) mod archive;
 pub(crate) mod linked;
 pub(crate) mod names;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+
+use addresses::{ByAddress, Index};
+use ironwright_core::cpu::PsabiLevel;
+use rayon::prelude::*;
 
 /// Bytes that stand at an address.
 #[derive(Clone, Debug)]
@@ -35,24 +39,23 @@ impl Region<'_> {
 
 /// A piece of code with a beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Function {
+pub(crate) struct Function<'a> {
     pub(crate) start: u64,
     /// One past its last byte.
     pub(crate) end: u64,
     /// Mangled, where a symbol names it.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<&'a str>,
     /// Whether its end is known, or only where the next one begins.
     pub(crate) bounded: bool,
     /// Found because something goes there, not because the file lists it.
     pub(crate) discovered: bool,
 }
 
-/// A named piece of data.
+/// A piece of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) start: u64,
     pub(crate) size: u64,
-    pub(crate) name: String,
 }
 
 /// Everything that the analysis of code starts from.
@@ -63,39 +66,46 @@ pub(crate) struct Image<'a> {
     /// Sorted by address.
     pub(crate) data: Vec<Region<'a>>,
     /// Sorted by start, one a start.
-    pub(crate) functions: Vec<Function>,
-    /// Named data whose name may matter.
+    functions: Vec<Function<'a>>,
+    index: Index,
+    /// Data whose name says that it tells about the processor.
     pub(crate) objects: Vec<Object>,
     /// Addresses in data that hold the address of something here.
-    pub(crate) pointers: BTreeMap<u64, u64>,
+    pub(crate) pointers: ByAddress<u64>,
     /// Slots of the dynamic linker: what is called through them is called directly.
-    pub(crate) slots: BTreeMap<u64, Slot>,
+    pub(crate) slots: ByAddress<Slot<'a>>,
     /// Functions that say which function to use (`STT_GNU_IFUNC`).
     pub(crate) resolvers: Vec<u64>,
+    /// Where a program begins: it hands the address of `main` on.
+    pub(crate) entry: Option<u64>,
     /// Where control comes in from outside.
     pub(crate) roots: Vec<u64>,
     /// Functions that an executable exports: plug-ins may call them.
     pub(crate) weak_roots: Vec<u64>,
     /// Data that others may use.
     pub(crate) data_roots: Vec<u64>,
+    /// Whether it is not linked yet, so that who calls and who asks may stand elsewhere.
+    pub(crate) is_relocatable: bool,
     /// Whether code stands at fixed addresses, so that numbers in it may be addresses.
     pub(crate) is_fixed: bool,
     /// Whether it is Go's, which has its own ways to pass values.
     pub(crate) is_go: bool,
+    /// The level that Go's compiler wrote for: beyond it there is only assembly, behind questions.
+    pub(crate) go_level: Option<PsabiLevel>,
 }
 
 /// What the dynamic linker puts into a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(crate) enum Slot<'a> {
     /// The address of something here.
     Local(u64),
     /// The address of something elsewhere.
-    Import(String),
+    Import(&'a str),
     /// What a resolver here says.
     Resolved(u64),
 }
 
-impl Image<'_> {
+impl<'a> Image<'a> {
     /// The region of code that holds an address.
     pub(crate) fn code_at(&self, address: u64) -> Option<&Region<'_>> {
         at(&self.code, address)
@@ -107,18 +117,35 @@ impl Image<'_> {
     }
 
     /// The function that begins at an address or holds it.
+    #[inline]
     pub(crate) fn function_at(&self, address: u64) -> Option<usize> {
-        let after = self.functions.partition_point(|function| function.start <= address);
-        let at = after.checked_sub(1)?;
-        (address < self.functions[at].end).then_some(at)
+        self.index.function_at(address)
+    }
+
+    /// Functions, sorted by start, one a start.
+    pub(crate) fn functions(&self) -> &[Function<'a>] {
+        &self.functions
+    }
+
+    /// Takes the functions out, to give more back with `set_functions`.
+    pub(crate) fn take_functions(&mut self) -> Vec<Function<'a>> {
+        std::mem::take(&mut self.functions)
+    }
+
+    /// Sets functions that are sorted and have ends.
+    pub(crate) fn set_functions(&mut self, functions: Vec<Function<'a>>) {
+        self.index = Index::new(&functions);
+        self.functions = functions;
     }
 
     /// Brings everything into the order that look-ups want and gives every function an end.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, mut functions: Vec<Function<'a>>) {
         self.code.sort_by_key(|region| region.address);
         self.data.sort_by_key(|region| region.address);
-        settle_functions(&mut self.functions, &self.code);
-        self.objects.sort_by_key(|object| object.start);
+        settle_functions(&mut functions, &self.code);
+        self.set_functions(functions);
+        self.pointers.settle();
+        self.slots.settle();
         for list in [&mut self.resolvers, &mut self.roots, &mut self.data_roots] {
             list.sort_unstable();
             list.dedup();
@@ -133,10 +160,10 @@ fn at<'r, 'a>(regions: &'r [Region<'a>], address: u64) -> Option<&'r Region<'a>>
 }
 
 /// Sorts functions, keeps one a start, and ends those without a size where the next begins.
-pub(crate) fn settle_functions(functions: &mut Vec<Function>, code: &[Region<'_>]) {
+pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region<'_>]) {
     functions.retain(|function| at(code, function.start).is_some());
     // Named and bounded ones first, so that they stay.
-    functions.sort_by_key(|f| (f.start, f.name.is_none(), !f.bounded));
+    functions.par_sort_by_key(|f| (f.start, f.name.is_none(), !f.bounded));
     functions.dedup_by(|later, kept| {
         let same = later.start == kept.start;
         if same && !kept.bounded && later.bounded {

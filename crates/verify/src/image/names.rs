@@ -4,6 +4,10 @@
 //! function ABI) or where a library publishes what it found out about the processor. Does not
 //! demangle more than it needs: words stand in mangled names as they are.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Words by which names say that something was found out about the processor.
 const ASKED: &[&str] = &[
     "cpuid",
@@ -48,15 +52,24 @@ const ASKED: &[&str] = &[
     "x86hassse41",
     "x86hasfma",
     "gcry_get_hw_features",
+    "orc_target_get",
     "hw_features",
     "cpu_arch",
     "cpu_type",
 ];
 
+static ASKED_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(ASKED));
+
+/// A search for all words at once, in any case. `None` only for more words than there is memory for.
+fn words(words: &[&str]) -> Option<AhoCorasick> {
+    let mut builder = AhoCorasick::builder();
+    let kind = Some(aho_corasick::AhoCorasickKind::DFA);
+    builder.ascii_case_insensitive(true).kind(kind).build(words).ok()
+}
+
 /// Whether data or a function of this name tells about the processor.
 pub(crate) fn tells_of_processor(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ASKED.iter().any(|word| lower.contains(word))
+    ASKED_WORDS.as_ref().is_some_and(|words| words.is_match(name))
 }
 
 /// Suffixes of function multiversioning (GCC and clang: `target_clones`, `target` with versions).
@@ -172,13 +185,16 @@ const SPOKEN: &[&str] = &[
 /// Whether a name says for which processors it is.
 pub(crate) fn says_extension(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    SPOKEN.iter().any(|word| {
-        lower.match_indices(word).any(|(at, _)| {
-            let before = lower[..at].bytes().next_back();
-            // A word begins after something that is no letter; digits precede names when mangled.
-            before.is_none_or(|byte| !byte.is_ascii_alphabetic())
-        })
-    })
+    SPOKEN.iter().any(|word| lower.match_indices(word).any(|(at, _)| begins_word(name, at)))
+}
+
+/// Whether a word begins here: after no letter (digits precede names when mangled), or with a capital
+/// after a small one or after another word in capitals (`ExtendSse42`, `ieeeCLMUL`).
+fn begins_word(name: &str, at: usize) -> bool {
+    let (before, first) = (name[..at].bytes().next_back(), name.as_bytes().get(at));
+    before.is_none_or(|byte| !byte.is_ascii_alphabetic())
+        || before.is_some_and(|byte| byte.is_ascii_lowercase())
+            && first.is_some_and(u8::is_ascii_uppercase)
 }
 
 #[cfg(test)]
@@ -211,6 +227,8 @@ mod tests {
         assert!(says_extension("ZSTD_decompressSequences_bmi2"));
         assert!(says_extension("_ZN6simdjson7haswell14implementation"));
         assert!(says_extension("__memcpy_avx_unaligned"));
+        assert!(says_extension("_ZN6crc32c11ExtendSse42EjPKhm"));
+        assert!(says_extension("hash/crc32.ieeeCLMUL"));
         assert!(!says_extension("make_sofmax") && !says_extension("main"));
         assert!(tells_of_processor("OPENSSL_ia32cap_P") && tells_of_processor("__cpu_model"));
         assert!(!tells_of_processor("main"));

@@ -1,13 +1,15 @@
 //! Which files are meant: those that are named, and every binary below a directory.
 //!
-//! Does not follow links below a directory, and does not examine.
+//! Does not follow links below a directory, and does not examine what it reads.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ironwright_verify::examine::is_binary;
+use rayon::prelude::*;
 
 use crate::error::CliError;
 
@@ -49,6 +51,21 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>) {
         }
     }
     found[first..].sort();
+}
+
+/// Bytes that are read at a time; several are under way at once.
+const PIECE: usize = 1 << 22;
+
+/// Everything in a file. Half of a quick examination would go into reading it in one piece.
+pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    bytes
+        .par_chunks_mut(PIECE)
+        .enumerate()
+        .try_for_each(|(number, piece)| file.read_exact_at(piece, (number * PIECE) as u64))?;
+    Ok(bytes)
 }
 
 fn begins_as_binary(path: &Path) -> bool {

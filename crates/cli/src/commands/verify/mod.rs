@@ -152,7 +152,7 @@ fn verify(path: &Path, facts: &HostFacts, expected: &[Expected]) -> Verified {
         host: None,
         claims: Vec::new(),
     };
-    let bytes = match std::fs::read(path) {
+    let bytes = match find::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return failed(format!("cannot be read: {error}")),
     };

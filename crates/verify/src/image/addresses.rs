@@ -1,0 +1,174 @@
+//! Look-ups by address that stay quick with a million entries: a sorted list, and an index of
+//! functions.
+//!
+//! Does not know what stands at an address.
+
+use super::Function;
+
+/// Values by address: filled in any order, then settled, then asked.
+#[derive(Clone, Debug)]
+pub(crate) struct ByAddress<V> {
+    entries: Vec<(u64, V)>,
+}
+
+impl<V> Default for ByAddress<V> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
+}
+
+impl<V> ByAddress<V> {
+    /// Adds a value. It is found once the list is settled.
+    pub(crate) fn insert(&mut self, address: u64, value: V) {
+        self.entries.push((address, value));
+    }
+
+    /// Brings the entries into order; of several at one address, the last that was added stays.
+    pub(crate) fn settle(&mut self) {
+        self.entries.reverse();
+        self.entries.sort_by_key(|(address, _)| *address);
+        self.entries.dedup_by_key(|(address, _)| *address);
+    }
+
+    /// The value at an address.
+    pub(crate) fn get(&self, address: u64) -> Option<&V> {
+        let (first, last) = (self.entries.first()?.0, self.entries.last()?.0);
+        if address < first || address > last {
+            return None;
+        }
+        let at = self.entries.binary_search_by_key(&address, |(at, _)| *at).ok()?;
+        Some(&self.entries[at].1)
+    }
+
+    /// The number of the first entry at an address or behind it.
+    pub(crate) fn position(&self, address: u64) -> usize {
+        self.entries.partition_point(|(at, _)| *at < address)
+    }
+
+    /// The values between two addresses.
+    pub(crate) fn between(&self, first: u64, last: u64) -> impl Iterator<Item = &V> {
+        let end = self.position(last);
+        self.entries[self.position(first).min(end)..end].iter().map(|(_, value)| value)
+    }
+
+    /// Every entry, by address.
+    pub(crate) fn entries(&self) -> &[(u64, V)] {
+        &self.entries
+    }
+}
+
+/// Bytes of code that share an entry of the index, as a power of two.
+const GRAIN: u32 = 5;
+/// Code that spreads wider than so many grains (4 GiB) is searched without an index.
+const MOST_GRAINS: u64 = 1 << 27;
+
+/// Which function holds an address.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    base: u64,
+    /// For each grain, the number of functions that begin before its end.
+    before: Vec<u32>,
+    /// Starts and ends, packed for the search.
+    bounds: Vec<(u64, u64)>,
+}
+
+impl Index {
+    /// Indexes functions that are sorted by their start.
+    pub(crate) fn new(functions: &[Function<'_>]) -> Self {
+        let bounds: Vec<_> = functions.iter().map(|one| (one.start, one.end)).collect();
+        let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else {
+            return Self::default();
+        };
+        let base = first.0;
+        let grains = ((last.0 - base) >> GRAIN) + 1;
+        let mut before = Vec::new();
+        if grains <= MOST_GRAINS.min(64 * bounds.len() as u64 + 4096) {
+            before.resize(usize::try_from(grains).unwrap_or(0), 0);
+            for (start, _) in &bounds {
+                before[grain(*start, base)] += 1;
+            }
+            let mut sum = 0;
+            for count in &mut before {
+                sum += *count;
+                *count = sum;
+            }
+        }
+        Self { base, before, bounds }
+    }
+
+    /// The function that begins at an address or holds it.
+    #[inline]
+    pub(crate) fn function_at(&self, address: u64) -> Option<usize> {
+        let mut after = self.begun_by(address)?;
+        while after > 0 && self.bounds[after - 1].0 > address {
+            after -= 1;
+        }
+        let at = after.checked_sub(1)?;
+        (address < self.bounds[at].1).then_some(at)
+    }
+
+    /// A number of functions among which are all that begin at an address or before it.
+    #[inline]
+    fn begun_by(&self, address: u64) -> Option<usize> {
+        if address < self.base {
+            return None;
+        }
+        if self.before.is_empty() {
+            return Some(self.bounds.partition_point(|(start, _)| *start <= address));
+        }
+        let count = self.before.get(grain(address, self.base));
+        Some(count.map_or(self.bounds.len(), |count| *count as usize))
+    }
+}
+
+#[inline]
+fn grain(address: u64, base: u64) -> usize {
+    usize::try_from((address - base) >> GRAIN).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_last_value_at_an_address_stays() {
+        let mut map = ByAddress::default();
+        for (address, value) in [(8, 'a'), (4, 'b'), (8, 'c')] {
+            map.insert(address, value);
+        }
+        map.settle();
+        assert_eq!(map.get(8), Some(&'c'));
+        assert_eq!((map.get(4), map.get(5), map.get(9)), (Some(&'b'), None, None));
+        assert_eq!(map.between(5, 9).collect::<String>(), "c");
+        assert_eq!(map.between(9, 5).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_a_search_finds(
+            mut starts in proptest::collection::btree_set(0_u64..5000, 0..60),
+            far in any::<bool>(),
+            asked in 0_u64..6000,
+        ) {
+            if far {
+                starts.insert(1 << 40);
+            }
+            let function = |start: &u64| Function {
+                start: *start,
+                end: start + 40,
+                name: None,
+                bounded: true,
+                discovered: false,
+            };
+            let functions: Vec<_> = starts.iter().map(function).collect();
+            let index = Index::new(&functions);
+            let plain = functions
+                .iter()
+                .rposition(|one| one.start <= asked)
+                .filter(|at| asked < functions[*at].end);
+            prop_assert_eq!(index.function_at(asked), plain);
+        }
+    }
+}
