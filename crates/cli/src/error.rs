@@ -16,6 +16,7 @@ use ironwright_history::{RunId, TransferError};
 use ironwright_host::generations::GenerationError;
 use ironwright_host::measure::MeasureError;
 use ironwright_host::nix::EvaluateError;
+use ironwright_host::trial::StoreError;
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -138,6 +139,20 @@ pub(crate) enum CliError {
         /// What would be allowed.
         hint: String,
     },
+    /// A variant of a package that is tried cannot be built.
+    #[error("building {what} failed with exit code {code}")]
+    TrialBuild {
+        /// Package and settings.
+        what: String,
+        /// Exit code of the command that failed.
+        code: i32,
+    },
+    /// Builds and rounds of a trial cannot be kept.
+    #[error("the trial cannot go on: {0}")]
+    TrialStore(#[from] StoreError),
+    /// The source of a package that is tried cannot be had.
+    #[error(transparent)]
+    TrialSource(#[from] ironwright_host::trial::source::SourceError),
     /// Generations of settings cannot be used.
     #[error("generations of settings: {0}")]
     Generation(GenerationError),
@@ -180,6 +195,7 @@ impl CliError {
             | Self::NoEvents(_)
             | Self::Void(_)
             | Self::Refused { .. }
+            | Self::TrialBuild { .. }
             | Self::Evaluate(EvaluateError::Failed(_)) => 1,
             Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
@@ -204,6 +220,8 @@ impl CliError {
             | Self::Measure(_)
             | Self::Generation(_)
             | Self::Terminal(_)
+            | Self::TrialStore(_)
+            | Self::TrialSource(_)
             | Self::Json(_) => 4,
         }
     }
@@ -224,6 +242,12 @@ impl CliError {
             Self::Activation(_) => Some(
                 "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
             ),
+            Self::TrialBuild { .. } => Some(
+                "the message above says why; leave the treatment out, or name others with --treatment",
+            ),
+            Self::TrialStore(StoreError::Busy(_)) => {
+                Some("wait for it, or end it: what it built and measured stays")
+            }
             Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
@@ -233,6 +257,8 @@ impl CliError {
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
+            | Self::TrialStore(_)
+            | Self::TrialSource(_)
             | Self::Read { .. }
             | Self::Examine { .. }
             | Self::Write { .. }

@@ -18,3 +18,4 @@ pub mod procfs;
 pub mod psi;
 pub mod root;
 pub mod run;
+pub mod trial;

@@ -31,6 +31,7 @@ pub(crate) mod settings;
 pub(crate) mod simulate;
 pub(crate) mod switch;
 pub(crate) mod top;
+pub(crate) mod trial;
 pub(crate) mod unit;
 pub(crate) mod verify;
 
@@ -51,6 +52,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Rollback(args) => apply::rollback(&args),
         Command::Generations(args) => generations::run(&args),
         Command::Bench(args) => bench::run(&args, host),
+        Command::Trial(args) => trial::run(&args, host),
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),

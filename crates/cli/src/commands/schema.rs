@@ -27,6 +27,7 @@ use crate::commands::inventory::InventoryReport;
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
+use crate::commands::trial::{TrialPlan, TrialReport};
 use crate::commands::verify::VerifyReport;
 use crate::error::CliError;
 use crate::execute::Execution;
@@ -95,6 +96,10 @@ enum Shape {
     GenerationsDiff,
     /// `ironwright bench --json` and --export-json.
     Bench,
+    /// `ironwright trial --json`.
+    Trial,
+    /// `ironwright trial --dry-run --json`.
+    TrialPlan,
     /// `ironwright report --json`.
     Report,
     /// The same after a `build` of several packages.
@@ -135,6 +140,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Generations => ui::print_json(&schemars::schema_for!(GenerationList))?,
         Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
+        Shape::Trial => ui::print_json(&schemars::schema_for!(TrialReport))?,
+        Shape::TrialPlan => ui::print_json(&schemars::schema_for!(TrialPlan))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,

@@ -9,6 +9,7 @@ mod show;
 mod status;
 
 pub(crate) use commands::parse_setting;
+pub(crate) use rounds::padding;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -240,7 +241,7 @@ fn record(args: &BenchArgs, bench: &Bench) {
     }
 }
 
-fn parse_metric(text: &str) -> Result<Metric, String> {
+pub(crate) fn parse_metric(text: &str) -> Result<Metric, String> {
     let names = Metric::ALL.map(Metric::name).join(", ");
     Metric::ALL
         .into_iter()
@@ -248,7 +249,7 @@ fn parse_metric(text: &str) -> Result<Metric, String> {
         .ok_or_else(|| format!("the figures are {names}"))
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     match Kind::Seconds.parse_text(text)? {
         Value::Seconds(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
         _ => Err("write a duration above zero such as \"30s\" or \"5m\"".to_owned()),
@@ -256,7 +257,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// `0.5%` or `0.005`.
-fn parse_percent(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
     let wrong =
         || format!("expected a percentage above 0 and below 100 such as \"1%\", found \"{text}\"");
     let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());
