@@ -9,6 +9,10 @@ use super::package::{Package, parse};
 const FILES: &[(&str, &str)] = &[
     ("zlib.toml", include_str!("packages/zlib.toml")),
     ("openssl.toml", include_str!("packages/openssl.toml")),
+    ("zstd.toml", include_str!("packages/zstd.toml")),
+    ("libsodium.toml", include_str!("packages/libsodium.toml")),
+    ("sqlite.toml", include_str!("packages/sqlite.toml")),
+    ("ripgrep.toml", include_str!("packages/ripgrep.toml")),
 ];
 
 /// Texts that packages name as `@NAME` among their files.
@@ -18,6 +22,9 @@ const TEXTS: &[(&str, &str)] = &[
     ("@zlib.c", include_str!("packages/zlib.c")),
     ("@openssl-rsa.h", include_str!("packages/openssl-rsa.h")),
     ("@openssl.c", include_str!("packages/openssl.c")),
+    ("@zstd.c", include_str!("packages/zstd.c")),
+    ("@libsodium.c", include_str!("packages/libsodium.c")),
+    ("@sqlite.c", include_str!("packages/sqlite.c")),
 ];
 
 /// Every built-in package.

@@ -81,15 +81,15 @@ impl Bundle {
             let numbered = self.steps.iter().take(steps).enumerate();
             numbered.filter(move |(at, _)| Some(*at) != left_out).map(|(_, step)| step)
         };
-        let level = kept().filter_map(|step| match step {
+        let level = kept().fold(None, |level, step| match step {
             Step::Level(name) => Some(format!("-march={name}")),
-            Step::Flag(_) => None,
+            Step::Flag(_) => level,
         });
         let flags = kept().filter_map(|step| match step {
             Step::Level(_) => None,
             Step::Flag(flag) => Some(flag.clone()),
         });
-        level.last().into_iter().chain(flags).collect()
+        level.into_iter().chain(flags).collect()
     }
 
     /// One step in words.

@@ -143,8 +143,8 @@ pub fn effects(
     }
     for pair in pairs {
         let aliases = layout.factorial.aliases(pair);
-        let aliased = aliases.iter().map(|(effect, _)| layout.names(*effect)).collect();
-        found.push(of(layout.names(pair), layout.contrast(pair), aliased));
+        let others = aliases.iter().map(|(effect, _)| layout.names(*effect)).collect();
+        found.push(of(layout.names(pair), layout.contrast(pair), others));
     }
     found
 }

@@ -4,6 +4,8 @@
 //! cannot be had beside it, and is built alone and together with the optimisation level. Does not know
 //! what the settings do, nor what builds cost.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -38,8 +40,7 @@ pub struct Pair {
 }
 
 impl Layout {
-    /// The builds for treatments. Those beyond what a design holds are left out; the caller is told
-    /// by [`Layout::left_out`].
+    /// The builds for treatments. Those beyond what a design holds are built like further values.
     pub fn of(treatments: &[Treatment]) -> Self {
         let mut own: Vec<Treatment> = Vec::new();
         for treatment in treatments {
@@ -52,9 +53,10 @@ impl Layout {
         for (at, treatment) in own.iter().enumerate() {
             let excluded =
                 factors.iter().any(|f| own.get(*f).is_some_and(|o| o.excludes(treatment)));
-            match excluded {
-                false if factors.len() < MOST_FACTORS => factors.push(at),
-                _ => further.push(at),
+            if !excluded && factors.len() < MOST_FACTORS {
+                factors.push(at);
+            } else {
+                further.push(at);
             }
         }
         let factorial = Factorial::of(factors.len());
@@ -156,7 +158,7 @@ impl Layout {
 
     /// Builds that trying every combination would take.
     pub fn full_size(&self) -> usize {
-        let mut knobs: std::collections::BTreeMap<Vec<&String>, usize> = Default::default();
+        let mut knobs: BTreeMap<Vec<&String>, usize> = BTreeMap::new();
         for treatment in &self.treatments {
             *knobs.entry(treatment.knobs.keys().collect()).or_insert(1) += 1;
         }
