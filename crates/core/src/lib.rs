@@ -18,6 +18,7 @@ pub mod logs;
 pub mod nix;
 pub mod observe;
 pub mod origin;
+pub mod pgo;
 pub mod plan;
 pub mod profile;
 pub mod report;

@@ -63,6 +63,9 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ("rust-lto", &["rust"]),
     ("pgo", &[]),
     ("python-pgo-level", &["cpython"]),
+    ("c-pgo-level", &["c"]),
+    ("rust-pgo-level", &["rust"]),
+    ("go-pgo-level", &["go"]),
     ("c-opt-level", &["c"]),
     ("allocator", &[]),
     ("cuda-architectures", &["cuda"]),
@@ -105,6 +108,9 @@ fn one_claim(report: &Report, expected: &Expected) -> Checked {
         "linker" | "rust-linker" => plain(&report.linker, value),
         "lto" | "c-lto" | "rust-lto" => lto(report, value),
         "pgo" => plain(&report.pgo, value),
+        "c-pgo-level" | "rust-pgo-level" | "go-pgo-level" => {
+            plain(&report.pgo, if value == "NONE" { "off" } else { "on" })
+        }
         "c-opt-level" => opt_level(report, value),
         "allocator" => plain(&report.allocator, value),
         "cuda-architectures" => cuda(report, value),

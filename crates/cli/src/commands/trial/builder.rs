@@ -16,6 +16,7 @@ use ironwright_core::trial::treatment::Knobs;
 use ironwright_core::trial::{Package, Variant, VariantFacts, built_in};
 use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
+use ironwright_host::tree::hash_of_texts;
 use ironwright_host::trial::source::{self, Located};
 use ironwright_host::trial::store::{Kept, Workshop};
 use ironwright_host::trial::{Store, StoreError, code, compiler};
@@ -114,7 +115,7 @@ impl Builder<'_> {
             texts.push(partial.of.to_owned());
             texts.extend(partial.hot.iter().cloned());
         }
-        code::hash_of(texts.iter().map(String::as_str))
+        hash_of_texts(texts.iter().map(String::as_str))
     }
 
     fn commands(&self) -> impl Iterator<Item = &str> {

@@ -16,7 +16,8 @@ use ironwright_core::inventory::split_words;
 use ironwright_core::trial::package::{Workload, fill};
 use ironwright_core::units::human_duration;
 use ironwright_host::measure::{Job, MeasureError, Measurer, Output, Ran};
-use ironwright_host::trial::{Campaign, Store, code};
+use ironwright_host::tree::hash_of_texts;
+use ironwright_host::trial::{Campaign, Store};
 
 use crate::commands::bench::padding;
 use crate::error::CliError;
@@ -91,7 +92,7 @@ impl<'a> Campaigns<'a> {
         let lane = |workload: &Workload| {
             let mut texts = vec![workload.name.as_str(), workload.judge.as_str()];
             texts.extend(arms.iter().map(|arm| arm.code.as_str()));
-            let key = code::hash_of(texts);
+            let key = hash_of_texts(texts);
             let campaign = store.campaign(package, &key);
             let session = session(workload, &arms, &campaign, setup, amount);
             Lane { workload: workload.clone(), session, key, campaign, note: None }

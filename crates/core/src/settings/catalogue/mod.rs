@@ -10,6 +10,7 @@ pub mod linker;
 pub mod nix;
 pub mod nixos;
 pub mod node;
+pub mod pgo;
 pub mod python;
 pub mod rust;
 pub mod system;
@@ -24,6 +25,7 @@ pub fn knobs() -> impl Iterator<Item = &'static Knob> {
         go::KNOBS,
         cpp::KNOBS,
         linker::KNOBS,
+        pgo::KNOBS,
         cuda::KNOBS,
         node::KNOBS,
         python::KNOBS,
