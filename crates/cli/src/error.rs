@@ -153,6 +153,9 @@ pub(crate) enum CliError {
     /// The source of a package that is tried cannot be had.
     #[error(transparent)]
     TrialSource(#[from] ironwright_host::trial::source::SourceError),
+    /// A profile of a program cannot be made.
+    #[error(transparent)]
+    Profile(#[from] ironwright_host::pgo::PgoError),
     /// Generations of settings cannot be used.
     #[error("generations of settings: {0}")]
     Generation(GenerationError),
@@ -222,6 +225,7 @@ impl CliError {
             | Self::Terminal(_)
             | Self::TrialStore(_)
             | Self::TrialSource(_)
+            | Self::Profile(_)
             | Self::Json(_) => 4,
         }
     }
@@ -259,6 +263,7 @@ impl CliError {
             | Self::Terminal(_)
             | Self::TrialStore(_)
             | Self::TrialSource(_)
+            | Self::Profile(_)
             | Self::Read { .. }
             | Self::Examine { .. }
             | Self::Write { .. }

@@ -2,6 +2,7 @@
 //!
 //! Does not know what is run.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +50,12 @@ pub(crate) struct Progress {
     processes: Arc<AtomicU32>,
     /// A file with one line of how a run goes, kept up to date by it.
     followed: Option<PathBuf>,
+    /// The end of what was printed, where it is shown on demand only.
+    held: Option<RefCell<Vec<u8>>>,
 }
+
+/// Output that is held at most.
+const MOST_HELD: usize = 64 * 1024;
 
 impl Progress {
     /// The view that suits the terminal; with `json`, standard output carries the result only.
@@ -73,7 +79,19 @@ impl Progress {
             budget: Bytes::ZERO,
             processes: Arc::default(),
             followed: None,
+            held: None,
         }
+    }
+
+    /// Shows nothing of what commands print, and keeps the end of it.
+    pub(crate) fn hold(&mut self) {
+        self.held = Some(RefCell::default());
+    }
+
+    /// The end of what was printed, if that was held.
+    pub(crate) fn held(&self) -> String {
+        let held = self.held.as_ref().map(|held| held.borrow().clone()).unwrap_or_default();
+        String::from_utf8_lossy(&held).into_owned()
     }
 
     /// Processes of the run at the last look, kept up to date.
@@ -106,12 +124,12 @@ impl Progress {
 
     /// Whether the command's standard output has to pass through here.
     pub(crate) const fn relays_stdout(&self) -> bool {
-        self.relay_stdout
+        self.relay_stdout || self.held.is_some()
     }
 
     /// Whether its standard error has to.
     pub(crate) const fn relays_stderr(&self) -> bool {
-        self.bar.is_some()
+        self.bar.is_some() || self.held.is_some()
     }
 
     /// Variables that keep tools' colours when their output passes through a pipe to a terminal.
@@ -123,6 +141,13 @@ impl Progress {
     }
 
     fn print(&self, stream: Stream, bytes: &[u8]) {
+        if let Some(held) = &self.held {
+            let mut held = held.borrow_mut();
+            held.extend_from_slice(bytes);
+            let surplus = held.len().saturating_sub(MOST_HELD);
+            held.drain(..surplus);
+            return;
+        }
         let write = || {
             // A closed pipe must not end the build.
             let _ = match stream {

@@ -61,6 +61,7 @@ mod tests {
             text: Bytes(1000),
             size: Bytes(2000),
             threads: 2,
+            governed: true,
         }
     }
 

@@ -41,6 +41,14 @@ pub struct VariantFacts {
     pub size: Bytes,
     /// Hardware threads that the build could use.
     pub threads: u32,
+    /// Whether its compilers asked the governor: how many run at a time, and so how much memory they
+    /// take together, depends on it.
+    #[serde(default = "governed")]
+    pub governed: bool,
+}
+
+const fn governed() -> bool {
+    true
 }
 
 /// What a change costs by builds of one package on one host: the difference of the medians with and
@@ -49,8 +57,14 @@ pub struct VariantFacts {
 /// Seconds of a build are its processor time through the machine's threads: other work on the machine
 /// changes how long one waits, and hardly what a build takes.
 pub fn costs(builds: &[VariantFacts], knobs: &Knobs) -> Option<Costs> {
-    let with: Vec<_> = of(builds, knobs).collect();
-    let without: Vec<_> = of(builds, &Knobs::new()).collect();
+    [true, false].into_iter().find_map(|governed| of_alike(builds, knobs, governed))
+}
+
+/// The same by builds that were all governed, or all not.
+fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Costs> {
+    let alike = |facts: &&VariantFacts| facts.governed == governed;
+    let with: Vec<_> = of(builds, knobs).filter(alike).collect();
+    let without: Vec<_> = of(builds, &Knobs::new()).filter(alike).collect();
     let figure = |side: &[&VariantFacts], value: fn(&VariantFacts) -> f64| {
         let values: Vec<f64> = side.iter().map(|facts| value(facts)).collect();
         (!values.is_empty()).then(|| median(&values))
@@ -102,6 +116,7 @@ pub(crate) mod tests {
             text: Bytes(text),
             size: Bytes(2 * text),
             threads: 2,
+            governed: true,
         }
     }
 
@@ -118,6 +133,9 @@ pub(crate) mod tests {
         assert!((found.build_seconds - 4.0).abs() < 1e-9, "the wild build hardly counts");
         assert!((found.memory - 0.5).abs() < 1e-9 && (found.size - 0.3).abs() < 1e-9);
         assert!((found.rebuild_seconds - 10.0).abs() < 1e-9);
+        let mut other = builds.clone();
+        other[3].governed = false;
+        assert_eq!(costs(&other, &builds[3].variant.knobs), None, "not built alike");
         assert_eq!(costs(&builds[3..], &builds[3].variant.knobs), None, "no baseline");
         assert_eq!(costs(&builds, &Knobs::from([("c-lto".into(), "fat".into())])), None);
     }

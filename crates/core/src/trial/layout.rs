@@ -120,6 +120,13 @@ impl Layout {
         names.join(" x ")
     }
 
+    /// The settings of an effect's treatments, as one treatment is written.
+    pub fn settings(&self, effect: Flags) -> String {
+        let on = self.factors.iter().enumerate().filter(|(bit, _)| effect & (1 << bit) != 0);
+        let knobs = on.filter_map(|(_, at)| self.treatments.get(*at)).flat_map(|t| &t.knobs);
+        knobs.map(|(id, value)| format!("{id}={value}")).collect::<Vec<_>>().join("+")
+    }
+
     /// Builds that differ by one treatment alone.
     pub fn pairs(&self, treatment: usize) -> Vec<Pair> {
         let Some(treatment) = self.treatments.get(treatment) else { return Vec::new() };

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use ironwright_core::trial::bundle::{Answers, Bundle};
 
-/// Levels of the psABI that may be part of a target, lowest first.
-const LEVELS: [&str; 3] = ["x86-64-v2", "x86-64-v3", "x86-64-v4"];
+/// Levels of the psABI that may be part of a target, lowest first. The fourth is left to its features:
+/// it is they that one wants to tell apart.
+const LEVELS: [&str; 2] = ["x86-64-v2", "x86-64-v3"];
 
 /// The first line that a tool prints of itself; nothing when it is not there.
 pub fn version(tool: &str) -> Option<String> {

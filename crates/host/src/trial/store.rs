@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ironwright_core::evidence::Round;
 use ironwright_core::evidence::stop::Stop;
+use ironwright_core::evidence::{Metric, Round};
 use ironwright_core::trial::VariantFacts;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,8 @@ pub struct Campaign {
     pub recorded_seconds: f64,
     /// Why measuring ended; absent while more is to come.
     pub stopped: Option<Stop>,
+    /// The figure by which that was decided.
+    pub judged_by: Metric,
 }
 
 /// Name of a build's facts.
@@ -156,6 +158,11 @@ impl Workshop {
         Ok(out)
     }
 
+    /// An empty folder for a profile.
+    pub fn profile(&self) -> Result<PathBuf, StoreError> {
+        self.empty("profile")
+    }
+
     fn empty(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.directory.join("work").join(name);
         match fs::remove_dir_all(&path) {
@@ -208,6 +215,7 @@ mod tests {
             text: Bytes(1),
             size: Bytes(1),
             threads: 1,
+            governed: true,
         }
     }
 

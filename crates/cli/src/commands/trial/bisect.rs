@@ -4,6 +4,7 @@
 //! for each step. Does not know what flags do; the core decides where to look next.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use ironwright_core::evidence::compare::{Comparison, Floor, Verdict, judge};
 use ironwright_core::evidence::report::Setup;
@@ -55,6 +56,11 @@ impl Bundles {
             (!bundle.is_empty()).then(|| (at, march.clone(), bundle))
         };
         Self(layout.treatments.iter().enumerate().filter_map(bundle).collect())
+    }
+
+    /// Whether nothing is to be taken apart.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the objects of a build are needed later.
@@ -187,6 +193,9 @@ impl Dissection<'_> {
             Step::Done(ends) => ends,
             Step::Ended(end) => return Ok(Step::Ended(end)),
         };
+        if !self.adds_up(&ends.1)? {
+            return Ok(Step::Done(self.unexplained()));
+        }
         let mut bisection = Bisection::new(self.bundle.len());
         let mut known: BTreeMap<String, (f64, f64)> =
             BTreeMap::from([(ends.0.code.clone(), (0.0, 0.0)), (ends.1.code.clone(), (1.0, 0.0))]);
@@ -210,12 +219,39 @@ impl Dissection<'_> {
         self.conclude(&bisection, measurer)
     }
 
+    /// Whether all steps together make the code of the bundle: else its parts explain nothing.
+    fn adds_up(&self, with: &Arm) -> Result<bool, CliError> {
+        let label = "all of its flags".to_owned();
+        let all = self.bundle.first(self.bundle.len());
+        Ok(match self.arm(all, &self.target.workload.hot, label)? {
+            Step::Done(arm) => arm.code == with.code,
+            Step::Ended(_) => true,
+        })
+    }
+
+    /// What is told of a bundle whose parts do not make the whole.
+    fn unexplained(&self) -> Search {
+        let variants = &self.situation.layout.variants;
+        let name = |at: usize| variants.get(at).map(Variant::label).unwrap_or_default();
+        Search {
+            treatment: name(self.target.pair.with),
+            added_to: name(self.target.pair.without),
+            workload: self.target.workload.name.clone(),
+            ratio: self.target.log.exp(),
+            flags: self.bundle.len(),
+            adds_up: false,
+            builds: 0,
+            flag: None,
+            share: 0.0,
+            left_without: BTreeMap::new(),
+        }
+    }
+
     fn conclude(
         &self,
         bisection: &Bisection,
         measurer: &mut Measurer,
     ) -> Result<Step<Search>, CliError> {
-        let target = self.target;
         let found = bisection.found();
         let decisive = found.filter(|found| found.decisive);
         let mut left_without = BTreeMap::new();
@@ -225,18 +261,13 @@ impl Dissection<'_> {
                 Step::Ended(end) => return Ok(Step::Ended(end)),
             }
         }
-        let variants = &self.situation.layout.variants;
-        let name = |at: usize| variants.get(at).map(Variant::label).unwrap_or_default();
         Ok(Step::Done(Search {
-            treatment: name(target.pair.with),
-            added_to: name(target.pair.without),
-            workload: target.workload.name.clone(),
-            ratio: target.log.exp(),
-            flags: self.bundle.len(),
+            adds_up: true,
             builds: bisection.probes().len(),
             flag: decisive.map(|found| self.bundle.name(found.flag)),
             share: found.map_or(0.0, |found| found.share),
             left_without,
+            ..self.unexplained()
         }))
     }
 
@@ -277,6 +308,10 @@ impl Dissection<'_> {
         let with = self.situation.kept.get(pair.with);
         let tree = with.and_then(|with| Some((with.tree.as_deref()?, with.facts.key.as_str())));
         let partial = tree.filter(|_| !hot.is_empty()).map(|(tree, of)| Partial { tree, of, hot });
+        // A build that is not measured in this call would only delay its end.
+        if Instant::now() >= self.situation.amount.deadline {
+            return Ok(Step::Ended(End::Time));
+        }
         Ok(match self.situation.builder.build(&variant, partial.as_ref(), false)? {
             Built::Kept(kept) => Step::Done(Arm { label, out: kept.out, code: kept.facts.code }),
             Built::Interrupted => Step::Ended(End::Interrupted),

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ironwright_core::build::{BuildPlan, Driver, Step};
-use ironwright_core::observe::RunFacts;
+use ironwright_core::observe::{RunFacts, Summary, summarise};
+use ironwright_core::pgo::{Addition, Phase};
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{cpp, system};
+use ironwright_core::settings::compose::Assignment;
 use ironwright_core::trial::package::{Language, fill};
 use ironwright_core::trial::treatment::Knobs;
 use ironwright_core::trial::{Package, Variant, VariantFacts, built_in};
@@ -22,6 +24,7 @@ use ironwright_host::trial::store::{Kept, Workshop};
 use ironwright_host::trial::{Store, StoreError, code, compiler};
 
 use super::HowArgs;
+use super::profiled::{self, Profiled};
 use crate::clock::unix_ns;
 use crate::context::Context;
 use crate::error::CliError;
@@ -101,7 +104,7 @@ impl Builder<'_> {
 
     /// Hash of everything that goes into a build.
     pub(super) fn key(&self, variant: &Variant, partial: Option<&Partial<'_>>) -> String {
-        let setting = self.setting(variant);
+        let setting = self.setting(variant, &[]);
         let mut texts = vec!["1".to_owned(), self.source.identity.clone()];
         texts.push(self.tools.version.clone());
         texts.extend(self.commands().map(|command| fill(command, &setting.values)));
@@ -111,6 +114,11 @@ impl Builder<'_> {
         let flags = setting.execution.environment.iter().filter(|a| is_about_output(&a.knobs));
         texts.extend(flags.map(|a| format!("{}={}", a.key, a.value())));
         texts.extend(self.package.edit.clone());
+        if let Some(level) = profiled::level(&variant.knobs, self.package.language) {
+            texts.push(level.to_string());
+            let commands = profiled::training(level, &self.package.workloads);
+            texts.extend(commands.into_iter().map(str::to_owned));
+        }
         if let Some(partial) = partial {
             texts.push(partial.of.to_owned());
             texts.extend(partial.hot.iter().cloned());
@@ -124,7 +132,7 @@ impl Builder<'_> {
     }
 
     /// Settings, environment and placeholders of a variant; paths are left open.
-    fn setting(&self, variant: &Variant) -> Setting {
+    fn setting(&self, variant: &Variant, added: &[Addition]) -> Setting {
         let mut knobs = self.base.clone();
         knobs.extend(variant.knobs.clone());
         let profile = self.context.profile_of_trial(&knobs);
@@ -135,10 +143,10 @@ impl Builder<'_> {
             knobs.extend(derived.map(|level| (cpp::C_OPT_LEVEL.id.to_owned(), level)));
         }
         let profile = self.context.profile_of_trial(&knobs);
-        let execution = self.execution(&profile, Vec::new(), variant);
+        let execution = self.execution(&profile, Vec::new(), variant, added);
         let variable = |name: &str| {
             let set = execution.environment.iter().find(|assignment| assignment.key == name);
-            set.map(ironwright_core::settings::compose::Assignment::value).unwrap_or_default()
+            set.map(Assignment::value).unwrap_or_default()
         };
         let cflags = variable("CFLAGS");
         let lto: Vec<&str> = cflags.split(' ').filter(|flag| flag.starts_with("-flto")).collect();
@@ -156,7 +164,13 @@ impl Builder<'_> {
         Setting { profile, execution, values }
     }
 
-    fn execution(&self, profile: &Profile, steps: Vec<Step>, variant: &Variant) -> Execution {
+    fn execution(
+        &self,
+        profile: &Profile,
+        steps: Vec<Step>,
+        variant: &Variant,
+        added: &[Addition],
+    ) -> Execution {
         let launcher = if self.how.no_govern { None } else { governance::launcher() };
         let driver = match self.package.language {
             Language::C => Driver::Make,
@@ -178,6 +192,9 @@ impl Builder<'_> {
                 assignment.parts.extend(variant.flags.iter().cloned());
             }
         }
+        for addition in added {
+            append(&mut execution.environment, addition);
+        }
         execution
     }
 
@@ -195,30 +212,100 @@ impl Builder<'_> {
         }
         let workshop = self.store.workshop(&self.package.name)?;
         let (tree, out) = (workshop.tree()?, workshop.out()?);
+        let profiled = self.profiled(variant, &workshop, &tree)?;
+        let mut first = None;
+        if let Some(profiled) = &profiled {
+            let trained = self.train(variant, profiled, (&tree, &out))?;
+            let Some(trained) = trained else { return Ok(Built::Interrupted) };
+            first = Some(trained);
+            (workshop.tree()?, workshop.out()?);
+        }
         source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
-        let setting = self.setting(variant);
+        let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
+        let setting = self.setting(variant, &added);
         let steps = self.steps(&setting.values, (&tree, &out), partial);
         let argv: Vec<Step> = steps.iter().map(|(_, step)| step.clone()).collect();
         self.prepare(&tree, partial)?;
-        let execution = self.execution(&setting.profile, argv, variant);
-        let mut progress = Progress::new(self.how.progress, self.json);
-        let facts = execute(&execution, self.context, &mut progress);
-        let Some(last) = facts.steps.last() else { return Ok(Built::Interrupted) };
-        if last.observed.interrupted_by.is_some() {
+        let execution = self.execution(&setting.profile, argv, variant, &added);
+        let (facts, said) = self.execute(&execution);
+        if !self.check(variant, &facts, &said)? {
             return Ok(Built::Interrupted);
         }
-        if last.observed.code() != 0 {
-            let what = format!("{} with {}", self.package.name, variant.label());
-            return Err(CliError::TrialBuild { what, code: last.observed.code() });
-        }
         let roles: Vec<Role> = steps.iter().map(|(role, _)| *role).collect();
-        let facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
+        let mut facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
+        if let Some(first) = first {
+            facts.wall += first.wall.as_secs_f64();
+            facts.cpu += first.cpu.as_secs_f64();
+            facts.peak = facts.peak.max(first.peak_tree);
+        }
         self.keep(&workshop, &facts, keep_tree, partial.is_none())?;
         let kept = self.store.build(&self.package.name, &facts.key);
         kept.map(|kept| Built::Kept(Box::new(kept))).ok_or_else(|| {
             let error = std::io::Error::other("a build was kept and is not there");
             CliError::TrialStore(StoreError::Io { path: out, error })
         })
+    }
+
+    /// Runs it; what it printed is only shown when it fails.
+    fn execute(&self, execution: &Execution) -> (RunFacts, String) {
+        let mut progress = Progress::new(self.how.progress, self.json);
+        progress.hold();
+        let facts = execute(execution, self.context, &mut progress);
+        (facts, progress.held())
+    }
+
+    /// False when a user ended a build; an error when it failed.
+    fn check(&self, variant: &Variant, facts: &RunFacts, said: &str) -> Result<bool, CliError> {
+        let Some(last) = facts.steps.last() else { return Ok(false) };
+        let (ended, code) = (last.observed.interrupted_by.is_some(), last.observed.code());
+        if ended || code == 0 {
+            return Ok(!ended);
+        }
+        ui::note(said);
+        let what = format!("{} with {}", self.package.name, variant.label());
+        Err(CliError::TrialBuild { what, code })
+    }
+
+    fn profiled(
+        &self,
+        variant: &Variant,
+        workshop: &Workshop,
+        tree: &Path,
+    ) -> Result<Option<Profiled>, CliError> {
+        let language = self.package.language;
+        let Some(level) = profiled::level(&variant.knobs, language) else { return Ok(None) };
+        let folder = workshop.profile()?;
+        Profiled::new(level, language, &self.tools.cc, (&folder, tree)).map(Some)
+    }
+
+    /// Builds with counters and trains; what that took, or nothing when a user ended it.
+    fn train(
+        &self,
+        variant: &Variant,
+        profiled: &Profiled,
+        (tree, out): (&Path, &Path),
+    ) -> Result<Option<Summary>, CliError> {
+        source::copy(&self.source.directory, tree)?;
+        let added = profiled.additions(Phase::Instrument);
+        let setting = self.setting(variant, &added);
+        let steps = self.steps(&setting.values, (tree, out), None).into_iter();
+        // A small change is made to the finished build alone.
+        let steps = steps.filter(|(role, _)| matches!(role, Role::Build | Role::Harness));
+        let mut steps: Vec<Step> = steps.map(|(_, step)| step).collect();
+        let training = profiled.training(&self.package.workloads, out);
+        steps.extend(training.into_iter().map(|command| Step {
+            title: "train".to_owned(),
+            argv: vec!["sh".to_owned(), "-c".to_owned(), command],
+            cwd: out.to_owned(),
+        }));
+        self.prepare(tree, None)?;
+        let execution = self.execution(&setting.profile, steps, variant, &added);
+        let (facts, said) = self.execute(&execution);
+        if !self.check(variant, &facts, &said)? {
+            return Ok(None);
+        }
+        ui::note(&format!("ironwright: {}\n", profiled.collect()?));
+        Ok(Some(summarise(&facts)))
     }
 
     fn keep(
@@ -276,7 +363,7 @@ impl Builder<'_> {
         let harness = self.package.harness.iter();
         steps.extend(harness.map(|command| (Role::Harness, shell("harness", command))));
         if let (Some(edit), None) = (&self.package.edit, partial) {
-            steps.push((Role::Harness, shell("change", &format!("echo >> '{edit}'"))));
+            steps.push((Role::Change, shell("change", &format!("echo >> '{edit}'"))));
             steps.extend(again().map(|step| (Role::Again, shell("rebuild", &step.run))));
         }
         steps
@@ -321,6 +408,7 @@ impl Builder<'_> {
             text,
             size,
             threads: run.threads,
+            governed: run.governed.is_some(),
         })
     }
 }
@@ -330,10 +418,26 @@ impl Builder<'_> {
 enum Role {
     /// It builds the package.
     Build,
-    /// It makes what workloads run, or a change.
+    /// It makes what workloads run.
     Harness,
+    /// It changes a file a little.
+    Change,
     /// It builds again after a small change.
     Again,
+}
+
+/// Appends flags to a variable of a build.
+fn append(environment: &mut Vec<Assignment>, addition: &Addition) {
+    let flags = addition.flags.iter().cloned();
+    match environment.iter_mut().find(|assignment| assignment.key == addition.variable) {
+        Some(assignment) => assignment.parts.extend(flags),
+        None => environment.push(Assignment {
+            key: addition.variable.to_owned(),
+            parts: flags.collect(),
+            knobs: Vec::new(),
+            from_flag: true,
+        }),
+    }
 }
 
 /// Whether variables say what is built: how many jobs build it changes nothing.

@@ -15,7 +15,7 @@ use ironwright_core::evidence::{Metric, Round, Sample};
 use ironwright_core::inventory::split_words;
 use ironwright_core::trial::package::{Workload, fill};
 use ironwright_core::units::human_duration;
-use ironwright_host::measure::{Job, MeasureError, Measurer, Output, Ran};
+use ironwright_host::measure::{Job, MeasureError, Measurer, Output, Pinned, Ran, last_usable};
 use ironwright_host::tree::hash_of_texts;
 use ironwright_host::trial::{Campaign, Store};
 
@@ -25,6 +25,8 @@ use crate::ui;
 
 /// Rounds before which nothing but the time stops: of fewer nothing can be called different.
 const LEAST_ROUNDS: usize = 10;
+/// Processor time through elapsed time above which a workload has more than one thread.
+const ONE_THREAD: f64 = 1.1;
 /// Seed of the orders of runs.
 const SEED: u64 = 1;
 /// Time between two lines of progress.
@@ -93,7 +95,11 @@ impl<'a> Campaigns<'a> {
             let mut texts = vec![workload.name.as_str(), workload.judge.as_str()];
             texts.extend(arms.iter().map(|arm| arm.code.as_str()));
             let key = hash_of_texts(texts);
-            let campaign = store.campaign(package, &key);
+            let mut campaign = store.campaign(package, &key);
+            // Rounds hold every figure; whether they are enough is asked anew for another.
+            if campaign.judged_by != amount.metric {
+                (campaign.judged_by, campaign.stopped) = (amount.metric, None);
+            }
             let session = session(workload, &arms, &campaign, setup, amount);
             Lane { workload: workload.clone(), session, key, campaign, note: None }
         };
@@ -119,26 +125,27 @@ impl<'a> Campaigns<'a> {
 
     fn sweeps(&mut self, measurer: &mut Measurer, amount: &Amount) -> Result<End, CliError> {
         self.overhead = overhead(measurer);
-        let mut warm = vec![false; self.lanes.len()];
+        let mut threads: f64 = 0.0;
+        for at in 0..self.lanes.len() {
+            if self.lanes.get(at).is_some_and(|lane| !lane.is_done(amount)) {
+                threads = threads.max(self.warm_up(at, measurer)?);
+            }
+        }
+        // What has one thread stays on one; several would be held back.
+        let _pinned = last_usable().filter(|_| threads < ONE_THREAD).and_then(Pinned::to);
         let (began, mut told) = (Instant::now(), Instant::now());
         loop {
-            let mut open = false;
-            for at in 0..self.lanes.len() {
-                if self.lanes.get(at).is_none_or(|lane| lane.is_done(amount)) {
-                    continue;
-                }
+            let is_open =
+                |at: &usize| self.lanes.get(*at).is_some_and(|lane| !lane.is_done(amount));
+            let open: Vec<usize> = (0..self.lanes.len()).filter(is_open).collect();
+            if open.is_empty() {
+                return Ok(End::Done);
+            }
+            for at in open {
                 if Instant::now() >= amount.deadline {
                     return Ok(End::Time);
                 }
-                open = true;
-                if let Some(is_warm) = warm.get_mut(at).filter(|is_warm| !**is_warm) {
-                    *is_warm = true;
-                    self.warm_up(at, measurer)?;
-                }
                 self.round(at, measurer)?;
-            }
-            if !open {
-                return Ok(End::Done);
             }
             if told.elapsed() >= LINE_EVERY {
                 told = Instant::now();
@@ -159,9 +166,11 @@ impl<'a> Campaigns<'a> {
         ));
     }
 
-    /// Runs every arm once and looks at what it prints: the work must be done, and be the same.
-    fn warm_up(&mut self, at: usize, measurer: &mut Measurer) -> Result<(), CliError> {
-        let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
+    /// Runs every arm once and looks at what it prints: the work must be done, and be the same. Gives
+    /// the threads that it kept busy.
+    fn warm_up(&mut self, at: usize, measurer: &mut Measurer) -> Result<f64, CliError> {
+        let Some(lane) = self.lanes.get_mut(at) else { return Ok(0.0) };
+        let mut threads: f64 = 0.0;
         let mut first: Option<String> = None;
         for arm in &self.arms {
             let ran = once(&lane.workload, arm, 0, Output::Keep, measurer)?;
@@ -170,6 +179,7 @@ impl<'a> Campaigns<'a> {
                 return Err(Void::NoWork { command, line: line.to_owned() }.into());
             }
             check_length(&lane.workload, &ran, self.overhead)?;
+            threads = threads.max(busy(&ran.sample));
             match &first {
                 None => first = Some(ran.output),
                 Some(first) if *first != ran.output => {
@@ -183,7 +193,7 @@ impl<'a> Campaigns<'a> {
                 Some(_) => {}
             }
         }
-        Ok(())
+        Ok(threads)
     }
 
     /// One run of every arm of a workload.
@@ -302,6 +312,12 @@ fn check_length(workload: &Workload, ran: &Ran, overhead: Option<f64>) -> Result
         return Err(Void::TooShort { command: workload.name.clone(), least, empty });
     }
     Ok(())
+}
+
+/// Threads that a run kept busy.
+fn busy(sample: &Sample) -> f64 {
+    let of = |metric: Metric| metric.of(sample).unwrap_or(0.0);
+    of(Metric::Cpu) / of(Metric::Wall).max(1e-9)
 }
 
 /// Seconds that a process takes at least which does nothing.

@@ -6,6 +6,7 @@ mod bisect;
 mod builder;
 mod campaign;
 mod plan;
+mod profiled;
 mod record;
 mod report;
 mod resolve;
@@ -81,8 +82,9 @@ pub(crate) struct TrialArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Amount")]
 struct AmountArgs {
-    /// The figure that decides: wall, cpu, memory or instructions.
-    #[arg(long, value_name = "FIGURE", default_value = "wall", value_parser = parse_metric)]
+    /// The figure that decides: wall, cpu, memory or instructions. What fixed work costs the processor is
+    /// many times steadier than how long one waits for it.
+    #[arg(long, value_name = "FIGURE", default_value = "cpu", value_parser = parse_metric)]
     metric: Metric,
     /// Time for measuring; building comes on top.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time)]
@@ -93,10 +95,6 @@ struct AmountArgs {
     /// Most rounds of each workload.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(7..))]
     rounds: u32,
-    /// Most builds of the whole package [default: those of the design, and further ones up to half of all
-    /// combinations].
-    #[arg(long, value_name = "N")]
-    most_builds: Option<usize>,
 }
 
 /// How it goes.

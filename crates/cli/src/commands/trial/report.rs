@@ -84,6 +84,8 @@ pub(crate) struct Search {
     pub(super) ratio: f64,
     /// Flags in the bundle.
     pub(super) flags: usize,
+    /// Whether these flags make the same code as the bundle; else its parts explain nothing.
+    pub(super) adds_up: bool,
     /// Builds that the search took.
     pub(super) builds: usize,
     /// The flag, when a single one makes most of it.
@@ -178,8 +180,8 @@ impl Found<'_> {
 }
 
 fn told(layout: &Layout, pair: &str, run: u32) -> String {
-    let build = layout.names(run).replace(" x ", " ");
-    format!("{pair} may be another pair's doing: a build with {build} would tell (--most-builds)")
+    let build = layout.settings(run);
+    format!("{pair} may be another pair's doing: --treatment {build} would tell")
 }
 
 /// The surest gain of what may be kept.

@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use ironwright_core::diagnostic::nearest;
+use ironwright_core::settings::catalogue;
+use ironwright_core::settings::catalogue::pgo::{C_PGO_LEVEL, RUST_PGO_LEVEL};
+use ironwright_core::settings::knob::Place;
 use ironwright_core::trial::package::{Workload, parse};
 use ironwright_core::trial::{Package, Treatment, built_in};
 use ironwright_core::workspace::MANIFEST;
@@ -74,8 +77,26 @@ pub(super) fn resolve(args: &TrialArgs) -> Result<Resolved, CliError> {
         ));
     }
     check_weights(args, &package)?;
+    treatments.iter().chain(&args.against).try_for_each(reaches)?;
     let workloads = workloads(args, &package)?;
     Ok(Resolved { package, base, treatments, workloads })
+}
+
+/// A setting that no build is told of would be called harmless.
+fn reaches(treatment: &Treatment) -> Result<(), CliError> {
+    let is_told = |id: &String| {
+        let places = [Place::Env, Place::BuildEnv];
+        let knob = catalogue::knob(id);
+        let reached = knob.is_some_and(|k| k.targets.iter().any(|t| places.contains(&t.place)));
+        reached || [C_PGO_LEVEL.id, RUST_PGO_LEVEL.id].contains(&id.as_str())
+    };
+    match treatment.knobs.keys().find(|id| !is_told(id)) {
+        None => Ok(()),
+        Some(id) => Err(CliError::usage(
+            format!("{id} reaches no build of a package, so nothing would be tried"),
+            "`ironwright settings --explain` says where a setting is written",
+        )),
+    }
 }
 
 fn workloads(args: &TrialArgs, package: &Package) -> Result<Vec<Workload>, CliError> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use ironwright_core::decide::Recommendation;
 use ironwright_core::evidence::report::Setup;
 use ironwright_core::trial::{Layout, VariantFacts};
-use ironwright_host::measure::{Counting, Measurer, Pinned, last_usable};
+use ironwright_host::measure::{Counting, Measurer, last_usable};
 use ironwright_host::trial::store::Kept;
 use ironwright_host::trial::{Store, source};
 
@@ -30,6 +30,8 @@ use crate::ui;
 
 /// Exit code of a trial that a user ended.
 const INTERRUPTED: u8 = 130;
+/// Part of the time for measuring all builds, where a bundle may have to be taken apart.
+const FIRST_PART: f64 = 0.6;
 /// Rounds that make evidence; fewer wait for the next call.
 const LEAST_EVIDENCE: usize = 7;
 
@@ -37,7 +39,7 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     let resolved = resolve(args)?;
     let context = Context::load(host)?;
     let store = store()?;
-    let mut layout = Layout::of(&resolved.treatments);
+    let layout = Layout::of(&resolved.treatments);
     let builder = builder(args, &resolved, &context, &store)?;
     forget(args, &store, &resolved)?;
     let plan = plan(args, &resolved, &layout, &builder, &past());
@@ -51,13 +53,14 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     ui::note(&plan.text());
     context.tell_fallbacks();
-    let mut trial =
-        Trial { args, resolved: &resolved, builder: &builder, layout: &mut layout, plan };
-    let Some(kept) = trial.build()? else {
+    let trial = Trial { args, resolved: &resolved, builder: &builder, layout: &layout, plan };
+    // From here on a signal is heeded, whatever goes on.
+    let mut measurer = Measurer::new()?;
+    let Some(kept) = trial.build(&measurer)? else {
         tell_interrupted();
         return Ok(INTERRUPTED);
     };
-    let (report, end) = trial.measure(&kept)?;
+    let (report, end) = trial.measure(&kept, &mut measurer)?;
     if args.json {
         ui::print_json(&report)?
     } else {
@@ -118,7 +121,7 @@ struct Trial<'a> {
     args: &'a TrialArgs,
     resolved: &'a Resolved,
     builder: &'a Builder<'a>,
-    layout: &'a mut Layout,
+    layout: &'a Layout,
     plan: TrialPlan,
 }
 
@@ -134,7 +137,7 @@ struct Arms {
 
 impl Trial<'_> {
     /// Makes all builds; nothing when a user ended it.
-    fn build(&self) -> Result<Option<Vec<Kept>>, CliError> {
+    fn build(&self, measurer: &Measurer) -> Result<Option<Vec<Kept>>, CliError> {
         let bundles = Bundles::find(self.builder, self.layout, self.args.how.no_bisect);
         let mut kept = Vec::new();
         let total = self.layout.variants.len();
@@ -148,82 +151,69 @@ impl Trial<'_> {
                 ));
             }
             match self.builder.build(variant, None, keeps_tree)? {
-                Built::Kept(build) => kept.push(*build),
-                Built::Interrupted => return Ok(None),
+                Built::Kept(build) if measurer.interrupted().is_none() => kept.push(*build),
+                Built::Kept(_) | Built::Interrupted => return Ok(None),
             }
         }
         Ok(Some(kept))
     }
 
-    fn measure(&mut self, kept: &[Kept]) -> Result<(TrialReport, Option<End>), CliError> {
-        let builds = kept.iter().map(|build| build.facts.clone()).collect();
+    fn measure(
+        &self,
+        kept: &[Kept],
+        measurer: &mut Measurer,
+    ) -> Result<(TrialReport, Option<End>), CliError> {
         let arms = self.arms(kept);
         let amount = self.amount();
-        let mut measurer = Measurer::new()?;
-        let pinned = last_usable().and_then(Pinned::to);
-        let setup = self.setup(&measurer, pinned.as_ref());
+        let setup = self.setup(measurer);
+        let found = self.unmeasured(kept, &arms, &setup);
         if self.args.how.build_only {
-            let found = self.found(builds, &arms, None, &setup, Vec::new(), Vec::new(), None);
             return Ok((found.report(), None));
         }
-        let package = &self.resolved.package.name;
-        let store = self.builder.store;
         let mut campaigns = Campaigns::resume(
-            store,
-            package,
+            self.builder.store,
+            &self.resolved.package.name,
             arms.arms.clone(),
             &self.resolved.workloads,
             (&setup, &amount),
         );
-        let mut end = campaigns.measure(&mut measurer, &amount)?;
+        let mut end = campaigns.measure(measurer, &self.first_part(&amount))?;
         self.record(&mut campaigns, &arms);
         let mut searches = Vec::new();
         if end != End::Interrupted {
-            drop(pinned);
-            let searched = bisect::search(
-                &bisect::Situation {
-                    builder: self.builder,
-                    layout: self.layout,
-                    kept,
-                    arms: &arms.of,
-                    campaigns: &campaigns,
-                    setup: &setup,
-                    amount: &amount,
-                    no_bisect: self.args.how.no_bisect,
-                },
-                &mut measurer,
-            )?;
+            let situation = bisect::Situation {
+                builder: self.builder,
+                layout: self.layout,
+                kept,
+                arms: &arms.of,
+                campaigns: &campaigns,
+                setup: &setup,
+                amount: &amount,
+                no_bisect: self.args.how.no_bisect,
+            };
+            let searched = bisect::search(&situation, measurer)?;
             searches = searched.searches;
             end = searched.end.unwrap_or(end);
         }
         let decisions = self.decisions()?;
-        let found =
-            self.found(builds, &arms, Some(&campaigns), &setup, searches, decisions, Some(end));
+        let campaigns = Some(&campaigns);
+        let found = Found { campaigns, searches, decisions, end: Some(end), ..found };
         Ok((found.report(), Some(end)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of it is what was found")]
-    fn found<'b>(
-        &'b self,
-        builds: Vec<VariantFacts>,
-        arms: &'b Arms,
-        campaigns: Option<&'b Campaigns<'b>>,
-        setup: &'b Setup,
-        searches: Vec<super::report::Search>,
-        decisions: Vec<Recommendation>,
-        end: Option<End>,
-    ) -> Found<'b> {
+    /// What is known before anything is measured.
+    fn unmeasured<'b>(&'b self, kept: &[Kept], arms: &'b Arms, setup: &'b Setup) -> Found<'b> {
         Found {
             plan: self.plan.clone(),
             layout: self.layout,
-            builds,
+            builds: kept.iter().map(|build| build.facts.clone()).collect(),
             same_code_as: arms.same_code_as.clone(),
             arms: &arms.of,
-            campaigns,
+            campaigns: None,
             setup,
-            searches,
-            decisions,
-            end,
+            searches: Vec::new(),
+            decisions: Vec::new(),
+            end: None,
         }
     }
 
@@ -252,7 +242,15 @@ impl Trial<'_> {
         }
     }
 
-    fn setup(&self, measurer: &Measurer, pinned: Option<&Pinned>) -> Setup {
+    /// Measuring leaves time to take bundles apart.
+    fn first_part(&self, amount: &Amount) -> Amount {
+        let bundles = Bundles::find(self.builder, self.layout, self.args.how.no_bisect);
+        let whole = self.args.amount.time;
+        let part = if bundles.is_empty() { whole } else { whole.mul_f64(FIRST_PART) };
+        Amount { deadline: amount.deadline - (whole - part), ..*amount }
+    }
+
+    fn setup(&self, measurer: &Measurer) -> Setup {
         let facts = &self.builder.context.facts;
         let missing = match measurer.counting() {
             Counting::Instructions => Vec::new(),
@@ -267,7 +265,7 @@ impl Trial<'_> {
             control: true,
             judged_by: self.args.amount.metric,
             overhead: None,
-            pinned_to: pinned.map(|pinned| pinned.thread),
+            pinned_to: last_usable(),
             not_measured: missing,
             seed: 1,
             alpha: 0.05,

@@ -171,6 +171,12 @@ fn search(found: &Search) -> String {
         "{} beside {} {does} {} ({:.3} of the time)",
         found.treatment, found.added_to, found.workload, found.ratio
     );
+    if !found.adds_up {
+        return format!(
+            "  {what}: the {} flags that the compiler names do not make the same code\n",
+            found.flags
+        );
+    }
     let Some(flag) = &found.flag else {
         return format!("  {what}: no single one of its {} flags does most of it\n", found.flags);
     };
