@@ -71,9 +71,16 @@ impl Bundle {
         self.without(steps, None)
     }
 
-    /// All flags but those of one step.
+    /// All flags but those of one step. A feature is switched off besides, because others may bring it
+    /// with them.
     pub fn all_but(&self, step: usize) -> Vec<String> {
-        self.without(self.steps.len(), Some(step))
+        let mut flags = self.without(self.steps.len(), Some(step));
+        if let Some(Step::Flag(flag)) = self.steps.get(step)
+            && let Some(feature) = flag.strip_prefix("-m").filter(|_| is_feature(flag))
+        {
+            flags.push(format!("-mno-{feature}"));
+        }
+        flags
     }
 
     fn without(&self, steps: usize, left_out: Option<usize>) -> Vec<String> {
@@ -245,7 +252,9 @@ mod tests {
         assert_eq!(bundle.first(1), ["-march=x86-64-v2"]);
         assert_eq!(bundle.first(3), ["-march=x86-64-v3", "-msha"]);
         let all = bundle.all_but(4);
-        assert!(!all.contains(&"-mavx512vl".to_owned()) && all.len() == 5, "{all:?}");
+        assert!(!all.contains(&"-mavx512vl".to_owned()) && all.len() == 6, "{all:?}");
+        assert_eq!(all.last().unwrap(), "-mno-avx512vl", "others may bring it with them");
+        assert_eq!(bundle.all_but(5).len(), 5, "what is tuned for is left out");
     }
 
     proptest! {

@@ -181,7 +181,7 @@ fn search(found: &Search) -> String {
         return format!("  {what}: no single one of its {} flags does most of it\n", found.flags);
     };
     let mut out = format!(
-        "  {what}\n    of its {} flags {} does it: {:.0} % of the effect, found with {} builds\n",
+        "  {what}\n    of its {} flags {} does most of it: {:.0} % of the effect, found with {} builds\n",
         found.flags,
         paint(WARN, flag),
         found.share * 100.0,
