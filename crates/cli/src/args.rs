@@ -9,7 +9,7 @@ use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
     advise, apply, at_once, bench, build, completions, doctor, emit, generations, govern, history,
-    impact, init, inventory, man, plan, probe, profile, realise, replay, report, run, schema,
+    impact, init, inventory, man, pgo, plan, probe, profile, realise, replay, report, run, schema,
     settings, simulate, switch, top, trial, unit, verify,
 };
 
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     /// Compare commands: which is faster, by how much, and how sure that is.
     Bench(Box<bench::BenchArgs>),
+    /// Build a program with a profile of what it does: instrument, train, merge, use, and judge.
+    Pgo(Box<pgo::PgoArgs>),
     /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
     Advise(advise::AdviseArgs),
     /// Try settings on a package: build with each, measure, and say what pays and what harms.

@@ -16,6 +16,7 @@ use ironwright_history::{RunId, TransferError};
 use ironwright_host::generations::GenerationError;
 use ironwright_host::measure::MeasureError;
 use ironwright_host::nix::EvaluateError;
+use ironwright_host::pgo::PgoError;
 use ironwright_host::trial::StoreError;
 use ironwright_wire::ChannelError;
 
@@ -153,9 +154,19 @@ pub(crate) enum CliError {
     /// The source of a package that is tried cannot be had.
     #[error(transparent)]
     TrialSource(#[from] ironwright_host::trial::source::SourceError),
-    /// A profile of a program cannot be made.
+    /// There is no profile, or none that fits.
     #[error(transparent)]
-    Profile(#[from] ironwright_host::pgo::PgoError),
+    Pgo(#[from] PgoError),
+    /// A build of a profiled variant failed.
+    #[error("the {what} failed with exit code {code}{said}")]
+    Variant {
+        /// Which.
+        what: String,
+        /// The exit code.
+        code: u8,
+        /// The end of what it printed, and where all of it is.
+        said: String,
+    },
     /// Generations of settings cannot be used.
     #[error("generations of settings: {0}")]
     Generation(GenerationError),
@@ -199,8 +210,14 @@ impl CliError {
             | Self::Void(_)
             | Self::Refused { .. }
             | Self::TrialBuild { .. }
+            | Self::Pgo(
+                PgoError::Unfit(_) | PgoError::NoProfile { .. } | PgoError::Failed { .. },
+            )
             | Self::Evaluate(EvaluateError::Failed(_)) => 1,
-            Self::Evaluate(EvaluateError::Interrupted(_)) => 130,
+            Self::Variant { code, .. } => *code,
+            Self::Evaluate(EvaluateError::Interrupted(_)) | Self::Pgo(PgoError::Interrupted(_)) => {
+                130
+            }
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -222,10 +239,10 @@ impl CliError {
             | Self::Governor(_)
             | Self::Measure(_)
             | Self::Generation(_)
+            | Self::Pgo(_)
             | Self::Terminal(_)
             | Self::TrialStore(_)
             | Self::TrialSource(_)
-            | Self::Profile(_)
             | Self::Json(_) => 4,
         }
     }
@@ -252,18 +269,23 @@ impl CliError {
             Self::TrialStore(StoreError::Busy(_)) => {
                 Some("wait for it, or end it: what it built and measured stays")
             }
+            Self::Pgo(PgoError::NoProfile { .. }) => Some(
+                "does the training run the program that was built, and does it end by itself? --train '{program} ARGUMENTS' names it",
+            ),
+            Self::Pgo(PgoError::Busy(_)) => Some("wait for it, or end it: what it finished stays"),
             Self::NoNix => Some("install Nix (https://nixos.org/download), or put it on PATH"),
             Self::Mistakes { .. }
             | Self::NoEvents(_)
             | Self::Measure(_)
             | Self::Generation(_)
+            | Self::Pgo(_)
+            | Self::Variant { .. }
             | Self::Parameter(_)
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
             | Self::TrialStore(_)
             | Self::TrialSource(_)
-            | Self::Profile(_)
             | Self::Read { .. }
             | Self::Examine { .. }
             | Self::Write { .. }

@@ -89,6 +89,28 @@ pub(crate) struct JobserverPlan {
     pub(crate) elastic: bool,
 }
 
+/// A variable that a command sets on top of what is derived.
+#[derive(Clone, Debug)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its value, or what is added to it.
+    pub(crate) value: String,
+    /// How it joins a value that is there; it takes its place when absent.
+    pub(crate) joint: Option<Joint>,
+    /// Why, for a comment beside it.
+    pub(crate) why: String,
+}
+
+/// How two values join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// Behind it, after a space.
+    Behind,
+    /// In front of it, before a colon.
+    SearchPath,
+}
+
 /// A variable that a user set.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct KeptVariable {
@@ -183,6 +205,29 @@ impl Execution {
             patience: None,
             batch: None,
         }
+    }
+
+    /// The same with variables on top of what was derived, and what follows from them for the
+    /// governor.
+    pub(crate) fn with_variables(mut self, variables: &[Variable]) -> Self {
+        for variable in variables {
+            let before = self.value(&variable.name).filter(|before| !before.is_empty());
+            let parts = match before.zip(variable.joint) {
+                Some((before, Joint::Behind)) => vec![before, variable.value.clone()],
+                Some((before, Joint::SearchPath)) => vec![format!("{}:{before}", variable.value)],
+                None => vec![variable.value.clone()],
+            };
+            self.environment.retain(|assignment| assignment.key != variable.name);
+            self.environment.push(Assignment {
+                key: variable.name.clone(),
+                parts,
+                knobs: vec![variable.why.clone()],
+                from_flag: false,
+            });
+        }
+        let again = |governance: Governance| governance.again(&self.environment);
+        self.governance = self.governance.take().and_then(again);
+        self
     }
 
     /// The value that a variable has for what is run, as far as nothing else sets it.

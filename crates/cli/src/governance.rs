@@ -49,6 +49,11 @@ impl Governance {
         Some(Self { program, launcher, names, variables })
     }
 
+    /// The same beside other variables.
+    pub(crate) fn again(self, environment: &[Assignment]) -> Option<Self> {
+        Self::plan(self.program, environment)
+    }
+
     /// For a process that asks by itself: it only has to know where the governor listens.
     pub(crate) fn of_asking(program: PathBuf) -> Self {
         let socket = place().socket().to_string_lossy().into_owned();

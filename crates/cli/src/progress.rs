@@ -2,7 +2,7 @@
 //!
 //! Does not know what is run.
 
-use std::cell::RefCell;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,12 +50,9 @@ pub(crate) struct Progress {
     processes: Arc<AtomicU32>,
     /// A file with one line of how a run goes, kept up to date by it.
     followed: Option<PathBuf>,
-    /// The end of what was printed, where it is shown on demand only.
-    held: Option<RefCell<Vec<u8>>>,
+    /// Where the output goes instead of the terminal.
+    log: Option<File>,
 }
-
-/// Output that is held at most.
-const MOST_HELD: usize = 64 * 1024;
 
 impl Progress {
     /// The view that suits the terminal; with `json`, standard output carries the result only.
@@ -79,19 +76,13 @@ impl Progress {
             budget: Bytes::ZERO,
             processes: Arc::default(),
             followed: None,
-            held: None,
+            log: None,
         }
     }
 
-    /// Shows nothing of what commands print, and keeps the end of it.
-    pub(crate) fn hold(&mut self) {
-        self.held = Some(RefCell::default());
-    }
-
-    /// The end of what was printed, if that was held.
-    pub(crate) fn held(&self) -> String {
-        let held = self.held.as_ref().map(|held| held.borrow().clone()).unwrap_or_default();
-        String::from_utf8_lossy(&held).into_owned()
+    /// Keeps what is printed in a file, and off the terminal.
+    pub(crate) fn keep_in(&mut self, file: File) {
+        self.log = Some(file);
     }
 
     /// Processes of the run at the last look, kept up to date.
@@ -124,30 +115,23 @@ impl Progress {
 
     /// Whether the command's standard output has to pass through here.
     pub(crate) const fn relays_stdout(&self) -> bool {
-        self.relay_stdout || self.held.is_some()
+        self.relay_stdout || self.log.is_some()
     }
 
     /// Whether its standard error has to.
     pub(crate) const fn relays_stderr(&self) -> bool {
-        self.bar.is_some() || self.held.is_some()
+        self.bar.is_some() || self.log.is_some()
     }
 
     /// Variables that keep tools' colours when their output passes through a pipe to a terminal.
     pub(crate) fn colour_variables(&self) -> Vec<(String, String)> {
-        let wanted = self.bar.is_some() && ui::styled();
+        let wanted = self.bar.is_some() && self.log.is_none() && ui::styled();
         let names = [("CARGO_TERM_COLOR", "always"), ("CLICOLOR_FORCE", "1"), ("FORCE_COLOR", "1")];
         let unset = |(name, _): &(&str, &str)| wanted && std::env::var_os(name).is_none();
         names.into_iter().filter(unset).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
     }
 
     fn print(&self, stream: Stream, bytes: &[u8]) {
-        if let Some(held) = &self.held {
-            let mut held = held.borrow_mut();
-            held.extend_from_slice(bytes);
-            let surplus = held.len().saturating_sub(MOST_HELD);
-            held.drain(..surplus);
-            return;
-        }
         let write = || {
             // A closed pipe must not end the build.
             let _ = match stream {
@@ -200,7 +184,11 @@ impl Observer for Progress {
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        self.print(stream, bytes);
+        match &mut self.log {
+            // A full disk shows when the build itself cannot write.
+            Some(log) => drop(log.write_all(bytes)),
+            None => self.print(stream, bytes),
+        }
     }
 
     fn notice(&mut self, text: &str) {

@@ -84,7 +84,7 @@ pub(crate) struct BuildArgs {
 }
 
 /// Reads a driver's name.
-fn parse_driver(text: &str) -> Result<Driver, String> {
+pub(crate) fn parse_driver(text: &str) -> Result<Driver, String> {
     Driver::ALL.iter().copied().find(|driver| driver.name() == text).ok_or_else(|| {
         let names: Vec<_> = Driver::ALL.iter().map(|driver| driver.name()).collect();
         format!("the drivers are {}", names.join(", "))

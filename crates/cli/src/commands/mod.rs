@@ -18,6 +18,7 @@ pub(crate) mod impact;
 pub(crate) mod init;
 pub(crate) mod inventory;
 pub(crate) mod man;
+pub(crate) mod pgo;
 pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod profile;
@@ -53,6 +54,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Generations(args) => generations::run(&args),
         Command::Bench(args) => bench::run(&args, host),
         Command::Trial(args) => trial::run(&args, host),
+        Command::Pgo(args) => pgo::run(&args, host),
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Plan(args) => plan::run(&args, host),

@@ -24,6 +24,7 @@ use crate::commands::history::prune::Pruning;
 use crate::commands::history::show::RunDetail;
 use crate::commands::impact::ImpactReport;
 use crate::commands::inventory::InventoryReport;
+use crate::commands::pgo::{PgoPlan, PgoReport};
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
@@ -100,6 +101,10 @@ enum Shape {
     Trial,
     /// `ironwright trial --dry-run --json`.
     TrialPlan,
+    /// `ironwright pgo --json`.
+    Pgo,
+    /// `ironwright pgo --dry-run --json`.
+    PgoPlan,
     /// `ironwright report --json`.
     Report,
     /// The same after a `build` of several packages.
@@ -142,6 +147,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
         Shape::Trial => ui::print_json(&schemars::schema_for!(TrialReport))?,
         Shape::TrialPlan => ui::print_json(&schemars::schema_for!(TrialPlan))?,
+        Shape::Pgo => ui::print_json(&schemars::schema_for!(PgoReport))?,
+        Shape::PgoPlan => ui::print_json(&schemars::schema_for!(PgoPlan))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,
         Shape::ReportBatch => ui::print_json(&schemars::schema_for!(Batch))?,
         Shape::NixSettings => ui::print_json(&schemars::schema_for!(NixSettings))?,

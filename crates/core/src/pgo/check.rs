@@ -86,6 +86,8 @@ pub const STALE: f64 = 0.02;
 /// Functions that ran below which a profile covers nothing, as a part of all that have counters. A
 /// program that trains on one of many tasks reaches 5 to 30 %; less than this is its start and end.
 pub const COVERED: f64 = 0.005;
+/// Samples below which a profile of them covers nothing: a fifth of a second, most of it start and end.
+pub const SAMPLES: u128 = 20;
 
 /// A profile held against the code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,7 +149,8 @@ fn judge(
         }
         _ => format!("{} samples in {} functions", coverage.counts, coverage.executed),
     };
-    if covered.is_some_and(|part| part < COVERED) {
+    let too_few = coverage.functions.is_none() && coverage.counts < SAMPLES;
+    if too_few || covered.is_some_and(|part| part < COVERED) {
         return (Verdict::DoesNotCover, format!("only {ran} in the training"));
     }
     let dropped = match matching.stale.len() {
@@ -212,5 +215,7 @@ mod tests {
         let coverage = Coverage { functions: None, ..coverage(40, 40) };
         let check = ProfileCheck::of(coverage, Matching::default());
         assert_eq!((check.verdict, check.covered), (Verdict::Matches, None));
+        let few = Coverage { functions: None, counts: 19, ..Coverage::default() };
+        assert_eq!(ProfileCheck::of(few, Matching::default()).verdict, Verdict::DoesNotCover);
     }
 }

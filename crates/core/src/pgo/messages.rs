@@ -15,9 +15,8 @@ pub fn matching(output: &str) -> Matching {
     for line in output.lines() {
         match message(line) {
             Some(Message::Stale { function, counts }) => {
-                if stale.insert(function.to_owned()) {
-                    lost = lost.saturating_add(counts);
-                }
+                let is_new = stale.insert(function.to_owned());
+                lost = lost.saturating_add(if is_new { counts } else { 0 });
             }
             Some(Message::Missing(function)) => {
                 missing.insert(function.to_owned());

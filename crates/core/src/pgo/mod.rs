@@ -14,6 +14,7 @@ pub mod level;
 pub mod llvm;
 pub mod messages;
 pub mod pprof;
+pub mod steps;
 pub mod toolchain;
 pub mod training;
 

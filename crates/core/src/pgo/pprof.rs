@@ -89,9 +89,8 @@ pub fn renamed_main(source: &str) -> Option<String> {
         line.strip_prefix("func").is_some_and(|rest| rest.trim_start().starts_with("main()"))
     };
     let at = source.lines().position(is_main)?;
-    let rename = |(number, line): (usize, &str)| match number == at {
-        true => line.replacen("main()", "ironwrightMain()", 1),
-        false => line.to_owned(),
+    let rename = |(number, line): (usize, &str)| {
+        if number == at { line.replacen("main()", "ironwrightMain()", 1) } else { line.to_owned() }
     };
     let mut text = source.lines().enumerate().map(rename).collect::<Vec<_>>().join("\n");
     text.push_str("\n\nfunc main() {\n\tdefer ironwrightTurn(true)\n\tironwrightMain()\n}\n");
@@ -128,7 +127,8 @@ fn row(line: &str) -> Option<Hot> {
 pub fn matching(coverage: &Coverage, nm: &str) -> Matching {
     let packages: BTreeSet<&str> =
         nm.lines().filter_map(|line| line.split_whitespace().last()).map(package).collect();
-    let is_stale = |hot: &&Hot| !packages.contains(package(&hot.name));
+    // Without symbols (`-ldflags=-s`) nothing can be told.
+    let is_stale = |hot: &&Hot| packages.len() > 1 && !packages.contains(package(&hot.name));
     let stale: Vec<&Hot> = coverage.hottest.iter().filter(is_stale).collect();
     Matching {
         lost: stale.iter().map(|hot| hot.counts).sum(),
@@ -165,7 +165,8 @@ mod tests {
         let found = coverage(TOP).unwrap();
         let nm = "  401000 T main.main\n  402000 T runtime.futex\n";
         assert!(matching(&found, nm).stale.is_empty());
-        let other = matching(&found, "  402000 T runtime.futex\n");
+        assert!(matching(&found, "prog: no symbols\n").stale.is_empty());
+        let other = matching(&found, "  402000 T runtime.futex\n  403000 T os.Exit\n");
         assert_eq!((other.stale.as_slice(), other.lost), (&["main.f".to_owned()][..], 101));
         assert_eq!(package("example.org/a/b.v2/c.(*T).f"), "example.org/a/b.v2/c");
     }

@@ -42,8 +42,8 @@ pub fn merge(tools: &Tools, raw: &Path, merged: &Path) -> Result<(), PgoError> {
     }
     let names = files.iter().map(|file| file.display().to_string());
     match (tools.toolchain, &tools.merger) {
-        (Toolchain::Rustc | Toolchain::Clang, Some((merger, _))) => {
-            let mut argv = vec![merger.display().to_string()];
+        (Toolchain::Rustc | Toolchain::Clang, Some((profdata, _))) => {
+            let mut argv = vec![profdata.display().to_string()];
             argv.extend(words(["merge", "-o", &merged.display().to_string()]));
             // Command lines have an end, and a long training leaves many files.
             let list = raw.join("files.txt");
@@ -71,9 +71,9 @@ pub fn collect(tools: &Tools, raw: &Path, merged: &Path) -> Result<Coverage, Pgo
     let unreadable =
         |why: &str| PgoError::Unreadable { path: merged.to_owned(), why: why.to_owned() };
     match (tools.toolchain, &tools.merger) {
-        (Toolchain::Rustc | Toolchain::Clang, Some((merger, _))) => {
-            let (merger, merged) = (merger.display().to_string(), merged.display().to_string());
-            let argv = words([&merger, "show", "--all-functions", "--counts", &merged]);
+        (Toolchain::Rustc | Toolchain::Clang, Some((profdata, _))) => {
+            let (tool, file) = (profdata.display().to_string(), merged.display().to_string());
+            let argv = words([&tool, "show", "--all-functions", "--counts", &file]);
             let said = must(&argv, None, &[])?;
             llvm::coverage(&said.stdout).ok_or_else(|| unreadable("no profile of LLVM's"))
         }

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::emit::shell::quote_posix;
 use ironwright_core::pgo::Toolchain;
+use ironwright_core::pgo::steps::SWITCH;
 
 use super::PgoError;
-
-/// The variable that lets flags be added.
-pub const SWITCH: &str = "IRONWRIGHT_PGO_FLAGS";
 
 /// Fills a directory with the names of a toolchain's compilers.
 ///

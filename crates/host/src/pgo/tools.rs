@@ -171,7 +171,8 @@ fn mergers(sysroot: Option<&Path>) -> Result<Vec<(Version, PathBuf)>, PgoError> 
             continue;
         }
         seen.push(real);
-        match ask(&[candidate.display().to_string(), "--version".to_owned()], None, &[]) {
+        // Before 17 only its commands know their version.
+        match ask(&words([&candidate.display().to_string(), "merge", "--version"]), None, &[]) {
             Ok(said) => {
                 found.extend(llvm::version_of_tool(&said.stdout).map(|v| (v, candidate)));
             }

@@ -12,6 +12,8 @@ use object::read::archive::ArchiveFile;
 use object::{Object, ObjectSection, SectionFlags, elf};
 use sha2::{Digest, Sha256};
 
+use crate::tree::hex;
+
 /// Instructions of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -44,7 +46,7 @@ pub fn hash(folder: &Path) -> io::Result<String> {
             hash.update(&bytes);
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 /// Calls something for every object in a file, which may be an archive of them.

@@ -167,7 +167,7 @@ impl Workshop {
         let path = self.directory.join("work").join(name);
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::Io { path, error });
+                Err(StoreError::Io { path, error })
             }
             _ => Ok(path),
         }

@@ -202,6 +202,23 @@ pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&table(&["workload", "package", "does"], built_in().iter().map(row)))?;
         return Ok(0);
     }
+    let bench = compare(args, host)?;
+    if args.out.json {
+        ui::print_json(&bench)?;
+    } else {
+        ui::print(&text(&bench))?;
+    }
+    let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
+    Ok(if interrupted { INTERRUPTED } else { 0 })
+}
+
+/// A benchmark in words.
+pub(crate) fn text(bench: &Bench) -> String {
+    show::text(bench)
+}
+
+/// Measures, and keeps the result in the history.
+pub(crate) fn compare(args: &BenchArgs, host: &HostArgs) -> Result<Bench, CliError> {
     let plan = commands::plan(args)?;
     let mut measurer = Measurer::new()?;
     let found = rounds::measure(args, &plan, &mut measurer);
@@ -211,13 +228,7 @@ pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
     cleaned?;
     record(args, &bench);
     judge_canary(host, &bench)?;
-    if args.out.json {
-        ui::print_json(&bench)?;
-    } else {
-        ui::print(&show::text(&bench))?;
-    }
-    let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
-    Ok(if interrupted { INTERRUPTED } else { 0 })
+    Ok(bench)
 }
 
 /// A canary that lost is taken back.

@@ -18,6 +18,7 @@ use ironwright_core::trial::treatment::Knobs;
 use ironwright_core::trial::{Package, Variant, VariantFacts, built_in};
 use ironwright_core::units::Bytes;
 use ironwright_core::value::Value;
+use ironwright_host::pgo::tail;
 use ironwright_host::tree::hash_of_texts;
 use ironwright_host::trial::source::{self, Located};
 use ironwright_host::trial::store::{Kept, Workshop};
@@ -227,7 +228,7 @@ impl Builder<'_> {
         let argv: Vec<Step> = steps.iter().map(|(_, step)| step.clone()).collect();
         self.prepare(&tree, partial)?;
         let execution = self.execution(&setting.profile, argv, variant, &added);
-        let (facts, said) = self.execute(&execution);
+        let (facts, said) = self.execute(&execution)?;
         if !self.check(variant, &facts, &said)? {
             return Ok(Built::Interrupted);
         }
@@ -246,12 +247,17 @@ impl Builder<'_> {
         })
     }
 
-    /// Runs it; what it printed is only shown when it fails.
-    fn execute(&self, execution: &Execution) -> (RunFacts, String) {
+    /// Runs it; the end of what it printed is for whoever looks at a failure.
+    fn execute(&self, execution: &Execution) -> Result<(RunFacts, String), CliError> {
+        let log = std::env::temp_dir();
+        let log = tempfile::NamedTempFile::new_in(&log)
+            .map_err(|error| CliError::Write { path: log, error })?;
+        let read = |error| CliError::Read { path: log.path().to_owned(), error };
         let mut progress = Progress::new(self.how.progress, self.json);
-        progress.hold();
+        progress.keep_in(log.reopen().map_err(read)?);
         let facts = execute(execution, self.context, &mut progress);
-        (facts, progress.held())
+        let said = std::fs::read(log.path()).map_err(read)?;
+        Ok((facts, tail(&String::from_utf8_lossy(&said))))
     }
 
     /// False when a user ended a build; an error when it failed.
@@ -261,7 +267,7 @@ impl Builder<'_> {
         if ended || code == 0 {
             return Ok(!ended);
         }
-        ui::note(said);
+        ui::note(&format!("{said}\n"));
         let what = format!("{} with {}", self.package.name, variant.label());
         Err(CliError::TrialBuild { what, code })
     }
@@ -300,7 +306,7 @@ impl Builder<'_> {
         }));
         self.prepare(tree, None)?;
         let execution = self.execution(&setting.profile, steps, variant, &added);
-        let (facts, said) = self.execute(&execution);
+        let (facts, said) = self.execute(&execution)?;
         if !self.check(variant, &facts, &said)? {
             return Ok(None);
         }
