@@ -13,7 +13,9 @@ use ironwright_core::units::Bytes;
 use ironwright_host::limit::Group;
 use ironwright_wire::Ended;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpriority_pgrp, kill_process_group, pidfd_open, setpriority_pgrp,
+};
 
 use crate::processes::Taken;
 
@@ -97,6 +99,15 @@ impl Attempt {
     /// The same for a process that is gone: its number may be another's.
     pub(crate) fn without_a_process(self) -> Self {
         Self { handle: None, ..self }
+    }
+
+    /// Makes its processes so much nicer than those of its build.
+    pub(crate) fn give_way(&self, levels: u8) {
+        let leader = Pid::from_raw(self.leader);
+        let Ok(niceness) = getpriority_pgrp(leader) else { return };
+        if levels > 0 {
+            let _ = setpriority_pgrp(leader, niceness.saturating_add(i32::from(levels)).min(19));
+        }
     }
 
     /// Takes in a look.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::courtesy::gives_way;
 use super::machine::counts_in;
 use super::timeline::{Shadow, Timeline};
 use super::{Action, Alarm, DomainId, Machine, Moment, Phase, Unit, UnitId, Waiting};
@@ -106,13 +107,15 @@ impl Machine {
             return self.queue.first().map(|(_, id)| *id);
         }
         let room = self.room();
-        let is_full = !room.tokens && room.free < self.fewest_threads.min(self.threads);
-        if self.alarm > Alarm::Calm || is_full {
+        if self.alarm > Alarm::Calm {
             return None;
         }
         // It has its turn before all others, and stops them until it can start.
         if let Some(unit) = self.overdue() {
             return self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id);
+        }
+        if !room.tokens && room.free < self.fewest_threads.min(self.threads) {
+            return self.heaviest_over_short_ones(seen);
         }
         let mut shadow = None;
         let mut last: Option<&Unit> = None;
@@ -136,6 +139,13 @@ impl Machine {
         None
     }
 
+    /// The heaviest unit, where short ones keep its threads busy: they give way to it.
+    fn heaviest_over_short_ones(&self, seen: &mut Timelines) -> Option<UnitId> {
+        let unit = self.queue.first().and_then(|(_, id)| self.units.get(id))?;
+        let room = self.room_beside(|other| !gives_way(other, unit));
+        self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id)
+    }
+
     /// Why units that wait do not start now, of those that wait longest so many.
     pub fn reasons(&self, most: usize) -> Vec<(UnitId, Waiting)> {
         let (room, mut seen) = (self.room(), Timelines::new());
@@ -150,8 +160,14 @@ impl Machine {
     }
 
     fn room(&self) -> Room {
-        let busy: f64 = self.active().map(Unit::threads).sum();
-        let held = self.active().filter(|unit| unit.demand.token).count();
+        self.room_beside(|_| true)
+    }
+
+    /// Processors that are left by those units that count.
+    fn room_beside(&self, counts: impl Fn(&Unit) -> bool) -> Room {
+        let active = || self.active().filter(|unit| counts(unit));
+        let busy: f64 = active().map(Unit::threads).sum();
+        let held = active().filter(|unit| unit.demand.token).count();
         Room {
             free: self.threads + self.policy.oversubscription - busy,
             tokens: (held as f64) < self.threads,
@@ -195,7 +211,7 @@ impl Machine {
     fn timeline<'t>(&self, domain: DomainId, seen: &'t mut Timelines) -> &'t Timeline {
         seen.entry(domain).or_insert_with(|| {
             let active: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
-            Timeline::new(self.now, self.memory(domain).0, &active)
+            Timeline::new(self.now, self.memory(domain).0, &active, self.waiting())
         })
     }
 }

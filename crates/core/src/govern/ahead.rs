@@ -4,7 +4,7 @@
 
 use super::curve::Curve;
 use super::unit::{BLUR, LATE, Unit};
-use super::{Moment, Phase};
+use super::{Forecast, Moment, Phase};
 use crate::units::Bytes;
 
 /// Memory of a unit over the time from now on.
@@ -47,6 +47,14 @@ impl<'a> Ahead<'a> {
         let left = (duration * LATE * (1.0 - position)).max(duration * (LATE - 1.0));
         let (curve, speed, memory) = (&shape.curve, 1.0 / duration, unit.memory);
         Self::Ends { curve, position, speed, left, memory }
+    }
+
+    /// Of a unit that starts now.
+    pub(super) fn from_start(forecast: &'a Forecast) -> Self {
+        let Some(shape) = &forecast.shape else { return Self::Always(forecast.peak) };
+        let duration = shape.duration.as_secs_f64();
+        let (curve, speed, left) = (&shape.curve, 1.0 / duration, duration * LATE);
+        Self::Ends { curve, position: 0.0, speed, left, memory: Bytes::ZERO }
     }
 
     /// Most memory between two times from now, in seconds; zero once it is expected to be gone.

@@ -6,6 +6,7 @@
 
 mod admit;
 mod ahead;
+mod courtesy;
 mod curve;
 mod forecast;
 mod machine;

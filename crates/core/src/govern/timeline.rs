@@ -8,8 +8,12 @@ use super::curve::PARTS;
 use super::{Forecast, Moment, Shape, Unit};
 use crate::units::Bytes;
 
-/// Cells that the time until all are expected to be gone is divided into.
-const CELLS: usize = 32;
+/// Cells that the time until all are expected to be gone is divided into, and those for a crowd: with
+/// coarse ones heavy units start some tenths of a second later, which is little in a long batch.
+const CELLS: usize = 128;
+const CELLS_IN_A_CROWD: usize = 32;
+/// Units that wait from which on there is a crowd.
+const CROWD: usize = 256;
 /// Seconds for which cells are fine, where that time is longer: what starts now is mostly short.
 const NEAR: f64 = 8.0;
 
@@ -23,7 +27,7 @@ pub(super) struct Shadow {
 }
 
 /// What the units that share a memory are expected to hold, seen from now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Timeline {
     pub(super) available: Bytes,
     /// Whether nobody holds anything.
@@ -34,15 +38,16 @@ pub(super) struct Timeline {
     near: f64,
     end: f64,
     /// Where each cell begins, in seconds from now, and where the last one ends.
-    begins: [f64; CELLS + 1],
-    load: [Bytes; CELLS],
+    begins: Vec<f64>,
+    load: Vec<Bytes>,
     /// Held beyond the last cell.
     after: Bytes,
 }
 
 impl Timeline {
-    /// Adds up what is expected of units.
-    pub(super) fn new(now: Moment, available: Bytes, units: &[&Unit]) -> Self {
+    /// Adds up what is expected of units, while so many others wait.
+    pub(super) fn new(now: Moment, available: Bytes, units: &[&Unit], waiting: usize) -> Self {
+        let cells = if waiting < CROWD { CELLS } else { CELLS_IN_A_CROWD };
         let ahead: Vec<Ahead<'_>> = units.iter().map(|unit| Ahead::of(unit, now)).collect();
         let end = ahead.iter().filter_map(Ahead::left).fold(0.0, f64::max);
         let near = if end > NEAR { NEAR } else { end };
@@ -52,8 +57,8 @@ impl Timeline {
             at_most: Bytes::ZERO,
             near,
             end,
-            begins: begins(near, end),
-            load: [Bytes::ZERO; CELLS],
+            begins: begins(cells, near, end),
+            load: vec![Bytes::ZERO; cells],
             after: Bytes::ZERO,
         };
         for ahead in &ahead {
@@ -91,19 +96,20 @@ impl Timeline {
 
     /// The cell of a time; the last one for what comes later.
     fn cell(&self, seconds: f64) -> usize {
-        let fine = fine(self.near, self.end) as f64;
+        let cells = self.load.len();
+        let fine = fine(cells, self.near, self.end) as f64;
         let cell = if seconds <= self.near {
             seconds / self.near.max(1e-9) * fine
         } else {
-            fine + (seconds - self.near) / (self.end - self.near).max(1e-9) * (CELLS as f64 - fine)
+            fine + (seconds - self.near) / (self.end - self.near).max(1e-9) * (cells as f64 - fine)
         };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "the number lies between 0 and CELLS"
+            reason = "the number lies between 0 and that of cells"
         )]
-        let cell = cell.clamp(0.0, CELLS as f64) as usize;
-        cell.min(CELLS - 1)
+        let cell = cell.clamp(0.0, cells as f64) as usize;
+        cell.min(cells - 1)
     }
 
     /// Most memory between two times from now, in seconds.
@@ -119,7 +125,17 @@ impl Timeline {
     /// Whether the candidate fits from now on until its end, beside a shadow.
     pub(super) fn fits(&self, candidate: &Forecast, shadow: Option<&Shadow>) -> bool {
         let follows = |shape: &Shape| self.fits_from(shape, 0.0, shadow);
-        self.fits_for_ever(candidate, shadow) || candidate.shape.as_ref().is_some_and(follows)
+        self.fits_for_ever(candidate, shadow)
+            || candidate.shape.as_ref().is_some_and(follows)
+                && shadow.is_none_or(|shadow| self.leaves(shadow, candidate))
+    }
+
+    /// Whether a shadow is found where it was once the candidate is among the others. It may lie beside
+    /// both, and yet move: cells and margins are coarser then.
+    fn leaves(&self, shadow: &Shadow, candidate: &Forecast) -> bool {
+        let mut beside = self.clone();
+        beside.add(&Ahead::from_start(candidate));
+        beside.earliest(&shadow.forecast).is_some_and(|start| start <= shadow.start)
     }
 
     fn fits_from(&self, shape: &Shape, start: f64, shadow: Option<&Shadow>) -> bool {
@@ -150,16 +166,17 @@ impl Timeline {
 }
 
 /// Cells until they become coarse.
-fn fine(near: f64, end: f64) -> usize {
-    if end > near { CELLS / 2 } else { CELLS }
+fn fine(cells: usize, near: f64, end: f64) -> usize {
+    if end > near { cells / 2 } else { cells }
 }
 
-fn begins(near: f64, end: f64) -> [f64; CELLS + 1] {
-    let fine = fine(near, end);
-    std::array::from_fn(|cell| match cell.checked_sub(fine) {
-        Some(coarse) if coarse > 0 => near + (end - near) * coarse as f64 / (CELLS - fine) as f64,
+fn begins(cells: usize, near: f64, end: f64) -> Vec<f64> {
+    let fine = fine(cells, near, end);
+    let begin = |cell: usize| match cell.checked_sub(fine) {
+        Some(coarse) if coarse > 0 => near + (end - near) * coarse as f64 / (cells - fine) as f64,
         _ => near * cell as f64 / fine as f64,
-    })
+    };
+    (0..=cells).map(begin).collect()
 }
 
 impl Shadow {

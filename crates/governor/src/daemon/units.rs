@@ -119,6 +119,9 @@ impl Daemon {
         }
         let group = unit.group.take();
         let attempt = Attempt::new(pid, group, ago, now);
+        if parent.is_some() {
+            attempt.give_way(self.machine.niceness(id));
+        }
         unit.attempted = Some(if parent.is_some() { attempt } else { attempt.without_a_process() });
         let run = unit.run;
         if parent.is_some() {
