@@ -219,7 +219,9 @@ impl Builder<'_> {
             let trained = self.train(variant, profiled, (&tree, &out))?;
             let Some(trained) = trained else { return Ok(Built::Interrupted) };
             first = Some(trained);
-            (workshop.tree()?, workshop.out()?);
+            // Both are emptied for the build that counts.
+            workshop.tree()?;
+            workshop.out()?;
         }
         source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
         let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();

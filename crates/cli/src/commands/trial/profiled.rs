@@ -75,7 +75,8 @@ impl Profiled {
     pub(super) fn training(&self, workloads: &[Workload], out: &Path) -> Vec<String> {
         let values = BTreeMap::from([("out", out.to_string_lossy().into_owned())]);
         let set = training_environment(self.tools.toolchain, &self.places());
-        let set: String = set.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        let set: Vec<_> = set.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        let set = set.concat();
         let commands = training(self.level, workloads);
         commands.into_iter().map(|command| format!("{set}{}", fill(command, &values))).collect()
     }

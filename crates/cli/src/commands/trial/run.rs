@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ironwright_core::decide::Recommendation;
 use ironwright_core::evidence::report::Setup;
-use ironwright_core::trial::{Layout, VariantFacts};
+use ironwright_core::trial::{Layout, Variant, VariantFacts};
 use ironwright_host::measure::{Counting, Measurer, last_usable};
 use ironwright_host::trial::store::Kept;
 use ironwright_host::trial::{Store, source};
@@ -45,9 +45,9 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     let plan = plan(args, &resolved, &layout, &builder, &past());
     if args.dry_run {
         if args.json {
-            ui::print_json(&plan)?
+            ui::print_json(&plan)?;
         } else {
-            ui::print(&plan.text())?
+            ui::print(&plan.text())?;
         }
         return Ok(0);
     }
@@ -62,9 +62,9 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     };
     let (report, end) = trial.measure(&kept, &mut measurer)?;
     if args.json {
-        ui::print_json(&report)?
+        ui::print_json(&report)?;
     } else {
-        ui::print(&show::text(&report))?
+        ui::print(&show::text(&report))?;
     }
     if end == Some(End::Interrupted) {
         tell_interrupted();
@@ -128,7 +128,7 @@ struct Trial<'a> {
 /// Builds that are the same code are measured as one.
 struct Arms {
     /// The builds that are measured.
-    arms: Vec<Arm>,
+    measured: Vec<Arm>,
     /// The arm of each build of the layout.
     of: Vec<usize>,
     /// The first build with the same code.
@@ -173,7 +173,7 @@ impl Trial<'_> {
         let mut campaigns = Campaigns::resume(
             self.builder.store,
             &self.resolved.package.name,
-            arms.arms.clone(),
+            arms.measured.clone(),
             &self.resolved.workloads,
             (&setup, &amount),
         );
@@ -191,9 +191,9 @@ impl Trial<'_> {
                 amount: &amount,
                 no_bisect: self.args.how.no_bisect,
             };
-            let searched = bisect::search(&situation, measurer)?;
-            searches = searched.searches;
-            end = searched.end.unwrap_or(end);
+            let found = bisect::search(&situation, measurer)?;
+            searches = found.searches;
+            end = found.end.unwrap_or(end);
         }
         let decisions = self.decisions()?;
         let campaigns = Some(&campaigns);
@@ -218,16 +218,16 @@ impl Trial<'_> {
     }
 
     fn arms(&self, kept: &[Kept]) -> Arms {
-        let mut found = Arms { arms: Vec::new(), of: Vec::new(), same_code_as: Vec::new() };
+        let mut found = Arms { measured: Vec::new(), of: Vec::new(), same_code_as: Vec::new() };
         for (at, (variant, build)) in self.layout.variants.iter().zip(kept).enumerate() {
             let code = &build.facts.code;
             let first = kept.iter().position(|other| other.facts.code == *code).unwrap_or(at);
             found.same_code_as.push(first);
-            let known = found.arms.iter().position(|arm| arm.code == *code);
-            found.of.push(known.unwrap_or(found.arms.len()));
+            let known = found.measured.iter().position(|arm| arm.code == *code);
+            found.of.push(known.unwrap_or(found.measured.len()));
             if known.is_none() {
                 let label = variant.label();
-                found.arms.push(Arm { label, out: build.out.clone(), code: code.clone() });
+                found.measured.push(Arm { label, out: build.out.clone(), code: code.clone() });
             }
         }
         found
@@ -247,7 +247,9 @@ impl Trial<'_> {
         let bundles = Bundles::find(self.builder, self.layout, self.args.how.no_bisect);
         let whole = self.args.amount.time;
         let part = if bundles.is_empty() { whole } else { whole.mul_f64(FIRST_PART) };
-        Amount { deadline: amount.deadline - (whole - part), ..*amount }
+        let rest = whole.saturating_sub(part);
+        let deadline = amount.deadline.checked_sub(rest).unwrap_or(amount.deadline);
+        Amount { deadline, ..*amount }
     }
 
     fn setup(&self, measurer: &Measurer) -> Setup {
@@ -285,7 +287,7 @@ impl Trial<'_> {
             };
             let Some(lane) = campaigns.lanes.get(at) else { continue };
             let setup = lane.session.setup();
-            let names: Vec<String> = self.layout.variants.iter().map(|v| v.label()).collect();
+            let names: Vec<String> = self.layout.variants.iter().map(Variant::label).collect();
             let pairing = |(place, name): (usize, &'_ String)| {
                 let variant = self.layout.variants.get(place)?;
                 Some((place, variant.change(&self.resolved.package.name)?, name.clone()))
