@@ -47,7 +47,11 @@ impl Bundle {
             steps.push(Step::Level(name.clone()));
             have = level;
         }
-        let (passed, tuning) = passed(answers.driver);
+        let (passed, mut tuning) = passed(answers.driver);
+        // A target with a name brings its tuning with it, and the driver need not say so.
+        if tuning.is_empty() {
+            tuning.extend(tune(answers.target));
+        }
         let beyond = wanted.difference(&have).filter(|f| passed.is_empty() || passed.contains(*f));
         let mut beyond: Vec<&String> = beyond.collect();
         beyond.sort_by_key(|feature| (foundation(feature), (*feature).clone()));
@@ -122,6 +126,12 @@ fn features(text: &str) -> BTreeSet<String> {
         is_on.then(|| flag.to_owned())
     };
     text.lines().filter_map(feature).collect()
+}
+
+/// What `-Q --help=target` says that code is tuned for, as a flag.
+fn tune(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.trim().strip_prefix("-mtune="))?.trim();
+    (!value.is_empty()).then(|| format!("-mtune={value}"))
 }
 
 /// Switches of `--help=target` that are no instruction sets; they do not differ by processor.
@@ -255,6 +265,14 @@ mod tests {
         assert!(!all.contains(&"-mavx512vl".to_owned()) && all.len() == 6, "{all:?}");
         assert_eq!(all.last().unwrap(), "-mno-avx512vl", "others may bring it with them");
         assert_eq!(bundle.all_but(5).len(), 5, "what is tuned for is left out");
+    }
+
+    #[test]
+    fn a_target_with_a_name_brings_its_tuning() {
+        let all = target(&["-msse4.2", "-mmovbe"]);
+        let driver = " cc1 /dev/null -march=haswell\n";
+        let bundle = Bundle::of(Answers { driver, target: &all, levels: &[] });
+        assert_eq!(bundle.first(9), ["-mmovbe", "-msse4.2", "-mtune=znver3"]);
     }
 
     proptest! {
