@@ -73,7 +73,8 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         |value: fn(&VariantFacts) -> f64| Some((figure(&without, value)?, figure(&with, value)?));
     let part = |value: fn(&VariantFacts) -> f64| {
         let (without, with) = both(value)?;
-        (without > 0.0).then(|| with / without - 1.0)
+        // Archives for link-time optimisation hold no instructions yet: nothing is known then.
+        (without > 0.0 && with > 0.0).then(|| with / without - 1.0)
     };
     let (before, after) = both(seconds)?;
     Some(Costs {

@@ -75,6 +75,10 @@ fn builds(report: &TrialReport) -> String {
 }
 
 fn grown(bytes: u64, base: u64) -> String {
+    // What is optimised as it is linked has no instructions before.
+    if bytes == 0 {
+        return "?".to_owned();
+    }
     let size = ironwright_core::units::Bytes(bytes);
     if base == 0 || base == bytes {
         return size.to_string();
