@@ -87,3 +87,26 @@ fn a_training_that_reaches_nothing() {
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(shown.contains("exit 7"), "{shown}");
 }
+
+#[test]
+fn a_place_that_flags_cannot_name() {
+    let outer = tempfile::tempdir().unwrap();
+    let home = outer.path().join("a home");
+    put(&home, "go.mod", "module demo\n\ngo 1.18\n");
+    let tools = home.join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    put(&home, "../tools/go", "#!/bin/sh\necho go version go1.24.1 linux/amd64\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(tools.join("go"), mode).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ironwright"))
+        .args(["pgo", "path:demo", "--train", "{program}"])
+        .env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()))
+        .env("HOME", &home)
+        .env("XDG_DATA_HOME", home.join("data"))
+        .current_dir(&home)
+        .output()
+        .unwrap();
+    let shown = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{shown}");
+    assert!(shown.contains("has a space") && shown.contains("XDG_DATA_HOME"), "{shown}");
+}

@@ -149,7 +149,20 @@ pub(super) fn plan(args: &PgoArgs, context: &Context) -> Result<Plan, CliError> 
     })?;
     let name = plan.package.replace('/', "-");
     let directory = base.join("pgo").join(format!("{name}-{}", key.get(..16).unwrap_or(&key)));
+    check_place(plan.tools.toolchain, &directory)?;
     plan.place(&directory)
+}
+
+/// cargo and go part flags by spaces, and a path with one cannot be given.
+fn check_place(toolchain: Toolchain, directory: &Path) -> Result<(), CliError> {
+    let parts = matches!(toolchain, Toolchain::Rustc | Toolchain::Go);
+    if !parts || !directory.to_string_lossy().contains(char::is_whitespace) {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!("{} has a space, which flags of {toolchain} cannot have", directory.display()),
+        "set XDG_DATA_HOME to a directory without one",
+    ))
 }
 
 fn locate(source: &Source, args: &PgoArgs) -> Result<Located, CliError> {

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::bench;
+use crate::error::count;
 use crate::ui::{BAD, GOOD, HEADING, WARN, paint};
 
 /// What `pgo --json` prints.
@@ -72,11 +73,8 @@ impl PgoReport {
             );
         }
         if !check.matching.missing_objects.is_empty() {
-            let n = check.matching.missing_objects.len();
-            line(
-                "",
-                &format!("{n} objects have no profile: no training ran what they are linked into"),
-            );
+            let objects = count(check.matching.missing_objects.len(), "object");
+            line("", &format!("{objects} without a profile: no training ran what holds them"));
         }
         if !self.kept.is_empty() {
             line("finished", &format!("before: {}", self.kept.join(", ")));
