@@ -10,7 +10,7 @@ use ironwright_core::settings::knob::Language;
 use crate::commands::{
     advise, apply, at_once, bench, build, completions, doctor, emit, generations, govern, history,
     impact, init, inventory, man, pgo, plan, probe, profile, realise, replay, report, run, schema,
-    settings, simulate, switch, top, unit, verify,
+    settings, simulate, switch, top, trial, unit, verify,
 };
 
 /// Measures this machine, derives every build setting from it and runs builds that fit.
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Pgo(Box<pgo::PgoArgs>),
     /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
     Advise(advise::AdviseArgs),
+    /// Try settings on a package: build with each, measure, and say what pays and what harms.
+    Trial(Box<trial::TrialArgs>),
     /// Apply what was measured to pay, as a new generation of settings.
     Apply(apply::ApplyArgs),
     /// Make an earlier generation of settings hold again, at once.

@@ -2,6 +2,7 @@
 //!
 //! Does not know settings' rules; it finds and reads, and tells what it fell back to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ironwright_core::decide::Generation;
@@ -110,6 +111,23 @@ impl Context {
     /// The merged profile with what a workspace (its file and entries) says of a package.
     pub(crate) fn profile_in(&self, package: &str, workspace: Option<(&str, &[Entry])>) -> Profile {
         self.merge(Some(package), workspace).0
+    }
+
+    /// The merged profile with values of knobs on top, and without decisions that hold: what is tried
+    /// is compared with what was there before any of them.
+    pub(crate) fn profile_of_trial(&self, knobs: &BTreeMap<String, String>) -> Profile {
+        let own = knobs.iter().map(|(id, value)| format!("{id}={value}"));
+        let flags: Vec<String> = self.flags.iter().cloned().chain(own).collect();
+        let inputs = Inputs {
+            facts: self.own_host.then_some(&self.facts),
+            generation: None,
+            file: self.file.as_ref(),
+            package: None,
+            workspace: None,
+            environment: &self.environment,
+            flags: &flags,
+        };
+        Profile::merge(&inputs).0
     }
 
     fn merge(

@@ -16,11 +16,14 @@ use ironwright_core::observe::RunFacts;
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::knob::Class;
+use ironwright_core::trial::VariantFacts;
+use ironwright_core::trial::facts::costs;
 use ironwright_core::value::Value;
 use ironwright_history::{Filter, History};
 use ironwright_host::generations::{GenerationError, Generations};
 use jiff::Timestamp;
 
+use crate::closures::Closures;
 use crate::context::{Context, Directories};
 use crate::error::CliError;
 use crate::recording::{history_path, open_history};
@@ -53,12 +56,16 @@ pub(crate) fn now() -> i64 {
 pub(crate) struct Preferences {
     pub(crate) usage: Usage,
     pub(crate) weights: Vec<(String, f64)>,
+    /// What rebuilding costs that depends on a package.
+    pub(crate) closures: Closures,
 }
 
 /// All that is known on this host.
 pub(crate) struct Known {
     history: Option<History>,
     measured: Vec<(Subject, Evidence)>,
+    /// Builds of variants on this host.
+    variants: Vec<VariantFacts>,
     /// The present generation.
     pub(crate) present: Option<Generation>,
     preferences: Preferences,
@@ -76,8 +83,14 @@ impl Known {
             Some(history) => history.benches_of_changes()?,
             None => Vec::new(),
         };
+        let variants = match &history {
+            Some(history) => history.variants()?,
+            None => Vec::new(),
+        };
+        let on_this = |facts: &VariantFacts| facts.host.is_some() && facts.host == here.host;
+        let variants = variants.into_iter().filter(on_this).collect();
         let measured = stored.iter().filter_map(|s| Evidence::of(s.id, &s.facts, &here)).collect();
-        Ok(Self { history, measured, present: present(), preferences })
+        Ok(Self { history, measured, variants, present: present(), preferences })
     }
 
     /// Changes that were measured or that hold, of a package or of all.
@@ -99,11 +112,21 @@ impl Known {
             change: change.clone(),
             evidence,
             builds: self.builds(change)?,
-            costs: Costs::default(),
+            costs: self.costs(change),
             usage: self.preferences.usage,
             weights: Weights::default(),
             workload_weights: self.preferences.weights.clone(),
         }))
+    }
+
+    /// What a change costs: by builds of variants on this host, and by what depends on its package.
+    fn costs(&self, change: &Change) -> Costs {
+        let package = change.package.as_deref();
+        let own = self.variants.iter().filter(|facts| Some(facts.package.as_str()) == package);
+        let own: Vec<_> = own.cloned().collect();
+        let mut found = costs(&own, &change.knobs).unwrap_or_default();
+        found.rebuild_seconds += self.preferences.closures.seconds(package);
+        found
     }
 
     /// Builds since a change holds that stayed within the machine's means, and those that did not.

@@ -17,6 +17,7 @@ use ironwright_host::generations::GenerationError;
 use ironwright_host::measure::MeasureError;
 use ironwright_host::nix::EvaluateError;
 use ironwright_host::pgo::PgoError;
+use ironwright_host::trial::StoreError;
 use ironwright_wire::ChannelError;
 
 use crate::ui;
@@ -139,6 +140,20 @@ pub(crate) enum CliError {
         /// What would be allowed.
         hint: String,
     },
+    /// A variant of a package that is tried cannot be built.
+    #[error("building {what} failed with exit code {code}")]
+    TrialBuild {
+        /// Package and settings.
+        what: String,
+        /// Exit code of the command that failed.
+        code: i32,
+    },
+    /// Builds and rounds of a trial cannot be kept.
+    #[error("the trial cannot go on: {0}")]
+    TrialStore(#[from] StoreError),
+    /// The source of a package that is tried cannot be had.
+    #[error(transparent)]
+    TrialSource(#[from] ironwright_host::trial::source::SourceError),
     /// There is no profile, or none that fits.
     #[error(transparent)]
     Pgo(#[from] PgoError),
@@ -194,6 +209,7 @@ impl CliError {
             | Self::NoEvents(_)
             | Self::Void(_)
             | Self::Refused { .. }
+            | Self::TrialBuild { .. }
             | Self::Pgo(
                 PgoError::Unfit(_) | PgoError::NoProfile { .. } | PgoError::Failed { .. },
             )
@@ -225,6 +241,8 @@ impl CliError {
             | Self::Generation(_)
             | Self::Pgo(_)
             | Self::Terminal(_)
+            | Self::TrialStore(_)
+            | Self::TrialSource(_)
             | Self::Json(_) => 4,
         }
     }
@@ -245,6 +263,12 @@ impl CliError {
             Self::Activation(_) => Some(
                 "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
             ),
+            Self::TrialBuild { .. } => Some(
+                "the message above says why; leave the treatment out, or name others with --treatment",
+            ),
+            Self::TrialStore(StoreError::Busy(_)) => {
+                Some("wait for it, or end it: what it built and measured stays")
+            }
             Self::Pgo(PgoError::NoProfile { .. }) => Some(
                 "does the training run the program that was built, and does it end by itself? --train '{program} ARGUMENTS' names it",
             ),
@@ -260,6 +284,8 @@ impl CliError {
             | Self::SilentGovernor
             | Self::Governor(_)
             | Self::Terminal(_)
+            | Self::TrialStore(_)
+            | Self::TrialSource(_)
             | Self::Read { .. }
             | Self::Examine { .. }
             | Self::Write { .. }

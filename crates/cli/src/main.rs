@@ -5,6 +5,7 @@
 mod args;
 mod cache;
 mod clock;
+mod closures;
 mod commands;
 mod context;
 mod decisions;

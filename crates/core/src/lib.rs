@@ -24,6 +24,7 @@ pub mod profile;
 pub mod report;
 pub mod retention;
 pub mod settings;
+pub mod trial;
 pub mod unit;
 pub mod units;
 pub mod value;

@@ -13,12 +13,15 @@ use ironwright_core::evidence::BenchFacts;
 use ironwright_core::observe::RunFacts;
 use ironwright_core::observe::generation::generation;
 use ironwright_core::observe::unit::UnitRecord;
+use ironwright_core::trial::VariantFacts;
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use crate::runs::Figures;
 use crate::transfer::{EventLine, FORMAT, Header, Line, RunLine, VERSION};
-use crate::{Counts, History, HistoryError, Imported, RunId, TransferError, benches, units};
+use crate::{
+    Counts, History, HistoryError, Imported, RunId, TransferError, benches, units, variants,
+};
 
 /// What tells a unit or an event apart within its run.
 type Identity = (i64, u64);
@@ -133,10 +136,11 @@ impl Import<'_> {
             (_, Ok(Line::Unit(unit))) => self.unit(*unit)?,
             (_, Ok(Line::Event(event))) => self.event(event)?,
             (_, Ok(Line::Bench(bench))) => self.bench(&bench)?,
+            (_, Ok(Line::Variant(variant))) => self.variant(&variant)?,
             (_, Ok(Line::End(counts))) => return self.end(counts).map(|()| true),
             (_, Err(error)) => {
                 return Err(Refusal::Line(format!(
-                    "not a run, unit, event, benchmark or end: {error}"
+                    "not a run, unit, event, benchmark, variant or end: {error}"
                 )));
             }
         }
@@ -150,8 +154,8 @@ impl Import<'_> {
         let read = self.done.read;
         let told = |c: Counts| {
             format!(
-                "{} runs, {} units, {} events and {} benchmarks",
-                c.runs, c.units, c.events, c.benches
+                "{} runs, {} units, {} events, {} benchmarks and {} variants",
+                c.runs, c.units, c.events, c.benches, c.variants
             )
         };
         Err(Refusal::Line(format!(
@@ -264,6 +268,20 @@ impl Import<'_> {
         if count == 0 {
             benches::insert(self.db, &read, &bench.to_string())?;
             self.done.added.benches += 1;
+        }
+        Ok(())
+    }
+
+    fn variant(&mut self, variant: &Value) -> Result<(), Refusal> {
+        self.done.read.variants += 1;
+        let read: VariantFacts = serde_json::from_value(variant.clone())
+            .map_err(|error| Refusal::Line(format!("the variant: {error}")))?;
+        let known = "SELECT count(*) FROM variants WHERE built_unix_ns = ?1 AND host IS ?2";
+        let identity = params![read.built_unix_ns, read.host];
+        let count: i64 = self.db.prepare_cached(known)?.query_row(identity, |row| row.get(0))?;
+        if count == 0 {
+            variants::insert(self.db, &read, &variant.to_string())?;
+            self.done.added.variants += 1;
         }
         Ok(())
     }

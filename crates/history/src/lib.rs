@@ -13,6 +13,7 @@ mod runs;
 mod schema;
 mod transfer;
 mod units;
+mod variants;
 
 pub use benches::{BenchId, StoredBench};
 pub use events::StoredEvent;

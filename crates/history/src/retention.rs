@@ -36,8 +36,8 @@ impl History {
             units: self.unit_items().map_err(self.error())?,
             loose_events: self.rows(LOOSE_EVENTS, [EVENT_ROW, DAY_US], loose_events)?,
         };
-        // Benchmarks are evidence and stay.
-        let kept = self.bench_bytes().map_err(self.error())?;
+        // Benchmarks and builds of variants are evidence and stay.
+        let kept = self.evidence_bytes().map_err(self.error())?;
         scale(&mut stored, self.used().map_err(self.error())?.saturating_sub(kept));
         Ok(stored)
     }
@@ -74,8 +74,9 @@ impl History {
         Ok(size(pages.saturating_mul(pragma("page_size")?)).0)
     }
 
-    fn bench_bytes(&self) -> rusqlite::Result<u64> {
-        let query = "SELECT coalesce(sum(octet_length(json)), 0) FROM benches";
+    fn evidence_bytes(&self) -> rusqlite::Result<u64> {
+        let query = "SELECT coalesce(sum(octet_length(json)), 0)
+            FROM (SELECT json FROM benches UNION ALL SELECT json FROM variants)";
         self.db.query_row(query, [], |row| row.get(0)).map(|bytes| size(bytes).0)
     }
 

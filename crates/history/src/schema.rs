@@ -7,10 +7,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The newest shape, stored as `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 5;
+pub(crate) const VERSION: i64 = 6;
 
 /// Step `n` leads from shape `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY, LOGGED_AND_SORTED, BENCHES];
+const MIGRATIONS: &[&str] = &[RUNS, UNITS_AND_EVENTS, DELAY, LOGGED_AND_SORTED, BENCHES, VARIANTS];
 
 const RUNS: &str = "CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -101,6 +101,17 @@ const BENCHES: &str = "CREATE TABLE benches (
 ) STRICT;
 CREATE INDEX benches_by_start ON benches (started_unix_ns);
 CREATE INDEX benches_by_subject ON benches (about, id);";
+
+/// Builds of variants are few.
+const VARIANTS: &str = "CREATE TABLE variants (
+    id INTEGER PRIMARY KEY,
+    built_unix_ns INTEGER NOT NULL,
+    host TEXT,
+    package TEXT NOT NULL,
+    key TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX variants_by_time ON variants (built_unix_ns);";
 
 /// Brings a database to the newest shape. Two programs may do so at once: the second waits for
 /// the first, then finds nothing left to do.

@@ -1,4 +1,4 @@
-//! Runs, units, events and benchmarks as JSON lines, to be read into another history.
+//! Runs, units, events, benchmarks and builds of variants as JSON lines, to be read into another history.
 //!
 //! The first line says what the file is, the last how much it holds, so that one which was cut off
 //! is noticed. Numbers of runs in it are those of the history that it came from. Does not know
@@ -18,8 +18,10 @@ use crate::{History, HistoryError, RunId, understood};
 /// What the first line names.
 pub(crate) const FORMAT: &str = "ironwright-history";
 /// Newest version of the lines; a reader refuses any newer one.
-pub(crate) const VERSION: u32 = 2;
-/// The version of files without benchmarks, which older programs read.
+pub(crate) const VERSION: u32 = 3;
+/// The version of files without builds of variants, which older programs read.
+const WITHOUT_VARIANTS: u32 = 2;
+/// The same without benchmarks.
 const WITHOUT_BENCHES: u32 = 1;
 
 /// What can go wrong with a file of lines.
@@ -53,6 +55,9 @@ pub struct Counts {
     /// Benchmarks.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub benches: u64,
+    /// Builds of variants.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub variants: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -85,6 +90,8 @@ pub(crate) enum Line {
     Event(EventLine),
     /// A benchmark.
     Bench(Value),
+    /// A build of a variant.
+    Variant(Value),
     /// The last.
     End(Counts),
 }
@@ -130,14 +137,20 @@ impl History {
         out: &mut impl Write,
     ) -> Result<Counts, TransferError> {
         let benches = if run.is_none() { self.bench_texts()? } else { Vec::new() };
-        let version = if benches.is_empty() { WITHOUT_BENCHES } else { VERSION };
+        let variants = if run.is_none() { self.variant_texts()? } else { Vec::new() };
+        let version = match (benches.is_empty(), variants.is_empty()) {
+            (_, false) => VERSION,
+            (false, true) => WITHOUT_VARIANTS,
+            (true, true) => WITHOUT_BENCHES,
+        };
         let header = Header { format: FORMAT.to_owned(), version };
         write(out, &Line::Header(header))?;
         let counts = Counts {
             runs: self.write_all(RUNS, params![run], run_line, out)?,
             units: self.write_units(run, out)?,
             events: self.write_events(run, out)?,
-            benches: write_benches(&benches, out)?,
+            benches: write_texts(&benches, Line::Bench, out)?,
+            variants: write_texts(&variants, Line::Variant, out)?,
         };
         write(out, &Line::End(counts))?;
         out.flush()?;
@@ -193,11 +206,15 @@ impl History {
     }
 }
 
-fn write_benches(benches: &[Value], out: &mut impl Write) -> Result<u64, TransferError> {
-    for bench in benches {
-        write(out, &Line::Bench(bench.clone()))?;
+fn write_texts(
+    texts: &[Value],
+    line: fn(Value) -> Line,
+    out: &mut impl Write,
+) -> Result<u64, TransferError> {
+    for text in texts {
+        write(out, &line(text.clone()))?;
     }
-    Ok(benches.len() as u64)
+    Ok(texts.len() as u64)
 }
 
 fn write(out: &mut impl Write, line: &Line) -> Result<(), TransferError> {

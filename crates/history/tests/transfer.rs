@@ -136,7 +136,7 @@ fn relations_are_kept_and_nothing_is_taken_twice() {
     let text = exported(&history);
     let (_to, mut other) = place();
     finished(&other, &facts("z", "three", 9, 0));
-    let all = Counts { runs: 2, units: 3, events: 3, benches: 0 };
+    let all = Counts { runs: 2, units: 3, events: 3, benches: 0, variants: 0 };
     assert_eq!(
         other.import(text.as_bytes()).unwrap(),
         Imported { read: all, added: all, completed: 0 }
@@ -162,7 +162,7 @@ fn one_run_is_exported_with_what_belongs_to_it() {
     let (_place, history) = filled();
     let mut out = Vec::new();
     let counts = history.export(Some(2), &mut out).unwrap();
-    assert_eq!(counts, Counts { runs: 1, units: 1, events: 1, benches: 0 });
+    assert_eq!(counts, Counts { runs: 1, units: 1, events: 1, benches: 0, variants: 0 });
     let (_to, mut other) = place();
     assert_eq!(other.import(&out[..]).unwrap().added, counts);
     assert_eq!(labels(&other.units_of_run(1).unwrap()), ["kb"]);

@@ -20,3 +20,4 @@ pub mod psi;
 pub mod root;
 pub mod run;
 pub mod tree;
+pub mod trial;

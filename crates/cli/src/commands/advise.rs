@@ -2,10 +2,13 @@
 //!
 //! Does not decide; it shows what the core makes of what is known.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use ironwright_core::decide::{Band, Recommendation, Usage};
 
 use crate::args::HostArgs;
+use crate::closures::Closures;
 use crate::context::Context;
 use crate::decisions::{Known, Preferences, suggestions};
 use crate::error::CliError;
@@ -14,7 +17,7 @@ use crate::ui::{self, BAD, DIM, GOOD, HEADING, WARN, paint};
 
 /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
 ///
-/// Rests on benchmarks that were made with `ironwright bench --with`, here or on a host of the same
+/// Rests on what `ironwright trial` and `ironwright bench --with` measured, here or on a host of the same
 /// microarchitecture (`ironwright history import`), and on published figures as weak priors.
 /// Confidence is the probability of a gain that pays times that of a build within the machine's
 /// means; band A is below 0.45 (do not), B below 0.75 (only as a canary), C above (go). Nothing that
@@ -49,12 +52,17 @@ pub(crate) struct PreferenceArgs {
     /// Weight of a workload beside 1; one with weight 0 may lose. May be given several times.
     #[arg(long, value_name = "WORKLOAD=N", value_parser = weight)]
     weight: Vec<(String, f64)>,
+    /// What `ironwright impact --json` said of overlays that make the changes: rebuilding what depends on a
+    /// package counts as its cost.
+    #[arg(long, value_name = "FILE")]
+    impact: Option<PathBuf>,
 }
 
 impl PreferenceArgs {
-    pub(crate) fn preferences(&self) -> Preferences {
+    pub(crate) fn preferences(&self) -> Result<Preferences, CliError> {
         let usage = Usage { hours_a_month: self.hours, builds_a_month: self.builds };
-        Preferences { usage, weights: self.weight.clone() }
+        let closures = self.impact.as_deref().map(Closures::read).transpose()?.unwrap_or_default();
+        Ok(Preferences { usage, weights: self.weight.clone(), closures })
     }
 }
 
@@ -73,7 +81,7 @@ fn weight(text: &str) -> Result<(String, f64), String> {
 
 pub(crate) fn run(args: &AdviseArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
-    let known = Known::load(&context, args.preferences.preferences())?;
+    let known = Known::load(&context, args.preferences.preferences()?)?;
     let package = args.package.as_deref();
     let mut changes = known.changes(package);
     changes.extend(suggestions(&context.profile(package), package));
@@ -92,13 +100,14 @@ pub(crate) fn run(args: &AdviseArgs, host: &HostArgs) -> Result<u8, CliError> {
 }
 
 fn overview(found: &[Recommendation], known: &Known) -> String {
-    let headings = ["change", "do", "gain", "between", "confidence", "next"];
+    let headings = ["change", "do", "gain", "between", "cost", "confidence", "next"];
     let row = |it: &Recommendation| {
         vec![
             it.change.to_string(),
             done(it, known),
             percent(it.gain.mean.exp_m1()),
             format!("{} and {}", percent(it.between[0]), percent(it.between[1])),
+            it.costs.in_words().join(", "),
             format!("{:.2} {:?}", it.confidence, it.band),
             it.next.as_ref().map_or_else(String::new, |next| {
                 let what = next.workload.as_deref().unwrap_or("a workload of yours");
@@ -109,7 +118,7 @@ fn overview(found: &[Recommendation], known: &Known) -> String {
     let mut out = table(&headings, found.iter().map(row));
     out.push_str(&paint(
         DIM,
-        "gain: speed of what is built; what it costs to build was not measured. `--explain` tells how each figure came about.\n",
+        "gain: speed of what is built; cost: what a build takes more, where `ironwright trial` measured it. `--explain` tells how each figure came about.\n",
     ));
     out
 }

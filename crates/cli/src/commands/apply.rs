@@ -46,7 +46,7 @@ pub(crate) struct ApplyArgs {
 
 pub(crate) fn run(args: &ApplyArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
-    let known = Known::load(&context, args.preferences.preferences())?;
+    let known = Known::load(&context, args.preferences.preferences()?)?;
     let edits =
         if args.settings.is_empty() { recommended(args, &known)? } else { chosen(args, &known)? };
     if edits.is_empty() {

@@ -32,6 +32,7 @@ pub(crate) mod settings;
 pub(crate) mod simulate;
 pub(crate) mod switch;
 pub(crate) mod top;
+pub(crate) mod trial;
 pub(crate) mod unit;
 pub(crate) mod verify;
 
@@ -52,6 +53,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Rollback(args) => apply::rollback(&args),
         Command::Generations(args) => generations::run(&args),
         Command::Bench(args) => bench::run(&args, host),
+        Command::Trial(args) => trial::run(&args, host),
         Command::Pgo(args) => pgo::run(&args, host),
         Command::Init(args) => init::run(&args),
         Command::Inventory(args) => inventory::run(&args),

@@ -28,6 +28,7 @@ use crate::commands::pgo::{PgoPlan, PgoReport};
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
+use crate::commands::trial::{TrialPlan, TrialReport};
 use crate::commands::verify::VerifyReport;
 use crate::error::CliError;
 use crate::execute::Execution;
@@ -96,6 +97,10 @@ enum Shape {
     GenerationsDiff,
     /// `ironwright bench --json` and --export-json.
     Bench,
+    /// `ironwright trial --json`.
+    Trial,
+    /// `ironwright trial --dry-run --json`.
+    TrialPlan,
     /// `ironwright pgo --json`.
     Pgo,
     /// `ironwright pgo --dry-run --json`.
@@ -140,6 +145,8 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Generations => ui::print_json(&schemars::schema_for!(GenerationList))?,
         Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
+        Shape::Trial => ui::print_json(&schemars::schema_for!(TrialReport))?,
+        Shape::TrialPlan => ui::print_json(&schemars::schema_for!(TrialPlan))?,
         Shape::Pgo => ui::print_json(&schemars::schema_for!(PgoReport))?,
         Shape::PgoPlan => ui::print_json(&schemars::schema_for!(PgoPlan))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,

@@ -281,8 +281,12 @@ fn act(
 }
 
 fn summed_up(gain: Belief, threshold: f64, costs: &Costs) -> String {
-    let dear = costs.build_seconds > 0.0 || costs.rebuild_seconds > 0.0 || costs.memory > 0.0;
-    let because = if dear { " with what it costs" } else { "" };
+    let words = costs.in_words();
+    let because = if words.is_empty() {
+        "; what it costs was not measured".to_owned()
+    } else {
+        format!(" with what it costs: {}", words.join(", "))
+    };
     format!(
         "in use: {} (give or take {}); it pays from {}{because}",
         percent(gain.mean),

@@ -36,8 +36,29 @@ pub struct Costs {
     pub build_seconds: f64,
     /// Part by which its peak memory grows.
     pub memory: f64,
-    /// Seconds to rebuild once what depends on it, instead of fetching it.
+    /// Seconds to build once what is then no longer fetched: itself, and what depends on it.
     pub rebuild_seconds: f64,
+    /// Part by which its code grows.
+    #[serde(default)]
+    pub size: f64,
+}
+
+impl Costs {
+    /// The costs in words, those that are none left out.
+    pub fn in_words(&self) -> Vec<String> {
+        let percent = |part: f64| format!("{:+.0} %", part * 100.0);
+        let mut found = Vec::new();
+        let mut tell = |is_some: bool, text: String| {
+            if is_some {
+                found.push(text);
+            }
+        };
+        tell(self.build_seconds.abs() >= 0.05, format!("{:+.1} s a build", self.build_seconds));
+        tell(self.memory.abs() >= 0.005, format!("{} memory of a build", percent(self.memory)));
+        tell(self.size.abs() >= 0.005, format!("{} code", percent(self.size)));
+        tell(self.rebuild_seconds >= 0.05, format!("{:.1} s to build once", self.rebuild_seconds));
+        found
+    }
 }
 
 /// How much each cost counts beside a second of run time.
@@ -49,12 +70,15 @@ pub struct Weights {
     pub rebuild: f64,
     /// Gain asked for each doubling of peak memory.
     pub memory: f64,
+    /// Gain asked for each doubling of the code: it is read from disk, and shares caches.
+    #[serde(default)]
+    pub size: f64,
 }
 
 impl Default for Weights {
     /// A machine that builds while nobody waits: its seconds count a quarter.
     fn default() -> Self {
-        Self { build: 0.25, rebuild: 0.25, memory: 0.02 }
+        Self { build: 0.25, rebuild: 0.25, memory: 0.02, size: 0.01 }
     }
 }
 
@@ -65,7 +89,8 @@ pub fn threshold(costs: Costs, usage: Usage, weights: Weights) -> f64 {
     let spent = (building + rebuilding).max(0.0);
     let used = (usage.hours_a_month * 3600.0).max(1.0);
     let memory = (1.0 + costs.memory.max(0.0)).log2() * weights.memory;
-    (LEAST_GAIN + (spent / used).ln_1p() + memory).min(MOST)
+    let size = (1.0 + costs.size.max(0.0)).log2() * weights.size;
+    (LEAST_GAIN + (spent / used).ln_1p() + memory + size).min(MOST)
 }
 
 #[cfg(test)]
@@ -76,13 +101,27 @@ mod tests {
     fn costs_raise_the_threshold_and_use_lowers_it() {
         let free = threshold(Costs::default(), Usage::default(), Weights::default());
         assert!((free - LEAST_GAIN).abs() < 1e-12);
-        let costs = Costs { build_seconds: 600.0, memory: 1.0, rebuild_seconds: 36_000.0 };
+        let costs =
+            Costs { build_seconds: 600.0, memory: 1.0, rebuild_seconds: 36_000.0, size: 1.0 };
         let dear = threshold(costs, Usage::default(), Weights::default());
-        // 150 s a build and 1,500 s of rebuild a month beside 54,000 s of use, and a doubling.
-        assert!((dear - (0.04 + (1650.0_f64 / 54_000.0).ln_1p())).abs() < 1e-9, "{dear}");
+        // 150 s a build and 1,500 s of rebuild a month beside 54,000 s of use, and two doublings.
+        assert!((dear - (0.05 + (1650.0_f64 / 54_000.0).ln_1p())).abs() < 1e-9, "{dear}");
         let busy = Usage { hours_a_month: 700.0, builds_a_month: 1.0 };
         assert!(threshold(costs, busy, Weights::default()) < dear);
+        let smaller = Costs { size: -0.5, memory: -0.5, ..Costs::default() };
+        let least = threshold(smaller, Usage::default(), Weights::default());
+        assert!((least - LEAST_GAIN).abs() < 1e-12, "what is smaller need not be faster");
         let idle = Usage { hours_a_month: 0.0, builds_a_month: 30.0 };
         assert!(threshold(costs, idle, Weights::default()) <= MOST);
+    }
+
+    #[test]
+    fn costs_are_told_where_there_are_any() {
+        assert_eq!(Costs::default().in_words(), [] as [&str; 0]);
+        let costs = Costs { build_seconds: 1.5, memory: -0.1, rebuild_seconds: 9.0, size: 0.25 };
+        assert_eq!(
+            costs.in_words(),
+            ["+1.5 s a build", "-10 % memory of a build", "+25 % code", "9.0 s to build once"]
+        );
     }
 }

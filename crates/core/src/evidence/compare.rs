@@ -83,11 +83,22 @@ impl Comparison {
         rules: &Rules,
     ) -> Option<Self> {
         let logs = log_ratios(rounds, metric, arm, to);
+        Self::of_logs(&logs, metric, level, rules.seed ^ arm as u64, rules)
+    }
+
+    /// The comparison that logarithms of ratios make, a round each; nothing without any.
+    pub fn of_logs(
+        logs: &[f64],
+        metric: Metric,
+        level: f64,
+        seed: u64,
+        rules: &Rules,
+    ) -> Option<Self> {
         if logs.is_empty() {
             return None;
         }
-        let found = location(&logs);
-        let bounds = interval(&found, level, rules.resamples, rules.seed ^ arm as u64);
+        let found = location(logs);
+        let bounds = interval(&found, level, rules.resamples, seed);
         let outlier = |at: usize| Some(Outlier { round: at + 1, ratio: logs.get(at)?.exp() });
         Some(Self {
             metric,
@@ -97,8 +108,8 @@ impl Comparison {
             log_ratio: found.centre,
             standard_error: found.standard_error,
             spread: found.scale,
-            anytime_p: anytime_p(log_evidence(&logs)),
-            outliers: outliers(&logs).into_iter().filter_map(outlier).collect(),
+            anytime_p: anytime_p(log_evidence(logs)),
+            outliers: outliers(logs).into_iter().filter_map(outlier).collect(),
         })
     }
 

@@ -52,14 +52,19 @@ impl Session {
 
     /// Takes a round in, which ended `elapsed` after the first began; tells whether to end.
     pub fn complete(&mut self, round: Round, elapsed: Duration) -> Option<Stop> {
-        self.longest = self.longest.max(elapsed.saturating_sub(self.elapsed));
-        self.elapsed = elapsed;
-        self.rounds.push(round);
+        self.take_up(round, elapsed);
         let count = self.rounds.len();
         let settled =
             self.budget.wants_look(count) && self.setup.is_settled(&self.rounds, DRAWS_OF_A_LOOK);
         self.stopped = self.budget.verdict(count, elapsed, self.longest, settled);
         self.stopped
+    }
+
+    /// Takes a round in that was completed before, by another session: nothing is decided.
+    pub fn take_up(&mut self, round: Round, elapsed: Duration) {
+        self.longest = self.longest.max(elapsed.saturating_sub(self.elapsed));
+        self.elapsed = elapsed;
+        self.rounds.push(round);
     }
 
     /// A user ends it.

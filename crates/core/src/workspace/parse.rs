@@ -13,6 +13,7 @@ use crate::build::{Driver, SCHEMES, Source};
 use crate::diagnostic::{Diagnostic, nearest, position};
 use crate::profile::parse::knobs;
 use crate::settings::catalogue;
+use crate::trial::package::parse as trials;
 
 /// Keys of a package.
 const KEYS: &[&str] = &["source", "driver", "group", "settings"];
@@ -60,8 +61,10 @@ impl Reader<'_> {
                     let help = Some("write [packages.NAME]".to_owned());
                     self.report(value.span(), "packages must be a table".to_owned(), help);
                 }
+                // What is tried has rules of its own.
+                ("trials", _) => self.found.extend(trials(self.path, self.text).1),
                 (key, _) => {
-                    let near = nearest(key, ["schema", "packages"].into_iter());
+                    let near = nearest(key, ["schema", "packages", "trials"].into_iter());
                     let help = match near {
                         Some(near) => format!("did you mean \"{near}\"?"),
                         None => "a manifest has `schema` and one [packages.NAME] a package; what \

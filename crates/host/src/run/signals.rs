@@ -11,6 +11,9 @@ use std::sync::{Arc, OnceLock};
 use signal_hook::SigId;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
+/// How many watch at present.
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
 /// Wakes a poll loop on SIGCHLD and on the signals that end a run, until dropped.
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -26,6 +29,7 @@ impl Signals {
         wake.set_nonblocking(true)?;
         let heeded = heeded();
         let idle = defaults_while_idle(&heeded)?;
+        LIVE.fetch_add(1, Ordering::SeqCst);
         idle.store(false, Ordering::SeqCst);
         let mut signals = Self { wake, endings: Vec::new(), registered: Vec::new(), idle };
         for signal in heeded {
@@ -61,7 +65,10 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.idle.store(true, Ordering::SeqCst);
+        // Whoever watches the whole of something still does while a part of it ends.
+        if LIVE.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.store(true, Ordering::SeqCst);
+        }
         for id in self.registered.drain(..) {
             signal_hook::low_level::unregister(id);
         }

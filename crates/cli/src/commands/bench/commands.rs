@@ -12,7 +12,7 @@ use ironwright_core::evidence::report::Measured;
 use ironwright_core::evidence::workload::{Workload, built_in};
 use ironwright_core::evidence::{Change, Subject};
 use ironwright_core::inventory::split_words;
-use ironwright_core::settings::catalogue;
+use ironwright_core::trial::treatment::setting;
 use ironwright_host::measure::Job;
 
 use super::{AboutArgs, AroundArgs, BenchArgs, HowArgs};
@@ -242,15 +242,7 @@ fn is_shelled(job: &Job, how: &HowArgs) -> bool {
 
 /// Reads `KNOB=VALUE` of a knob that there is, with a value of its kind.
 pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
-    let (id, value) = text.split_once('=').ok_or("expected KNOB=VALUE")?;
-    let knob = catalogue::knob(id).ok_or_else(|| {
-        match nearest(id, catalogue::knobs().map(|knob| knob.id)) {
-            Some(near) => format!("there is no knob \"{id}\": did you mean \"{near}\"?"),
-            None => format!("there is no knob \"{id}\": `ironwright settings` lists them"),
-        }
-    })?;
-    let value = knob.kind.parse_text(value)?;
-    Ok((id.to_owned(), value.display()))
+    setting(text)
 }
 
 fn subject(args: &AboutArgs, commands: &[Planned]) -> Result<Option<Subject>, CliError> {

@@ -9,6 +9,7 @@ mod show;
 mod status;
 
 pub(crate) use commands::parse_setting;
+pub(crate) use rounds::padding;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -251,7 +252,7 @@ fn record(args: &BenchArgs, bench: &Bench) {
     }
 }
 
-fn parse_metric(text: &str) -> Result<Metric, String> {
+pub(crate) fn parse_metric(text: &str) -> Result<Metric, String> {
     let names = Metric::ALL.map(Metric::name).join(", ");
     Metric::ALL
         .into_iter()
@@ -267,7 +268,7 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// `0.5%` or `0.005`.
-fn parse_percent(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
     let wrong =
         || format!("expected a percentage above 0 and below 100 such as \"1%\", found \"{text}\"");
     let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());

@@ -330,7 +330,7 @@ fn round(
 }
 
 /// Bytes of the environment for a run, spread evenly and repeatably.
-fn padding(seed: u64, round: usize, arm: usize) -> usize {
+pub(crate) fn padding(seed: u64, round: usize, arm: usize) -> usize {
     let mixed = (seed ^ ((round as u64) << 8) ^ arm as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     usize::try_from(mixed >> 40).unwrap_or(0) % PADDING
 }

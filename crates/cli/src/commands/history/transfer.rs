@@ -103,10 +103,12 @@ fn transfer(what: &str, error: TransferError) -> CliError {
 
 fn told(counts: Counts) -> String {
     let count = |n: u64, noun: &str| count(usize::try_from(n).unwrap_or(usize::MAX), noun);
-    let Counts { runs, units, events, benches } = counts;
-    let (runs, units) = (count(runs, "run"), count(units, "unit"));
-    match (count(events, "event"), benches) {
-        (events, 0) => format!("{runs}, {units} and {events}"),
-        (events, n) => format!("{runs}, {units}, {events} and {}", count(n, "benchmark")),
-    }
+    let Counts { runs, units, events, benches, variants } = counts;
+    let always = [count(runs, "run"), count(units, "unit"), count(events, "event")];
+    let more = [(benches, "benchmark"), (variants, "variant")];
+    let some = |(n, noun): &(u64, &str)| (*n > 0).then(|| count(*n, noun));
+    let mut parts: Vec<String> = always.into_iter().collect();
+    parts.extend(more.iter().filter_map(some));
+    let last = parts.pop().unwrap_or_default();
+    format!("{} and {last}", parts.join(", "))
 }

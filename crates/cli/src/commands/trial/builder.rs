@@ -1,0 +1,461 @@
+//! Builds variants of a package, or takes them from the cache.
+//!
+//! A build is an execution like that of `ironwright build`: under the governor, observed and in the
+//! history. Does not know which variants are wanted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ironwright_core::build::{BuildPlan, Driver, Step};
+use ironwright_core::observe::{RunFacts, Summary, summarise};
+use ironwright_core::pgo::{Addition, Phase};
+use ironwright_core::profile::Profile;
+use ironwright_core::settings::Settings;
+use ironwright_core::settings::catalogue::{cpp, system};
+use ironwright_core::settings::compose::Assignment;
+use ironwright_core::trial::package::{Language, fill};
+use ironwright_core::trial::treatment::Knobs;
+use ironwright_core::trial::{Package, Variant, VariantFacts, built_in};
+use ironwright_core::units::Bytes;
+use ironwright_core::value::Value;
+use ironwright_host::pgo::tail;
+use ironwright_host::tree::hash_of_texts;
+use ironwright_host::trial::source::{self, Located};
+use ironwright_host::trial::store::{Kept, Workshop};
+use ironwright_host::trial::{Store, StoreError, code, compiler};
+
+use super::HowArgs;
+use super::profiled::{self, Profiled};
+use crate::clock::unix_ns;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::execute::{Execution, execute};
+use crate::governance;
+use crate::progress::Progress;
+use crate::ui;
+
+/// What is needed to build variants of one package.
+pub(super) struct Builder<'a> {
+    pub(super) package: &'a Package,
+    pub(super) context: &'a Context,
+    pub(super) store: &'a Store,
+    pub(super) source: Located,
+    /// What every build has.
+    pub(super) base: Knobs,
+    pub(super) how: &'a HowArgs,
+    pub(super) tools: Tools,
+    pub(super) json: bool,
+}
+
+/// The compiler and the archiver that goes with it.
+#[derive(Clone, Debug)]
+pub(super) struct Tools {
+    pub(super) cc: String,
+    cxx: String,
+    ar: String,
+    /// The compiler as it names itself.
+    pub(super) version: String,
+}
+
+/// A build whose objects are another's but for a few, which are compiled with other flags.
+pub(super) struct Partial<'a> {
+    /// Objects and what else came of the build that it starts from.
+    pub(super) tree: &'a Path,
+    /// Hash of that build.
+    pub(super) of: &'a str,
+    /// Objects that are compiled anew.
+    pub(super) hot: &'a [String],
+}
+
+/// What came of asking for a build.
+pub(super) enum Built {
+    Kept(Box<Kept>),
+    /// A user ended it.
+    Interrupted,
+}
+
+/// What a variant is built with.
+struct Setting {
+    profile: Profile,
+    execution: Execution,
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Tools {
+    /// Those of this machine, for a language.
+    pub(super) fn find(profile: &Profile, language: Language) -> Self {
+        let has = |tool: &str| !matches!(profile.host(tool).value, Value::Unset);
+        let (cc, cxx, ar) = match (has("tools.gcc"), has("tools.clang")) {
+            (true, _) => ("gcc", "g++", "gcc-ar"),
+            (false, true) => ("clang", "clang++", "llvm-ar"),
+            (false, false) => ("cc", "c++", "ar"),
+        };
+        let ar = if compiler::version(ar).is_some() { ar } else { "ar" };
+        let asked = if language == Language::Rust { "rustc" } else { cc };
+        let version = compiler::version(asked).unwrap_or_default();
+        Self { cc: cc.to_owned(), cxx: cxx.to_owned(), ar: ar.to_owned(), version }
+    }
+}
+
+impl Builder<'_> {
+    /// The build of a variant if it was made before.
+    pub(super) fn cached(&self, variant: &Variant) -> Option<Kept> {
+        self.store.build(&self.package.name, &self.key(variant, None))
+    }
+
+    /// Hash of everything that goes into a build.
+    pub(super) fn key(&self, variant: &Variant, partial: Option<&Partial<'_>>) -> String {
+        let setting = self.setting(variant, &[]);
+        let mut texts = vec!["1".to_owned(), self.source.identity.clone()];
+        texts.push(self.tools.version.clone());
+        texts.extend(self.commands().map(|command| fill(command, &setting.values)));
+        let files = self.package.files.iter();
+        texts
+            .extend(files.flat_map(|(name, text)| [name.clone(), built_in::text(text).to_owned()]));
+        let flags = setting.execution.environment.iter().filter(|a| is_about_output(&a.knobs));
+        texts.extend(flags.map(|a| format!("{}={}", a.key, a.value())));
+        texts.extend(self.package.edit.clone());
+        if let Some(level) = profiled::level(&variant.knobs, self.package.language) {
+            texts.push(level.to_string());
+            let commands = profiled::training(level, &self.package.workloads);
+            texts.extend(commands.into_iter().map(str::to_owned));
+        }
+        if let Some(partial) = partial {
+            texts.push(partial.of.to_owned());
+            texts.extend(partial.hot.iter().cloned());
+        }
+        hash_of_texts(texts.iter().map(String::as_str))
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        let steps = self.package.steps.iter().map(|step| step.run.as_str());
+        steps.chain(self.package.harness.iter().map(String::as_str))
+    }
+
+    /// Settings, environment and placeholders of a variant; paths are left open.
+    fn setting(&self, variant: &Variant, added: &[Addition]) -> Setting {
+        let mut knobs = self.base.clone();
+        knobs.extend(variant.knobs.clone());
+        let profile = self.context.profile_of_trial(&knobs);
+        // Build systems have defaults of their own where nothing is said.
+        if self.package.language == Language::C && !knobs.contains_key(cpp::C_OPT_LEVEL.id) {
+            let settings = Settings::resolve(&profile);
+            let derived = settings.get(cpp::C_OPT_LEVEL.id).map(|s| s.value.display());
+            knobs.extend(derived.map(|level| (cpp::C_OPT_LEVEL.id.to_owned(), level)));
+        }
+        let profile = self.context.profile_of_trial(&knobs);
+        let execution = self.execution(&profile, Vec::new(), variant, added);
+        let variable = |name: &str| {
+            let set = execution.environment.iter().find(|assignment| assignment.key == name);
+            set.map(Assignment::value).unwrap_or_default()
+        };
+        let cflags = variable("CFLAGS");
+        let lto: Vec<&str> = cflags.split(' ').filter(|flag| flag.starts_with("-flto")).collect();
+        let threads = Settings::resolve(&profile).count(&system::BUILD_THREADS);
+        let values = BTreeMap::from([
+            ("lto", lto.join(" ")),
+            ("cflags", cflags.clone()),
+            ("cxxflags", variable("CXXFLAGS")),
+            ("ldflags", variable("LDFLAGS")),
+            ("jobs", threads.to_string()),
+            ("cc", self.tools.cc.clone()),
+            ("cxx", self.tools.cxx.clone()),
+            ("ar", self.tools.ar.clone()),
+        ]);
+        Setting { profile, execution, values }
+    }
+
+    fn execution(
+        &self,
+        profile: &Profile,
+        steps: Vec<Step>,
+        variant: &Variant,
+        added: &[Addition],
+    ) -> Execution {
+        let launcher = if self.how.no_govern { None } else { governance::launcher() };
+        let driver = match self.package.language {
+            Language::C => Driver::Make,
+            Language::Rust => Driver::Cargo,
+        };
+        let plan = BuildPlan {
+            source: format!("trial of {}: {}", self.package.name, variant.label()),
+            // Not the package's own name: what is tried says nothing of builds that hold.
+            package: format!("trial/{}", self.package.name),
+            driver,
+            steps,
+            output: PathBuf::new(),
+            scratch: None,
+        };
+        let mut execution = Execution::of_plan(plan, profile, launcher);
+        execution.output = None;
+        for assignment in &mut execution.environment {
+            if matches!(assignment.key.as_str(), "CFLAGS" | "CXXFLAGS") {
+                assignment.parts.extend(variant.flags.iter().cloned());
+            }
+        }
+        for addition in added {
+            append(&mut execution.environment, addition);
+        }
+        execution
+    }
+
+    /// Builds a variant, unless that was done before.
+    pub(super) fn build(
+        &self,
+        variant: &Variant,
+        partial: Option<&Partial<'_>>,
+        keep_tree: bool,
+    ) -> Result<Built, CliError> {
+        let key = self.key(variant, partial);
+        let kept = self.store.build(&self.package.name, &key);
+        if let Some(kept) = kept.filter(|kept| kept.tree.is_some() || !keep_tree) {
+            return Ok(Built::Kept(Box::new(kept)));
+        }
+        let workshop = self.store.workshop(&self.package.name)?;
+        let (tree, out) = (workshop.tree()?, workshop.out()?);
+        let profiled = self.profiled(variant, &workshop, &tree)?;
+        let mut first = None;
+        if let Some(profiled) = &profiled {
+            let trained = self.train(variant, profiled, (&tree, &out))?;
+            let Some(trained) = trained else { return Ok(Built::Interrupted) };
+            first = Some(trained);
+            // Both are emptied for the build that counts.
+            workshop.tree()?;
+            workshop.out()?;
+        }
+        source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
+        let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
+        let setting = self.setting(variant, &added);
+        let steps = self.steps(&setting.values, (&tree, &out), partial);
+        let argv: Vec<Step> = steps.iter().map(|(_, step)| step.clone()).collect();
+        self.prepare(&tree, partial)?;
+        let execution = self.execution(&setting.profile, argv, variant, &added);
+        let (facts, said) = self.execute(&execution)?;
+        if !self.check(variant, &facts, &said)? {
+            return Ok(Built::Interrupted);
+        }
+        let roles: Vec<Role> = steps.iter().map(|(role, _)| *role).collect();
+        let mut facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
+        if let Some(first) = first {
+            facts.wall += first.wall.as_secs_f64();
+            facts.cpu += first.cpu.as_secs_f64();
+            facts.peak = facts.peak.max(first.peak_tree);
+        }
+        self.keep(&workshop, &facts, keep_tree, partial.is_none())?;
+        let kept = self.store.build(&self.package.name, &facts.key);
+        kept.map(|kept| Built::Kept(Box::new(kept))).ok_or_else(|| {
+            let error = std::io::Error::other("a build was kept and is not there");
+            CliError::TrialStore(StoreError::Io { path: out, error })
+        })
+    }
+
+    /// Runs it; the end of what it printed is for whoever looks at a failure.
+    fn execute(&self, execution: &Execution) -> Result<(RunFacts, String), CliError> {
+        let log = std::env::temp_dir();
+        let log = tempfile::NamedTempFile::new_in(&log)
+            .map_err(|error| CliError::Write { path: log, error })?;
+        let read = |error| CliError::Read { path: log.path().to_owned(), error };
+        let mut progress = Progress::new(self.how.progress, self.json);
+        progress.keep_in(log.reopen().map_err(read)?);
+        let facts = execute(execution, self.context, &mut progress);
+        let said = std::fs::read(log.path()).map_err(read)?;
+        Ok((facts, tail(&String::from_utf8_lossy(&said))))
+    }
+
+    /// False when a user ended a build; an error when it failed.
+    fn check(&self, variant: &Variant, facts: &RunFacts, said: &str) -> Result<bool, CliError> {
+        let Some(last) = facts.steps.last() else { return Ok(false) };
+        let (ended, code) = (last.observed.interrupted_by.is_some(), last.observed.code());
+        if ended || code == 0 {
+            return Ok(!ended);
+        }
+        ui::note(&format!("{said}\n"));
+        let what = format!("{} with {}", self.package.name, variant.label());
+        Err(CliError::TrialBuild { what, code })
+    }
+
+    fn profiled(
+        &self,
+        variant: &Variant,
+        workshop: &Workshop,
+        tree: &Path,
+    ) -> Result<Option<Profiled>, CliError> {
+        let language = self.package.language;
+        let Some(level) = profiled::level(&variant.knobs, language) else { return Ok(None) };
+        let folder = workshop.profile()?;
+        Profiled::new(level, language, &self.tools.cc, (&folder, tree)).map(Some)
+    }
+
+    /// Builds with counters and trains; what that took, or nothing when a user ended it.
+    fn train(
+        &self,
+        variant: &Variant,
+        profiled: &Profiled,
+        (tree, out): (&Path, &Path),
+    ) -> Result<Option<Summary>, CliError> {
+        source::copy(&self.source.directory, tree)?;
+        let added = profiled.additions(Phase::Instrument);
+        let setting = self.setting(variant, &added);
+        let steps = self.steps(&setting.values, (tree, out), None).into_iter();
+        // A small change is made to the finished build alone.
+        let steps = steps.filter(|(role, _)| matches!(role, Role::Build | Role::Harness));
+        let mut steps: Vec<Step> = steps.map(|(_, step)| step).collect();
+        let training = profiled.training(&self.package.workloads, out);
+        steps.extend(training.into_iter().map(|command| Step {
+            title: "train".to_owned(),
+            argv: vec!["sh".to_owned(), "-c".to_owned(), command],
+            cwd: out.to_owned(),
+        }));
+        self.prepare(tree, None)?;
+        let execution = self.execution(&setting.profile, steps, variant, &added);
+        let (facts, said) = self.execute(&execution)?;
+        if !self.check(variant, &facts, &said)? {
+            return Ok(None);
+        }
+        ui::note(&format!("ironwright: {}\n", profiled.collect()?));
+        Ok(Some(summarise(&facts)))
+    }
+
+    fn keep(
+        &self,
+        workshop: &Workshop,
+        facts: &VariantFacts,
+        keep_tree: bool,
+        is_whole: bool,
+    ) -> Result<(), CliError> {
+        workshop.keep(facts, keep_tree)?;
+        // What every build has besides is no part of the variant, so its costs would mislead.
+        if is_whole && facts.variant.flags.is_empty() && self.base.is_empty() {
+            super::record::record_variant(facts);
+        }
+        Ok(())
+    }
+
+    /// Files of the package, and objects out of the way.
+    fn prepare(&self, tree: &Path, partial: Option<&Partial<'_>>) -> Result<(), CliError> {
+        for (name, text) in &self.package.files {
+            let path = tree.join(name);
+            let has = std::fs::read_to_string(&path).is_ok_and(|own| own == built_in::text(text));
+            if !has {
+                std::fs::write(&path, built_in::text(text))
+                    .map_err(|error| CliError::Write { path, error })?;
+            }
+        }
+        for object in partial.iter().flat_map(|partial| partial.hot) {
+            let path = tree.join(object);
+            std::fs::remove_file(&path).map_err(|error| CliError::Write { path, error })?;
+        }
+        Ok(())
+    }
+
+    /// The commands, with what each is for.
+    fn steps(
+        &self,
+        values: &BTreeMap<&'static str, String>,
+        (tree, out): (&Path, &Path),
+        partial: Option<&Partial<'_>>,
+    ) -> Vec<(Role, Step)> {
+        let mut values = values.clone();
+        values.insert("tree", tree.to_string_lossy().into_owned());
+        values.insert("prefix", tree.join("prefix").to_string_lossy().into_owned());
+        values.insert("out", out.to_string_lossy().into_owned());
+        let shell = |title: &str, command: &str| Step {
+            title: title.to_owned(),
+            argv: vec!["sh".to_owned(), "-c".to_owned(), fill(command, &values)],
+            cwd: tree.to_owned(),
+        };
+        let again = || self.package.steps.iter().filter(|step| step.again);
+        let whole = self.package.steps.iter().filter(|step| partial.is_none() || step.again);
+        let mut steps: Vec<_> =
+            whole.map(|step| (Role::Build, shell(&step.title, &step.run))).collect();
+        let harness = self.package.harness.iter();
+        steps.extend(harness.map(|command| (Role::Harness, shell("harness", command))));
+        if let (Some(edit), None) = (&self.package.edit, partial) {
+            steps.push((Role::Change, shell("change", &format!("echo >> '{edit}'"))));
+            steps.extend(again().map(|step| (Role::Again, shell("rebuild", &step.run))));
+        }
+        steps
+    }
+
+    fn facts(
+        &self,
+        variant: &Variant,
+        key: String,
+        roles: &[Role],
+        run: &RunFacts,
+        (tree, out): (&Path, &Path),
+    ) -> Result<VariantFacts, CliError> {
+        let of = |role: Role| {
+            let steps = roles.iter().zip(&run.steps).filter(move |(own, _)| **own == role);
+            steps.map(|(_, step)| &step.observed)
+        };
+        let seconds = |nanos: u64| nanos as f64 / 1e9;
+        let cpu = |role: Role| of(role).map(|o| seconds(o.user_ns + o.system_ns)).sum::<f64>();
+        let read = |path: &Path| {
+            let path = path.to_owned();
+            move |error| CliError::Read { path: path.clone(), error }
+        };
+        let (mut text, mut size) = (Bytes::ZERO, Bytes::ZERO);
+        for artefact in &self.package.artefacts {
+            let path = tree.join(artefact);
+            let found = code::sizes(&path).map_err(read(&path))?;
+            (text, size) = (text.saturating_add(found.text), size.saturating_add(found.file));
+        }
+        Ok(VariantFacts {
+            package: self.package.name.clone(),
+            variant: variant.clone(),
+            host: self.context.facts.hostname.as_ref().map(|name| name.value.clone()),
+            built_unix_ns: unix_ns(),
+            compiler: self.tools.version.clone(),
+            key,
+            code: code::hash(out).map_err(read(out))?,
+            wall: of(Role::Build).map(|o| seconds(o.wall_ns)).sum(),
+            cpu: cpu(Role::Build),
+            again: of(Role::Again).next().is_some().then(|| cpu(Role::Again)),
+            peak: of(Role::Build).map(|o| o.peak_tree).max().unwrap_or_default(),
+            text,
+            size,
+            threads: run.threads,
+            governed: run.governed.is_some(),
+        })
+    }
+}
+
+/// What a command of a build is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It builds the package.
+    Build,
+    /// It makes what workloads run.
+    Harness,
+    /// It changes a file a little.
+    Change,
+    /// It builds again after a small change.
+    Again,
+}
+
+/// Appends flags to a variable of a build.
+fn append(environment: &mut Vec<Assignment>, addition: &Addition) {
+    let flags = addition.flags.iter().cloned();
+    match environment.iter_mut().find(|assignment| assignment.key == addition.variable) {
+        Some(assignment) => assignment.parts.extend(flags),
+        None => environment.push(Assignment {
+            key: addition.variable.to_owned(),
+            parts: flags.collect(),
+            knobs: Vec::new(),
+            from_flag: true,
+        }),
+    }
+}
+
+/// Whether variables say what is built: how many jobs build it changes nothing.
+fn is_about_output(knobs: &[String]) -> bool {
+    use ironwright_core::settings::catalogue::knob;
+    use ironwright_core::settings::knob::Class;
+    knobs.iter().any(|id| knob(id).is_some_and(|knob| knob.class == Class::Output))
+}
+
+/// A user ended it: what stays, and how it goes on.
+pub(super) fn tell_interrupted() {
+    ui::remark("interrupted; builds and rounds are kept: the same command goes on from here");
+}

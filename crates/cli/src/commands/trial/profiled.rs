@@ -1,0 +1,90 @@
+//! Variants that are built twice: with counters, and with what these counted while workloads trained.
+//!
+//! The training commands of a package's workloads make the profile; what is measured is other work.
+//! Does not judge profiles.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ironwright_core::pgo::{
+    Addition, Level, Phase, Places, Toolchain, additions, training_environment,
+};
+use ironwright_core::settings::catalogue::pgo::{C_PGO_LEVEL, RUST_PGO_LEVEL};
+use ironwright_core::trial::package::{Language, Workload, fill};
+use ironwright_core::trial::treatment::Knobs;
+use ironwright_host::pgo::tools::identify;
+use ironwright_host::pgo::{Tools, collect};
+
+use crate::error::CliError;
+
+/// A variant's profile: how it is made, and where it lies.
+pub(super) struct Profiled {
+    tools: Tools,
+    pub(super) level: Level,
+    raw: PathBuf,
+    merged: PathBuf,
+    tree: PathBuf,
+}
+
+/// The level of profiling that knobs ask for.
+pub(super) fn level(knobs: &Knobs, language: Language) -> Option<Level> {
+    let knob = match language {
+        Language::C => &C_PGO_LEVEL,
+        Language::Rust => &RUST_PGO_LEVEL,
+    };
+    let wanted = knobs.get(knob.id)?;
+    Level::ALL.into_iter().find(|level| level.name() == wanted)
+}
+
+/// The commands that a level trains with.
+pub(super) fn training(level: Level, workloads: &[Workload]) -> Vec<&str> {
+    level.of_training(workloads).iter().map(|workload| workload.train.as_str()).collect()
+}
+
+impl Profiled {
+    /// A profile that is to be made in a folder, of what is built in another.
+    pub(super) fn new(
+        level: Level,
+        language: Language,
+        compiler: &str,
+        (folder, tree): (&Path, &Path),
+    ) -> Result<Self, CliError> {
+        let toolchain = match (language, compiler) {
+            (Language::Rust, _) => Toolchain::Rustc,
+            (Language::C, "clang") => Toolchain::Clang,
+            (Language::C, _) => Toolchain::Gcc,
+        };
+        let name = if language == Language::Rust { "rustc" } else { compiler };
+        let raw = folder.join("raw");
+        std::fs::create_dir_all(&raw)
+            .map_err(|error| CliError::Write { path: raw.clone(), error })?;
+        let merged = folder.join("merged.profdata");
+        Ok(Self { tools: identify(toolchain, name)?, level, raw, merged, tree: tree.to_owned() })
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { raw: &self.raw, merged: &self.merged, build: &self.tree }
+    }
+
+    /// What a phase adds to the variables of a build.
+    pub(super) fn additions(&self, phase: Phase) -> Vec<Addition> {
+        additions(self.tools.toolchain, phase, self.level, &self.places())
+    }
+
+    /// The training commands as they are run, each in a shell.
+    pub(super) fn training(&self, workloads: &[Workload], out: &Path) -> Vec<String> {
+        let values = BTreeMap::from([("out", out.to_string_lossy().into_owned())]);
+        let set = training_environment(self.tools.toolchain, &self.places());
+        let set: Vec<_> = set.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        let set = set.concat();
+        let commands = training(self.level, workloads);
+        commands.into_iter().map(|command| format!("{set}{}", fill(command, &values))).collect()
+    }
+
+    /// Makes the profile of what training left; says how much of the program it knows.
+    pub(super) fn collect(&self) -> Result<String, CliError> {
+        let coverage = collect(&self.tools, &self.raw, &self.merged)?;
+        let share = coverage.share().map_or_else(String::new, |s| format!(", {:.0} %", s * 100.0));
+        Ok(format!("the training reached {} functions{share}", coverage.executed))
+    }
+}

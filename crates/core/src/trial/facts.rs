@@ -1,0 +1,143 @@
+//! What a build of a variant cost, as it is stored, and what follows for its change.
+//!
+//! Does not know how it was built.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::treatment::{Knobs, Variant};
+use crate::decide::Costs;
+use crate::evidence::robust::median;
+use crate::units::Bytes;
+
+/// A build of a package with some settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VariantFacts {
+    /// The package.
+    pub package: String,
+    /// What it has beyond the baseline.
+    pub variant: Variant,
+    /// Name of the host.
+    pub host: Option<String>,
+    /// When it was built, nanoseconds since 1970.
+    pub built_unix_ns: i64,
+    /// The compiler, as it names itself.
+    pub compiler: String,
+    /// Hash of everything that went in.
+    pub key: String,
+    /// Hash of the code that the workloads run.
+    pub code: String,
+    /// Seconds that the build took.
+    pub wall: f64,
+    /// Seconds of processor time that it took.
+    pub cpu: f64,
+    /// Seconds of processor time that a build after a small change took; absent where none was made.
+    pub again: Option<f64>,
+    /// Most memory that the build held.
+    pub peak: Bytes,
+    /// Bytes of code in its artefacts.
+    pub text: Bytes,
+    /// Bytes of its artefacts.
+    pub size: Bytes,
+    /// Hardware threads that the build could use.
+    pub threads: u32,
+    /// Whether its compilers asked the governor: how many run at a time, and so how much memory they
+    /// take together, depends on it.
+    #[serde(default = "governed")]
+    pub governed: bool,
+}
+
+const fn governed() -> bool {
+    true
+}
+
+/// What a change costs by builds of one package on one host: the difference of the medians with and
+/// without it. Nothing while one side is missing.
+///
+/// Seconds of a build are its processor time through the machine's threads: other work on the machine
+/// changes how long one waits, and hardly what a build takes.
+pub fn costs(builds: &[VariantFacts], knobs: &Knobs) -> Option<Costs> {
+    [true, false].into_iter().find_map(|governed| of_alike(builds, knobs, governed))
+}
+
+/// The same by builds that were all governed, or all not.
+fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Costs> {
+    let alike = |facts: &&VariantFacts| facts.governed == governed;
+    let with: Vec<_> = of(builds, knobs).filter(alike).collect();
+    let without: Vec<_> = of(builds, &Knobs::new()).filter(alike).collect();
+    let figure = |side: &[&VariantFacts], value: fn(&VariantFacts) -> f64| {
+        let values: Vec<f64> = side.iter().map(|facts| value(facts)).collect();
+        (!values.is_empty()).then(|| median(&values))
+    };
+    let both =
+        |value: fn(&VariantFacts) -> f64| Some((figure(&without, value)?, figure(&with, value)?));
+    let part = |value: fn(&VariantFacts) -> f64| {
+        let (without, with) = both(value)?;
+        // Archives for link-time optimisation hold no instructions yet: nothing is known then.
+        (without > 0.0 && with > 0.0).then(|| with / without - 1.0)
+    };
+    let (before, after) = both(seconds)?;
+    Some(Costs {
+        build_seconds: after - before,
+        memory: part(|facts| facts.peak.0 as f64).unwrap_or(0.0),
+        // What was fetched before is built here once.
+        rebuild_seconds: after,
+        size: part(|facts| facts.text.0 as f64).unwrap_or(0.0),
+    })
+}
+
+fn of<'a>(builds: &'a [VariantFacts], knobs: &Knobs) -> impl Iterator<Item = &'a VariantFacts> {
+    let fits =
+        |facts: &&VariantFacts| facts.variant.flags.is_empty() && facts.variant.knobs == *knobs;
+    builds.iter().filter(fits)
+}
+
+fn seconds(facts: &VariantFacts) -> f64 {
+    facts.cpu / f64::from(facts.threads.max(1))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn facts(knobs: &[(&str, &str)], cpu: f64, peak: u64, text: u64) -> VariantFacts {
+        let knobs = knobs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        VariantFacts {
+            package: "zlib".to_owned(),
+            variant: Variant { knobs, flags: Vec::new() },
+            host: None,
+            built_unix_ns: 0,
+            compiler: "gcc 12".to_owned(),
+            key: "k".to_owned(),
+            code: "c".to_owned(),
+            wall: cpu,
+            cpu,
+            again: None,
+            peak: Bytes::mib(peak),
+            text: Bytes(text),
+            size: Bytes(2 * text),
+            threads: 2,
+            governed: true,
+        }
+    }
+
+    #[test]
+    fn costs_are_differences_from_the_baseline() {
+        let o3 = [("c-opt-level", "3")];
+        let builds = [
+            facts(&[], 10.0, 100, 1000),
+            facts(&[], 12.0, 100, 1000),
+            facts(&[], 90.0, 100, 1000),
+            facts(&o3, 20.0, 150, 1300),
+        ];
+        let found = costs(&builds, &builds[3].variant.knobs).unwrap();
+        assert!((found.build_seconds - 4.0).abs() < 1e-9, "the wild build hardly counts");
+        assert!((found.memory - 0.5).abs() < 1e-9 && (found.size - 0.3).abs() < 1e-9);
+        assert!((found.rebuild_seconds - 10.0).abs() < 1e-9);
+        let mut other = builds.clone();
+        other[3].governed = false;
+        assert_eq!(costs(&other, &builds[3].variant.knobs), None, "not built alike");
+        assert_eq!(costs(&builds[3..], &builds[3].variant.knobs), None, "no baseline");
+        assert_eq!(costs(&builds, &Knobs::from([("c-lto".into(), "fat".into())])), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! The code in files that were built: its size, and a hash by which builds that are the same are told.
+//!
+//! Only instructions count: a build that stores its own flags as text runs no other code for that.
+//! Does not know where files come from.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use ironwright_core::units::Bytes;
+use object::read::archive::ArchiveFile;
+use object::{Object, ObjectSection, SectionFlags, elf};
+use sha2::{Digest, Sha256};
+
+use crate::tree::hex;
+
+/// Instructions of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of instructions.
+    pub text: Bytes,
+    /// Bytes of the file.
+    pub file: Bytes,
+}
+
+/// Sizes of a program, a library or an archive. A file of another kind has no instructions.
+pub fn sizes(path: &Path) -> io::Result<Sizes> {
+    let bytes = fs::read(path)?;
+    let mut text = 0;
+    each_object(&bytes, |object| text += instructions(object, |_| {}));
+    Ok(Sizes { text: Bytes(text), file: Bytes(bytes.len() as u64) })
+}
+
+/// A hash of all instructions in the files of a folder, in the order of their names. Scripts and data
+/// count whole: nobody can tell what of them is run.
+pub fn hash(folder: &Path) -> io::Result<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    names.sort_unstable();
+    let mut hash = Sha256::new();
+    for path in names.iter().filter(|path| path.is_file()) {
+        let bytes = fs::read(path)?;
+        let mut found = 0;
+        each_object(&bytes, |object| found += instructions(object, |code| hash.update(code)));
+        if found == 0 {
+            hash.update(&bytes);
+        }
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Calls something for every object in a file, which may be an archive of them.
+fn each_object(bytes: &[u8], mut take: impl FnMut(&object::File<'_>)) {
+    if let Ok(archive) = ArchiveFile::parse(bytes) {
+        for member in archive.members().flatten() {
+            let data = member.data(bytes).ok();
+            if let Some(object) = data.and_then(|data| object::File::parse(data).ok()) {
+                take(&object);
+            }
+        }
+    } else if let Ok(object) = object::File::parse(bytes) {
+        take(&object);
+    }
+}
+
+/// Gives the instructions of an object away; returns their number of bytes.
+fn instructions(object: &object::File<'_>, mut take: impl FnMut(&[u8])) -> u64 {
+    let mut total = 0;
+    for section in object.sections() {
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        let runs = sh_flags.contains(elf::SHF_EXECINSTR);
+        if let (true, Ok(data)) = (runs, section.data()) {
+            take(data);
+            total += data.len() as u64;
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_instructions_make_a_difference() {
+        let own = std::env::current_exe().unwrap();
+        let found = sizes(&own).unwrap();
+        assert!(found.text.0 > 10_000 && found.text < found.file, "{found:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("run");
+        fs::write(&script, "echo 1\n").unwrap();
+        let first = hash(folder.path()).unwrap();
+        assert_eq!(first, hash(folder.path()).unwrap());
+        fs::write(&script, "echo 2\n").unwrap();
+        assert_ne!(first, hash(folder.path()).unwrap());
+        assert_eq!(sizes(&script).unwrap().text, Bytes::ZERO);
+    }
+}
