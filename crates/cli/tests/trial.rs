@@ -27,7 +27,7 @@ static void work(long steps) {
         value = value * 6364136223846793005UL + 1;
 }
 static long steps_of(const char *task) {
-    long steps = 6000000;
+    long steps = 12000000;
 #ifdef __SSE4_2__
     if (strcmp(task, "sum") == 0)
         steps /= 2;

@@ -11,20 +11,32 @@ use std::path::{Path, PathBuf};
 /// made as needed, a link is followed to its target, and an existing file keeps its permissions.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = resolve(path);
+    let permissions = match fs::metadata(&target) {
+        Ok(metadata) => metadata.permissions(),
+        Err(_) => fs::Permissions::from_mode(0o644),
+    };
+    put(&target, bytes, permissions)
+}
+
+/// Copies a file with its permissions over another in the same way: a program may run meanwhile.
+///
+/// # Errors
+/// Those of reading and writing.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    put(&resolve(to), &fs::read(from)?, fs::metadata(from)?.permissions())
+}
+
+fn put(target: &Path, bytes: &[u8], permissions: fs::Permissions) -> io::Result<()> {
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
     fs::create_dir_all(&directory)?;
-    let permissions = match fs::metadata(&target) {
-        Ok(metadata) => metadata.permissions(),
-        Err(_) => fs::Permissions::from_mode(0o644),
-    };
     let mut temporary = tempfile::Builder::new().prefix(".ironwright-").tempfile_in(&directory)?;
     temporary.write_all(bytes)?;
     temporary.as_file().set_permissions(permissions)?;
     temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|error| error.error)?;
+    temporary.persist(target).map_err(|error| error.error)?;
     // The rename itself is only safe once the directory is.
     File::open(&directory)?.sync_all()
 }
@@ -46,6 +58,20 @@ fn resolve(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_has_the_permissions_of_what_is_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        fs::write(&from, "new").unwrap();
+        fs::set_permissions(&from, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&to, "old").unwrap();
+        copy(&from, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"new");
+        assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o755);
+        copy(&to, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"new");
+    }
 
     #[test]
     fn a_file_is_made_with_its_directories_and_replaced_with_its_permissions() {

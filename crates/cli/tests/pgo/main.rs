@@ -84,6 +84,8 @@ fn an_interrupted_training_goes_on_with_the_program_that_is_there() {
     let train = "test -e go || { : > begun; sleep 60; }; {program} letters a.txt";
     let mut child = Command::new(env!("CARGO_BIN_EXE_ironwright"))
         .args(["pgo", "path:demo", "--no-govern", "--train", train])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", home.path())
         .env("XDG_DATA_HOME", home.path().join(".local/share"))
         .env("XDG_CACHE_HOME", home.path().join("cache"))

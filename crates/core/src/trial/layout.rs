@@ -51,8 +51,11 @@ impl Layout {
         let mut factors: Vec<usize> = Vec::new();
         let mut further: Vec<usize> = Vec::new();
         for (at, treatment) in own.iter().enumerate() {
-            let excluded =
-                factors.iter().any(|f| own.get(*f).is_some_and(|o| o.excludes(treatment)));
+            // Of two that set the same knob to the same value each would count for half.
+            let shares = |other: &Treatment| {
+                other.knobs.keys().any(|knob| treatment.knobs.contains_key(knob))
+            };
+            let excluded = factors.iter().any(|f| own.get(*f).is_some_and(shares));
             if !excluded && factors.len() < MOST_FACTORS {
                 factors.push(at);
             } else {
@@ -221,6 +224,14 @@ mod tests {
     fn a_treatment_that_is_named_twice_counts_once() {
         assert_eq!(layout(&["c-lto=fat", "c-lto=fat"]).variants.len(), 2);
         assert_eq!(layout(&[]).variants.len(), 1);
+    }
+
+    #[test]
+    fn what_another_sets_too_is_no_factor_beside_it() {
+        let layout = layout(&["c-opt-level=3", "c-opt-level=3+c-lto=fat"]);
+        assert_eq!((layout.factors.clone(), layout.variants.len()), (vec![0], 3));
+        let pairs: Vec<_> = layout.pairs(1).iter().map(|p| (p.without, p.with)).collect();
+        assert_eq!(pairs, [(0, 2)]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::treatment::Treatment;
 use crate::build::Source;
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::inventory::split_words;
 
 /// What flags it is built with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -197,6 +198,11 @@ impl Reader<'_> {
                         with name, train and judge";
             self.report(span.clone(), message, Some(help.to_owned()));
         }
+        if !is_a_name(name.as_ref()) {
+            let message = format!("\"{}\" cannot name a package", name.as_ref());
+            let help = "its builds are kept in a folder of that name: letters, digits, - and _";
+            self.report(span.clone(), message, Some(help.to_owned()));
+        }
         let package = Package {
             name: name.as_ref().clone(),
             summary: table.summary,
@@ -256,6 +262,11 @@ impl Reader<'_> {
                 let message = format!("{name} is trained and judged by the same command");
                 self.report(table.span(), message, Some(help.to_owned()));
             }
+            if !is_one_command(&workload.judge) {
+                let message = format!("{name} is judged by more than one command");
+                let help = "what is measured starts without a shell: write sh -c '...'".to_owned();
+                self.report(table.span(), message, Some(help));
+            }
             found.push(workload.clone());
         }
         found
@@ -284,6 +295,18 @@ impl Reader<'_> {
             self.report(span.clone(), format!("nothing fills {{{name}}} in"), Some(help));
         }
     }
+}
+
+/// Whether a folder can be called so.
+fn is_a_name(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || "-_.+".contains(c);
+    !text.is_empty() && !text.starts_with('.') && text.chars().all(fits)
+}
+
+/// Whether nothing of a line is left out when it starts without a shell.
+fn is_one_command(line: &str) -> bool {
+    let mark = "\u{1}";
+    split_words(&format!("{line} {mark}")).last().is_some_and(|word| word == mark)
 }
 
 fn leaves(path: &str) -> bool {
@@ -320,6 +343,8 @@ mod tests {
             (GOOD.replace("c-opt-level", "c-opt-lvel"), "3:15 there is no knob \"c-opt-lvel\""),
             (GOOD.replace("cflags", "cflag"), "1:9 nothing fills {cflag} in"),
             (GOOD.replace("sum 2", "sum 1"), "7:1 sum is trained and judged by the same command"),
+            (GOOD.replace("trials.demo", "trials.\"../x\""), "1:9 \"../x\" cannot name a package"),
+            (GOOD.replace("sum 2", "sum < 2"), "7:1 sum is judged by more than one command"),
             (GOOD.replace("judge", "jugde"), "10:1 unknown field `jugde`"),
             (
                 GOOD.replace("[[trials.demo.steps]]", "edit = \"../x\"\n[[trials.demo.steps]]"),

@@ -53,6 +53,9 @@ pub struct Campaign {
     pub stopped: Option<Stop>,
     /// The figure by which that was decided.
     pub judged_by: Metric,
+    /// The precision by which that was decided.
+    #[serde(default)]
+    pub precision: f64,
 }
 
 /// Name of a build's facts.

@@ -9,7 +9,7 @@ mod show;
 mod status;
 
 pub(crate) use commands::parse_setting;
-pub(crate) use rounds::padding;
+pub(crate) use rounds::{overhead, padding};
 
 use std::path::PathBuf;
 use std::time::Duration;

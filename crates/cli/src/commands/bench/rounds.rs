@@ -66,7 +66,7 @@ pub(super) fn measure(
     around(plan.setup.as_ref(), measurer)?;
     let seen = warm_up(args, plan, measurer)?;
     let (pinned, pinning) = pin(args.how.pin, &seen)?;
-    let overhead = overhead(plan, measurer)?;
+    let overhead = overhead(&plan.empty, measurer)?;
     let mut setup = setup(args, plan);
     setup.overhead = overhead;
     setup.pinned_to = pinned.as_ref().map(|pinned| pinned.thread);
@@ -244,10 +244,10 @@ fn least(seconds: &[f64]) -> f64 {
 }
 
 /// Seconds that a process takes which does nothing; unknown where it cannot be run.
-fn overhead(plan: &Plan, measurer: &mut Measurer) -> Result<Option<f64>, CliError> {
+pub(crate) fn overhead(empty: &Job, measurer: &mut Measurer) -> Result<Option<f64>, CliError> {
     let mut seconds = Vec::new();
     for _ in 0..EMPTY_RUNS {
-        match measurer.run(&plan.empty, Output::Discard) {
+        match measurer.run(empty, Output::Discard) {
             Ok(ran) => seconds.extend(Metric::Wall.of(&ran.sample)),
             Err(MeasureError::NotStarted { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),

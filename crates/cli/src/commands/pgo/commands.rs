@@ -117,7 +117,7 @@ mod tests {
         };
         assert_eq!(
             places.fill("{program} {dir}/x -o {build} {profile}"),
-            "'/a b/p' /d/x -o /b /r/1.pprof"
+            "'/a b/p' '/d'/x -o '/b' '/r/1.pprof'"
         );
     }
 }

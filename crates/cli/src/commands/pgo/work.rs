@@ -14,7 +14,7 @@ use ironwright_core::pgo::{
 };
 use ironwright_host::pgo::store::Place;
 use ironwright_host::pgo::{PgoError, collect, compilers, go, must, tail};
-use ironwright_host::tree;
+use ironwright_host::{files, tree};
 use ironwright_verify::examine;
 
 use super::PgoArgs;
@@ -313,6 +313,6 @@ fn verified(program: &Path) -> (Option<String>, String) {
 
 fn deliver(args: &PgoArgs, program: &Path) -> Result<(), CliError> {
     let Some(out) = &args.out else { return Ok(()) };
-    fs::copy(program, out).map_err(|error| CliError::Write { path: out.clone(), error })?;
+    files::copy(program, out).map_err(|error| CliError::Write { path: out.clone(), error })?;
     Ok(())
 }

@@ -193,8 +193,10 @@ impl Dissection<'_> {
             Step::Done(ends) => ends,
             Step::Ended(end) => return Ok(Step::Ended(end)),
         };
-        if !self.adds_up(&ends.1)? {
-            return Ok(Step::Done(self.unexplained()));
+        match self.adds_up(&ends.1)? {
+            Step::Done(true) => {}
+            Step::Done(false) => return Ok(Step::Done(self.unexplained())),
+            Step::Ended(end) => return Ok(Step::Ended(end)),
         }
         let mut bisection = Bisection::new(self.bundle.len());
         let mut known: BTreeMap<String, (f64, f64)> =
@@ -220,12 +222,12 @@ impl Dissection<'_> {
     }
 
     /// Whether all steps together make the code of the bundle: else its parts explain nothing.
-    fn adds_up(&self, with: &Arm) -> Result<bool, CliError> {
+    fn adds_up(&self, with: &Arm) -> Result<Step<bool>, CliError> {
         let label = "all of its flags".to_owned();
         let all = self.bundle.first(self.bundle.len());
         Ok(match self.arm(all, &self.target.workload.hot, label)? {
-            Step::Done(arm) => arm.code == with.code,
-            Step::Ended(_) => true,
+            Step::Done(arm) => Step::Done(arm.code == with.code),
+            Step::Ended(end) => Step::Ended(end),
         })
     }
 

@@ -115,7 +115,7 @@ impl Builder<'_> {
         let flags = setting.execution.environment.iter().filter(|a| is_about_output(&a.knobs));
         texts.extend(flags.map(|a| format!("{}={}", a.key, a.value())));
         texts.extend(self.package.edit.clone());
-        if let Some(level) = profiled::level(&variant.knobs, self.package.language) {
+        if let Some(level) = profiled::level(&self.knobs(variant), self.package.language) {
             texts.push(level.to_string());
             let commands = profiled::training(level, &self.package.workloads);
             texts.extend(commands.into_iter().map(str::to_owned));
@@ -125,6 +125,13 @@ impl Builder<'_> {
             texts.extend(partial.hot.iter().cloned());
         }
         hash_of_texts(texts.iter().map(String::as_str))
+    }
+
+    /// Settings of a variant, those of the baseline among them.
+    fn knobs(&self, variant: &Variant) -> Knobs {
+        let mut knobs = self.base.clone();
+        knobs.extend(variant.knobs.clone());
+        knobs
     }
 
     fn commands(&self) -> impl Iterator<Item = &str> {
@@ -281,7 +288,7 @@ impl Builder<'_> {
         tree: &Path,
     ) -> Result<Option<Profiled>, CliError> {
         let language = self.package.language;
-        let Some(level) = profiled::level(&variant.knobs, language) else { return Ok(None) };
+        let Some(level) = profiled::level(&self.knobs(variant), language) else { return Ok(None) };
         let folder = workshop.profile()?;
         Profiled::new(level, language, &self.tools.cc, (&folder, tree)).map(Some)
     }

@@ -19,7 +19,7 @@ use ironwright_host::measure::{Job, MeasureError, Measurer, Output, Pinned, Ran,
 use ironwright_host::tree::hash_of_texts;
 use ironwright_host::trial::{Campaign, Store};
 
-use crate::commands::bench::padding;
+use crate::commands::bench::{overhead, padding};
 use crate::error::CliError;
 use crate::ui;
 
@@ -97,8 +97,9 @@ impl<'a> Campaigns<'a> {
             let key = hash_of_texts(texts);
             let mut campaign = store.campaign(package, &key);
             // Rounds hold every figure; whether they are enough is asked anew for another.
-            if campaign.judged_by != amount.metric {
-                (campaign.judged_by, campaign.stopped) = (amount.metric, None);
+            if (campaign.judged_by, campaign.precision) != (amount.metric, amount.precision) {
+                (campaign.judged_by, campaign.precision) = (amount.metric, amount.precision);
+                campaign.stopped = None;
             }
             let session = session(workload, &arms, &campaign, setup, amount);
             Lane { workload: workload.clone(), session, key, campaign, note: None }
@@ -124,7 +125,8 @@ impl<'a> Campaigns<'a> {
     }
 
     fn sweeps(&mut self, measurer: &mut Measurer, amount: &Amount) -> Result<End, CliError> {
-        self.overhead = overhead(measurer);
+        let empty = Job { argv: vec!["true".to_owned()], ..Job::default() };
+        self.overhead = overhead(&empty, measurer)?;
         let mut threads: f64 = 0.0;
         for at in 0..self.lanes.len() {
             if self.lanes.get(at).is_some_and(|lane| !lane.is_done(amount)) {
@@ -318,11 +320,4 @@ fn check_length(workload: &Workload, ran: &Ran, overhead: Option<f64>) -> Result
 fn busy(sample: &Sample) -> f64 {
     let of = |metric: Metric| metric.of(sample).unwrap_or(0.0);
     of(Metric::Cpu) / of(Metric::Wall).max(1e-9)
-}
-
-/// Seconds that a process takes at least which does nothing.
-fn overhead(measurer: &mut Measurer) -> Option<f64> {
-    let job = Job { argv: vec!["true".to_owned()], ..Job::default() };
-    let run = |_| Metric::Wall.of(&measurer.run(&job, Output::Discard).ok()?.sample);
-    (0..10).filter_map(run).reduce(f64::min)
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ironwright_core::emit::shell::quote_posix;
 use ironwright_core::pgo::{
     Addition, Level, Phase, Places, Toolchain, additions, training_environment,
 };
@@ -75,7 +76,10 @@ impl Profiled {
     pub(super) fn training(&self, workloads: &[Workload], out: &Path) -> Vec<String> {
         let values = BTreeMap::from([("out", out.to_string_lossy().into_owned())]);
         let set = training_environment(self.tools.toolchain, &self.places());
-        let set: Vec<_> = set.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        let set: Vec<_> = set
+            .iter()
+            .map(|(name, value)| format!("export {name}={}; ", quote_posix(value)))
+            .collect();
         let set = set.concat();
         let commands = training(self.level, workloads);
         commands.into_iter().map(|command| format!("{set}{}", fill(command, &values))).collect()

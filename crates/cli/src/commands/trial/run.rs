@@ -2,7 +2,7 @@
 //!
 //! Does not know statistics or build systems.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ironwright_core::decide::Recommendation;
 use ironwright_core::evidence::report::Setup;
@@ -73,16 +73,33 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
+/// The time after so long; what is beyond the clock's end never comes.
+fn after(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_hours(24 * 365 * 100);
+    let now = Instant::now();
+    now.checked_add(time.min(CENTURY)).unwrap_or(now)
+}
+
 fn store() -> Result<Store, CliError> {
     let both = Directories::cache().zip(Directories::state());
     let (cache, state) = both.ok_or_else(|| {
         CliError::usage("there is no place for builds and rounds", "set HOME or XDG_CACHE_HOME")
     })?;
+    // Commands are texts in which the folder stands as it is.
+    let is_plain = |c: char| c.is_alphanumeric() || "/-_.+,:@%=".contains(c);
+    if !cache.to_string_lossy().chars().all(is_plain) {
+        return Err(CliError::usage(
+            format!("builds cannot be kept in {}: commands name the folder", cache.display()),
+            "set XDG_CACHE_HOME to a folder without spaces and quotes in its name",
+        ));
+    }
     Ok(Store::at(&cache, &state))
 }
 
 fn forget(args: &TrialArgs, store: &Store, resolved: &Resolved) -> Result<(), CliError> {
     if !args.dry_run && (args.how.again || args.how.rebuild) {
+        // Nobody else may be building there.
+        let _held = store.workshop(&resolved.package.name)?;
         store.forget(&resolved.package.name, args.how.rebuild)?;
     }
     Ok(())
@@ -238,7 +255,7 @@ impl Trial<'_> {
             metric: self.args.amount.metric,
             precision: self.args.amount.precision,
             most_rounds: self.args.amount.rounds as usize,
-            deadline: Instant::now() + self.args.amount.time,
+            deadline: after(self.args.amount.time),
         }
     }
 
