@@ -191,7 +191,7 @@ fn a_damaged_file_is_told_with_its_line_and_changes_nothing() {
     let (_to, mut other) = place();
     for (damaged, at) in [
         (with(0, "{}"), 1),
-        (with(0, r#"{"header":{"format":"ironwright-history","version":3}}"#), 1),
+        (with(0, r#"{"header":{"format":"ironwright-history","version":999}}"#), 1),
         (with(1, r#"{"run":{"id":1}}"#), 2),
         (with(2, lines[1]), 3),
         (with(4, &lines[4][..40]), 5),

@@ -109,6 +109,26 @@ fn a_measurement_outlives_its_governor() {
     assert!(home.units("a")[0].reserved < Bytes::mib(160));
 }
 
+/// A short unit takes no processor from a long one, once it is known how long both take.
+#[test]
+fn what_is_short_gives_way_to_what_is_long() {
+    let home = Home::new();
+    let _governor = home.govern("2GiB");
+    let long = || home.unit("long", &[], "touch begun; sleep 4");
+    let niceness = || {
+        let told = good(&run(home.unit("short", &[], "sleep 0.05; nice")));
+        told.trim().parse::<i32>().unwrap()
+    };
+    good(&run(long()));
+    let alone = niceness();
+    fs::remove_file(home.work().join("begun")).unwrap();
+    let other = begin(long());
+    until("the long one runs", || home.work().join("begun").exists());
+    let beside = niceness();
+    assert!(beside >= (alone + 5).min(19), "{alone} {beside}");
+    good(&end_of(other));
+}
+
 /// Two units that grow beyond what anybody expected: the younger is killed, waits, and runs again.
 #[test]
 fn a_second_attempt_is_invisible() {
