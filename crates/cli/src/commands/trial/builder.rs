@@ -141,8 +141,7 @@ impl Builder<'_> {
 
     /// Settings, environment and placeholders of a variant; paths are left open.
     fn setting(&self, variant: &Variant, added: &[Addition]) -> Setting {
-        let mut knobs = self.base.clone();
-        knobs.extend(variant.knobs.clone());
+        let mut knobs = self.knobs(variant);
         let profile = self.context.profile_of_trial(&knobs);
         // Build systems have defaults of their own where nothing is said.
         if self.package.language == Language::C && !knobs.contains_key(cpp::C_OPT_LEVEL.id) {
