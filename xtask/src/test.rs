@@ -36,6 +36,7 @@ const PACKAGES: &[&str] = &[
     "libssl3",
     "qemu-system-x86",
     "busybox-static",
+    "systemd",
     "cpio",
 ];
 

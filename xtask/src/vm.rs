@@ -16,8 +16,12 @@ use anyhow::{Context, Result, bail};
 use crate::{root, say};
 
 /// What must be installed, with Debian's name for it.
-const PROGRAMS: &[(&str, &str)] =
-    &[("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static"), ("cpio", "cpio")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("cpio", "cpio"),
+    ("systemd-run", "systemd"),
+];
 /// A boot takes ten seconds where nothing else runs.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Stands before the exit status of the command.
@@ -66,8 +70,10 @@ in-group governed $show >/tmp/root/groups 2>&1 || { cat /tmp/root/groups; exit 1
 grep -q '/ironwright-run-[0-9]*/unit-[0-9]*-1$' /tmp/root/groups || { cat /tmp/root/groups; exit 1; }
 echo "a unit is in a group of its own, as root"
 large="dd if=/dev/zero of=/dev/null bs=300M count=1"
-! in-group large /ironwright run -q --set memory-budget=128MiB -- /ironwright unit -- $large     >/tmp/root/large 2>&1 || { echo "300 MiB fit in 128"; exit 1; }
-grep -q 'killed for want of memory although it ran alone' /tmp/root/large     || { cat /tmp/root/large; exit 1; }
+! in-group large /ironwright run -q --set memory-budget=128MiB -- /ironwright unit -- $large \
+    >/tmp/root/large 2>&1 || { echo "300 MiB fit in 128"; exit 1; }
+grep -q 'killed for want of memory although it ran alone' /tmp/root/large \
+    || { cat /tmp/root/large; exit 1; }
 echo "a unit that is too large fails with its figures"
 export HOME=/tmp/user XDG_RUNTIME_DIR=/tmp/user/run
 mkdir -p -m 700 $HOME $XDG_RUNTIME_DIR
@@ -76,6 +82,39 @@ as-user user-governed $show >/tmp/user/groups 2>&1 || { cat /tmp/user/groups; ex
 grep -q '/ironwright-run-[0-9]*/unit-[0-9]*-1$' /tmp/user/groups || { cat /tmp/user/groups; exit 1; }
 echo "a unit is in a group of its own, as a user"
 "#;
+
+/// A user's own service manager, and a session whose group is not the user's, as `sshd` leaves one. Who
+/// moves its processes into a scope is the system's manager, for which the user is let do it here.
+const MANAGED: &str = r#"
+export HOME=/tmp/managed XDG_RUNTIME_DIR=/tmp/managed/run
+units=/etc/systemd/user
+mkdir -p $units
+mkdir -p -m 700 $HOME $XDG_RUNTIME_DIR
+# Otherwise it takes the machine for one of another service manager.
+mkdir -p /run/systemd/system
+for unit in basic default shutdown; do echo "[Unit]" >$units/$unit.target; done
+chown -R 1000:1000 $HOME /sys/fs/cgroup/cgroup.procs
+as-user manager /lib/systemd/systemd --user >/tmp/managed/log 2>&1 &
+tries=0
+until [ -S $XDG_RUNTIME_DIR/systemd/private ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || { cat /tmp/managed/log; exit 1; }
+    usleep 100000
+done
+session() { in-group $1 su -s /bin/sh -c "exec $2" user; }
+run="/ironwright run -q --set memory-budget=128MiB -- /ironwright unit --"
+session one "$run cat /proc/self/cgroup" >/tmp/managed/groups 2>&1 \
+    || { cat /tmp/managed/groups /tmp/managed/log; exit 1; }
+grep -q '/manager/app.slice/run-.*\.scope' /tmp/managed/groups \
+    || { cat /tmp/managed/groups /tmp/managed/log; exit 1; }
+echo "a run is in a scope of the user's service manager"
+! session two "$run $large" >/tmp/managed/large 2>&1 || { echo "300 MiB fit in a scope of 128"; exit 1; }
+grep -q 'killed for want of memory although it ran alone' /tmp/managed/large \
+    || { cat /tmp/managed/large; exit 1; }
+echo "a unit that is too large for its scope fails with its figures"
+"#;
+/// What is needed of Debian's service manager.
+const MANAGER: [&str; 2] = ["/lib/systemd/systemd", "/usr/bin/systemd-run"];
 
 /// What is put into a machine and done there.
 pub(crate) struct Machine {
@@ -97,12 +136,15 @@ pub(crate) fn run() -> Result<()> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.extend(with_libraries(&program, &format!("/{name}"))?);
     }
+    for program in MANAGER {
+        files.extend(with_libraries(Path::new(program), program)?);
+    }
     Machine {
         files,
         // A filter that matches nothing would succeed.
         command: format!(
             "set -e\n/test --list --ignored | grep -q nested_v2_\n\
-             in-group root {tests}\nas-user delegated {tests}\n{GOVERNED}"
+             in-group root {tests}\nas-user delegated {tests}\n{GOVERNED}{MANAGED}"
         ),
     }
     .run()
