@@ -34,14 +34,65 @@ pub(super) struct Timeline {
     pub(super) empty: bool,
     /// Expected of all units for ever, if none of them ends.
     at_most: Bytes,
-    /// Where the cells become coarse, and where they end, in seconds.
-    near: f64,
-    end: f64,
+    grid: Grid,
     /// Where each cell begins, in seconds from now, and where the last one ends.
     begins: Vec<f64>,
     load: Vec<Bytes>,
     /// Held beyond the last cell.
     after: Bytes,
+}
+
+/// How time from now on is divided: fine cells, and coarse ones for what is far away.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    cells: usize,
+    /// Cells until they become coarse.
+    fine: usize,
+    /// Where they become coarse, and where they end, in seconds.
+    near: f64,
+    end: f64,
+    /// Seconds of a fine cell and of a coarse one; never zero, for cells of no time are asked for too.
+    seconds: (f64, f64),
+}
+
+impl Grid {
+    fn new(cells: usize, end: f64) -> Self {
+        let near = if end > NEAR { NEAR } else { end };
+        let fine = if end > near { cells / 2 } else { cells };
+        let seconds = |time: f64, cells: usize| time.max(1e-9) / cells.max(1) as f64;
+        Self {
+            cells,
+            fine,
+            near,
+            end,
+            seconds: (seconds(near, fine), seconds(end - near, cells - fine)),
+        }
+    }
+
+    /// Where each cell begins, and where the last one ends.
+    fn begins(&self) -> Vec<f64> {
+        let (fine, coarse) = self.seconds;
+        let near = (0..=self.fine).map(|cell| fine * cell as f64);
+        let far = (1..=self.cells - self.fine).map(|cell| self.near + coarse * cell as f64);
+        near.chain(far).collect()
+    }
+
+    /// The cell of a time; the last one for what comes later.
+    fn cell(&self, seconds: f64) -> usize {
+        let (fine, coarse) = self.seconds;
+        let cell = if seconds <= self.near {
+            seconds / fine
+        } else {
+            self.fine as f64 + (seconds - self.near) / coarse
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "what lies below 0 becomes 0, what is too large the last cell"
+        )]
+        let cell = cell as usize;
+        cell.min(self.cells - 1)
+    }
 }
 
 impl Timeline {
@@ -50,14 +101,13 @@ impl Timeline {
         let cells = if waiting < CROWD { CELLS } else { CELLS_IN_A_CROWD };
         let ahead: Vec<Ahead<'_>> = units.iter().map(|unit| Ahead::of(unit, now)).collect();
         let end = ahead.iter().filter_map(Ahead::left).fold(0.0, f64::max);
-        let near = if end > NEAR { NEAR } else { end };
+        let grid = Grid::new(cells, end);
         let mut timeline = Self {
             available,
             empty: units.is_empty(),
             at_most: Bytes::ZERO,
-            near,
-            end,
-            begins: begins(cells, near, end),
+            grid,
+            begins: grid.begins(),
             load: vec![Bytes::ZERO; cells],
             after: Bytes::ZERO,
         };
@@ -71,7 +121,7 @@ impl Timeline {
     /// anew.
     pub(super) fn takes(&mut self, unit: &Unit, now: Moment) -> bool {
         let ahead = Ahead::of(unit, now);
-        if ahead.left().is_some_and(|left| left > self.end) {
+        if ahead.left().is_some_and(|left| left > self.grid.end) {
             return false;
         }
         self.empty = false;
@@ -94,31 +144,14 @@ impl Timeline {
         }
     }
 
-    /// The cell of a time; the last one for what comes later.
-    fn cell(&self, seconds: f64) -> usize {
-        let cells = self.load.len();
-        let fine = fine(cells, self.near, self.end) as f64;
-        let cell = if seconds <= self.near {
-            seconds / self.near.max(1e-9) * fine
-        } else {
-            fine + (seconds - self.near) / (self.end - self.near).max(1e-9) * (cells as f64 - fine)
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the number lies between 0 and that of cells"
-        )]
-        let cell = cell.clamp(0.0, cells as f64) as usize;
-        cell.min(cells - 1)
-    }
-
     /// Most memory between two times from now, in seconds.
     fn load(&self, from: f64, to: f64) -> Bytes {
-        if from > self.end {
+        if from > self.grid.end {
             return self.after;
         }
         // What ends where a cell begins does not reach into it.
-        let cells = self.load.get(self.cell(from)..=self.cell(to - 1e-6)).unwrap_or_default();
+        let cells =
+            self.load.get(self.grid.cell(from)..=self.grid.cell(to - 1e-6)).unwrap_or_default();
         cells.iter().copied().max().unwrap_or_default()
     }
 
@@ -160,23 +193,9 @@ impl Timeline {
     pub(super) fn earliest(&self, candidate: &Forecast) -> Option<f64> {
         let shape = candidate.shape.as_ref()?;
         // At the very end the last one is still there.
-        let mut times = self.begins.iter().copied().chain([self.end + 1e-6]);
+        let mut times = self.begins.iter().copied().chain([self.grid.end + 1e-6]);
         times.find(|time| self.fits_from(shape, *time, None))
     }
-}
-
-/// Cells until they become coarse.
-fn fine(cells: usize, near: f64, end: f64) -> usize {
-    if end > near { cells / 2 } else { cells }
-}
-
-fn begins(cells: usize, near: f64, end: f64) -> Vec<f64> {
-    let fine = fine(cells, near, end);
-    let begin = |cell: usize| match cell.checked_sub(fine) {
-        Some(coarse) if coarse > 0 => near + (end - near) * coarse as f64 / (cells - fine) as f64,
-        _ => near * cell as f64 / fine as f64,
-    };
-    (0..=cells).map(begin).collect()
 }
 
 impl Shadow {

@@ -3,7 +3,6 @@
 //! Processors are shared in equal parts by what wants them; a job that sleeps part of its time is
 //! slowed only in the rest. Does not know why a rule decides as it does.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::rules::Rule;
@@ -61,12 +60,48 @@ pub struct Span {
     pub end: Duration,
 }
 
+/// A job that runs.
 #[derive(Debug)]
-struct Live {
+struct Live<'a> {
+    index: usize,
+    job: &'a Job,
+    /// Seconds that it takes alone, and the part of them in which it wants a processor. Looked up once:
+    /// both are asked for at every step.
+    seconds: f64,
+    share: f64,
     progress: f64,
     wanted: f64,
     delay: f64,
     paused: bool,
+}
+
+impl Live<'_> {
+    const fn runs(&self) -> bool {
+        !self.paused && self.delay <= 0.0
+    }
+
+    fn memory(&self) -> Bytes {
+        self.job.memory_at(self.progress)
+    }
+
+    /// Seconds of real time for the whole of it at a slowdown.
+    const fn seconds_at(&self, slowdown: f64) -> f64 {
+        let share = self.share.min(1.0);
+        self.seconds * (1.0 - share + share * slowdown)
+    }
+
+    /// Goes on for some seconds at a slowdown; the processor time that it used.
+    fn pass(&mut self, step: f64, slowdown: f64) -> f64 {
+        if !self.runs() {
+            self.delay = if self.paused { self.delay } else { (self.delay - step).max(0.0) };
+            return 0.0;
+        }
+        let part = step / self.seconds_at(slowdown);
+        let used = self.share * self.seconds * part;
+        self.progress += part;
+        self.wanted += used * slowdown;
+        used
+    }
 }
 
 struct Engine<'a> {
@@ -76,7 +111,8 @@ struct Engine<'a> {
     machine: Machine,
     now: f64,
     look_at: f64,
-    live: BTreeMap<usize, Live>,
+    /// By index: few of all jobs run at a time.
+    live: Vec<Live<'a>>,
     /// Jobs that wait, for the rules that are not the governor's; the next one last.
     backlog: Vec<usize>,
     /// For each job, those that wait for it.
@@ -85,6 +121,8 @@ struct Engine<'a> {
     waits: Vec<usize>,
     left: usize,
     busy: f64,
+    /// Memory of all that run, as of the last step.
+    held: Bytes,
     /// The shares of processors that were last wanted together, and how much that slowed them.
     slowed: (Vec<f64>, f64),
     outcome: Outcome,
@@ -121,12 +159,13 @@ impl<'a> Engine<'a> {
             machine: Machine::new(Policy::default()),
             now: 0.0,
             look_at: 0.0,
-            live: BTreeMap::new(),
+            live: Vec::new(),
             backlog: Vec::new(),
             successors: workload.successors(),
             waits: jobs.iter().map(|job| job.after.len()).collect(),
             left: jobs.len(),
             busy: 0.0,
+            held: Bytes::ZERO,
             slowed: (Vec::new(), 1.0),
             outcome,
         }
@@ -210,7 +249,7 @@ impl<'a> Engine<'a> {
             }
             Action::Resume(id) => self.set_paused(index(id), false),
             Action::Evict(id) => {
-                self.live.remove(&index(id));
+                self.stop(index(id));
                 self.outcome.evicted += 1;
                 self.tell(Event::Ended(*id, End::Killed { by_kernel: false }));
             }
@@ -223,18 +262,39 @@ impl<'a> Engine<'a> {
     }
 
     fn set_paused(&mut self, index: usize, paused: bool) {
-        if let Some(live) = self.live.get_mut(&index) {
-            live.paused = paused;
+        if let Ok(at) = self.place(index) {
+            self.live[at].paused = paused;
+        }
+    }
+
+    /// Where a job stands among those that run, or would.
+    fn place(&self, index: usize) -> Result<usize, usize> {
+        self.live.binary_search_by_key(&index, |live| live.index)
+    }
+
+    fn stop(&mut self, index: usize) {
+        if let Ok(at) = self.place(index) {
+            self.live.remove(at);
         }
     }
 
     fn launch(&mut self, index: usize) {
-        let delay = self.setup.start_delay.as_secs_f64();
+        let (Err(at), Some(job)) = (self.place(index), self.jobs.get(index)) else { return };
         let now = self.moment().0;
         if let Some(Some(span)) = self.outcome.spans.get_mut(index) {
             span.start = now;
         }
-        self.live.insert(index, Live { progress: 0.0, wanted: 0.0, delay, paused: false });
+        let live = Live {
+            index,
+            job,
+            seconds: job.duration().as_secs_f64(),
+            share: self.share(job),
+            progress: 0.0,
+            wanted: 0.0,
+            delay: self.setup.start_delay.as_secs_f64(),
+            paused: false,
+        };
+        self.live.insert(at, live);
     }
 
     /// Starts what a static rule allows.
@@ -253,9 +313,8 @@ impl<'a> Engine<'a> {
 
     fn start_by_oracle(&mut self) {
         let peak = |index: &usize| self.jobs.get(*index).map_or(0, |job| job.memory.0);
-        let mut held: u64 = self.live.keys().map(&peak).sum();
-        let mut threads: f64 =
-            self.live.keys().filter_map(|i| self.jobs.get(*i)).map(Job::share).sum();
+        let mut held: u64 = self.live.iter().map(|live| live.job.memory.0).sum();
+        let mut threads: f64 = self.live.iter().map(|live| live.share).sum();
         let mut start = Vec::new();
         for index in self.backlog.iter().rev() {
             let share = self.jobs.get(*index).map_or(0.0, Job::share);
@@ -275,8 +334,9 @@ impl<'a> Engine<'a> {
 
     /// How much slower than alone a job runs that wants a processor all the time.
     fn slowdown(&mut self) -> f64 {
-        let shares: Vec<f64> = self.running().map(|(job, _)| self.share(job)).collect();
-        if shares != self.slowed.0 {
+        let shares = || self.live.iter().filter(|live| live.runs()).map(|live| live.share);
+        if !shares().eq(self.slowed.0.iter().copied()) {
+            let shares: Vec<f64> = shares().collect();
             let slowdown = slowdown(&shares, self.setup.threads);
             self.slowed = (shares, slowdown);
         }
@@ -290,25 +350,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn running(&self) -> impl Iterator<Item = (&'a Job, &Live)> {
-        let jobs = self.jobs;
-        let going = self.live.iter().filter(|(_, live)| !live.paused && live.delay <= 0.0);
-        going.filter_map(move |(index, live)| Some((jobs.get(*index)?, live)))
-    }
-
-    /// Seconds of real time for the whole of a job at a slowdown.
-    fn seconds(&self, job: &Job, slowdown: f64) -> f64 {
-        let share = self.share(job).min(1.0);
-        job.duration().as_secs_f64() * (1.0 - share + share * slowdown)
-    }
-
     /// Goes on to the next thing that happens; false when nothing ever will.
     fn advance(&mut self) -> bool {
         let slowdown = self.slowdown();
-        let ends =
-            self.running().map(|(job, live)| (1.0 - live.progress) * self.seconds(job, slowdown));
-        let delays = self.live.values().map(|live| live.delay).filter(|delay| *delay > 0.0);
-        let next = ends.chain(delays).fold(f64::INFINITY, f64::min);
+        let left = |live: &Live<'_>| {
+            let runs = live.runs().then(|| (1.0 - live.progress) * live.seconds_at(slowdown));
+            runs.or((live.delay > 0.0).then_some(live.delay))
+        };
+        let next = self.live.iter().filter_map(left).fold(f64::INFINITY, f64::min);
         let look = (self.look_at - self.now).max(0.0);
         if next.is_infinite() && self.live.is_empty() {
             self.outcome.lost += u32::try_from(self.left).unwrap_or(u32::MAX);
@@ -326,48 +375,18 @@ impl<'a> Engine<'a> {
 
     fn pass(&mut self, step: f64, slowdown: f64) {
         self.now += step;
-        let rates: Vec<(usize, f64, f64)> = self
-            .live
-            .iter()
-            .filter(|(_, live)| !live.paused && live.delay <= 0.0)
-            .filter_map(|(index, _)| {
-                let job = self.jobs.get(*index)?;
-                let rate = 1.0 / self.seconds(job, slowdown);
-                Some((
-                    *index,
-                    rate,
-                    self.share(job) * slowdown * rate * job.duration().as_secs_f64(),
-                ))
-            })
-            .collect();
-        for live in self.live.values_mut().filter(|live| !live.paused) {
-            live.delay = (live.delay - step).max(0.0);
-        }
-        for (index, rate, wants) in rates {
-            let Some(live) = self.live.get_mut(&index) else { continue };
-            live.progress += rate * step;
-            live.wanted += wants * step;
-            self.busy += wants / slowdown * step;
-        }
-        self.outcome.peak = self.outcome.peak.max(self.held());
-    }
-
-    fn held(&self) -> Bytes {
-        let memory = |(index, live): (&usize, &Live)| {
-            self.jobs.get(*index).map_or(Bytes::ZERO, |job| job.memory_at(live.progress))
-        };
-        self.live.iter().map(memory).fold(Bytes::ZERO, Bytes::saturating_add)
+        self.busy += self.live.iter_mut().map(|live| live.pass(step, slowdown)).sum::<f64>();
+        self.held = self.live.iter().map(Live::memory).fold(Bytes::ZERO, Bytes::saturating_add);
+        self.outcome.peak = self.outcome.peak.max(self.held);
     }
 
     /// The kernel kills the largest.
     fn kill_beyond_budget(&mut self) {
-        while self.held() > self.setup.budget {
-            let size = |(index, live): &(&usize, &Live)| {
-                self.jobs.get(**index).map(|job| job.memory_at(live.progress))
-            };
-            let Some((index, _)) = self.live.iter().max_by_key(size) else { return };
-            let index = *index;
-            self.live.remove(&index);
+        while self.held > self.setup.budget {
+            let Some(largest) = self.live.iter().max_by_key(|live| live.memory()) else { return };
+            let index = largest.index;
+            self.held = self.held.saturating_sub(largest.memory());
+            self.stop(index);
             self.outcome.killed += 1;
             if self.rule == Rule::Governor {
                 self.tell(Event::Ended(UnitId(index as u64), End::Killed { by_kernel: true }));
@@ -380,11 +399,10 @@ impl<'a> Engine<'a> {
     }
 
     fn end_finished(&mut self) {
-        let is_done = |live: &Live| live.progress >= 1.0 - 1e-9;
-        let done: Vec<usize> =
-            self.live.iter().filter(|(_, live)| is_done(live)).map(|(index, _)| *index).collect();
+        let is_done = |live: &&Live<'_>| live.progress >= 1.0 - 1e-9;
+        let done: Vec<usize> = self.live.iter().filter(is_done).map(|live| live.index).collect();
         for index in done {
-            self.live.remove(&index);
+            self.stop(index);
             let now = self.moment().0;
             if let Some(Some(span)) = self.outcome.spans.get_mut(index) {
                 span.end = now;
@@ -403,13 +421,14 @@ impl<'a> Engine<'a> {
             self.look_at = self.now + LOOK_STATIC;
             return;
         }
-        let units = self.live.iter().filter_map(|(index, live)| {
-            let memory = self.jobs.get(*index)?.memory_at(live.progress);
-            let wanted = Some(Duration::from_secs_f64(live.wanted));
-            Some(UnitSample { unit: UnitId(*index as u64), memory, wanted, waited: Duration::ZERO })
-        });
-        let units = units.collect();
-        let held = self.held();
+        let sample = |live: &Live<'_>| UnitSample {
+            unit: UnitId(live.index as u64),
+            memory: live.memory(),
+            wanted: Some(Duration::from_secs_f64(live.wanted)),
+            waited: Duration::ZERO,
+        };
+        let units: Vec<UnitSample> = self.live.iter().map(sample).collect();
+        let held = units.iter().map(|unit| unit.memory).fold(Bytes::ZERO, Bytes::saturating_add);
         let sample = DomainSample { domain: DomainId::default(), limit: self.setup.budget, held };
         self.tell(Event::Looked { units, domains: vec![sample], alarm: Alarm::Calm });
         self.look_at = self.now + self.machine.next_look().as_secs_f64();
