@@ -25,6 +25,8 @@ const EVENTS_FOR: Duration = Duration::from_hours(30 * 24);
 enum Entry {
     Unit(Box<UnitRecord>),
     Event(StoredEvent),
+    /// Somebody is going to read what there is by now.
+    Wanted,
 }
 
 /// Takes entries and writes them some time later.
@@ -61,6 +63,11 @@ impl Recorder {
         self.send(Entry::Event(event));
     }
 
+    /// Writes soon what was given so far.
+    pub(crate) fn hurry(&self) {
+        self.send(Entry::Wanted);
+    }
+
     fn send(&self, entry: Entry) {
         let Some(entries) = &self.entries else { return };
         match entries.try_send(entry) {
@@ -89,29 +96,27 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, entries: &Receiver<Entry>) {
-        let mut next = Instant::now() + WRITE_EVERY;
+        // When to write what there is.
+        let mut due: Option<Instant> = None;
         loop {
-            let left = next.saturating_duration_since(Instant::now());
-            let idle = self.units.is_empty() && self.events.is_empty();
-            let received = if idle {
-                entries.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                entries.recv_timeout(left)
+            let received = match due {
+                None => entries.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => entries.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
+            let now = Instant::now();
             match received {
                 Ok(Entry::Unit(unit)) => self.units.push(*unit),
                 Ok(Entry::Event(event)) => self.events.push(event),
+                Ok(Entry::Wanted) => due = Some(now),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     self.write();
                     return;
                 }
             }
-            if idle {
-                next = Instant::now() + WRITE_EVERY;
-            } else if Instant::now() >= next {
+            if *due.get_or_insert(now + WRITE_EVERY) <= now {
                 self.write();
-                next = Instant::now() + WRITE_EVERY;
+                due = None;
             }
         }
     }
@@ -119,7 +124,8 @@ impl Writer {
     /// Writes what there is. What cannot be written is dropped: memory is for the builds.
     fn write(&mut self) {
         let (units, events) = (std::mem::take(&mut self.units), std::mem::take(&mut self.events));
-        if self.failed.is_some_and(|then| then.elapsed() < AGAIN_AFTER) {
+        let nothing = units.is_empty() && events.is_empty();
+        if nothing || self.failed.is_some_and(|then| then.elapsed() < AGAIN_AFTER) {
             return;
         }
         let written = self.open().and_then(|history| {

@@ -9,6 +9,7 @@ use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
 
 use super::Daemon;
+use crate::recorder::Recorder;
 use crate::runs::Run;
 use ironwright_core::govern::UnitId;
 
@@ -86,7 +87,10 @@ impl Daemon {
             (Role::Run(run), ToGovernor::Pool { size, free }) => {
                 self.note(Happening::Pool { run, size, free }, Some(run));
             }
-            (Role::Run(run), ToGovernor::RunEnds) => self.count(Some(run), |_| {}),
+            (Role::Run(run), ToGovernor::RunEnds) => {
+                self.count(Some(run), |_| {});
+                self.recorder.iter().for_each(Recorder::hurry);
+            }
             // Who says something else at this point is of another make.
             _ => self.part(number),
         }
