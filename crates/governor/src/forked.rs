@@ -17,6 +17,9 @@ const SMALL: u64 = 32 * MIB;
 /// Time between two readings.
 const READ_EVERY: Duration = Duration::from_millis(500);
 
+/// Parent and resident bytes of each process of a unit.
+pub(crate) type Family = BTreeMap<i32, (i32, u64)>;
+
 /// How much of the sum over processes there really is.
 #[derive(Debug)]
 pub(crate) struct Forked {
@@ -37,8 +40,8 @@ impl Forked {
     }
 
     /// Reads the share of processes that may have been forked from each other: those of one program
-    /// with a parent of the same. `family` tells parent and resident bytes of each process.
-    pub(crate) fn look(&mut self, proc: &Path, family: &BTreeMap<i32, (i32, u64)>, now: Instant) {
+    /// with a parent of the same.
+    pub(crate) fn look(&mut self, proc: &Path, family: &Family, now: Instant) {
         let relatives = relatives(proc, family);
         if relatives.is_empty() {
             *self = Self::default();
@@ -60,7 +63,7 @@ impl Forked {
     }
 }
 
-fn relatives(proc: &Path, family: &BTreeMap<i32, (i32, u64)>) -> Vec<i32> {
+fn relatives(proc: &Path, family: &Family) -> Vec<i32> {
     let large = |pid: &i32| family.get(pid).is_some_and(|(_, memory)| *memory >= SMALL);
     let mut found = Vec::new();
     for (pid, (parent, _)) in family {

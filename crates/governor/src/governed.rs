@@ -238,18 +238,20 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 /// Memory over running time, as it was seen.
 #[derive(Debug, Default)]
 struct Trace {
-    /// Time and memory, the earlier first.
+    /// Time and memory, the earlier first; of looks that saw the same the first and the last.
     seen: Vec<(Duration, Bytes)>,
+    looks: u32,
     /// Looks between two that are kept, as a power of two.
     stride: u32,
     skipped: u32,
 }
 
 /// Looks that are kept; with more every second one goes, and its memory counts for the next.
-const KEPT: usize = 512;
+const KEPT: usize = 256;
 
 impl Trace {
     fn add(&mut self, at: Duration, memory: Bytes) {
+        self.looks = self.looks.saturating_add(1);
         self.skipped += 1;
         if self.skipped < 1 << self.stride
             && let Some((_, last)) = self.seen.last_mut()
@@ -258,6 +260,12 @@ impl Trace {
             return;
         }
         self.skipped = 0;
+        if let [.., (_, before), (then, last)] = self.seen.as_mut_slice()
+            && [*before, *last] == [memory; 2]
+        {
+            *then = at;
+            return;
+        }
         self.seen.push((at, memory));
         if self.seen.len() >= KEPT {
             self.thin();
@@ -277,7 +285,7 @@ impl Trace {
     /// Empty when there were too few looks to tell.
     fn curve(&self, duration: Duration) -> Vec<Bytes> {
         let total = duration.as_secs_f64();
-        if self.seen.len() < FEWEST || total <= 0.0 {
+        if self.looks < FEWEST || total <= 0.0 {
             return Vec::new();
         }
         let bound = |part: usize| total * part as f64 / PARTS as f64;
@@ -297,7 +305,7 @@ impl Trace {
 }
 
 /// Looks that make a curve.
-const FEWEST: usize = 6;
+const FEWEST: u32 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -315,6 +323,18 @@ mod tests {
         assert!(curve.is_sorted() && curve[0] >= Bytes::mib(3) && curve[0] <= Bytes::mib(4));
         assert_eq!(curve.last(), Some(&Bytes::mib(99)));
         assert_eq!(Trace::default().curve(Duration::from_secs(1)), []);
+    }
+
+    #[test]
+    fn what_stays_the_same_takes_no_place() {
+        let mut trace = Trace::default();
+        for tenth in 0..60 {
+            let memory = if tenth < 50 { Bytes::mib(7) } else { Bytes::mib(9) };
+            trace.add(Duration::from_millis(tenth * 100), memory);
+        }
+        assert_eq!(trace.seen.len(), 4);
+        let curve = trace.curve(Duration::from_secs(6));
+        assert_eq!((curve[0], curve[25], curve[31]), (Bytes::mib(7), Bytes::mib(7), Bytes::mib(9)));
     }
 
     proptest! {

@@ -14,14 +14,16 @@ use ironwright_host::procfs::{Stat, pids, read_stat, read_statm};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::forked::Forked;
+use crate::forked::{Family, Forked};
 
 /// Time after which processor time is read again, and at the soonest new processes are looked for.
 const ACCOUNT_EVERY: Duration = Duration::from_millis(50);
 /// A search costs at most this part of the time until the next.
 const SEARCH_COST: u32 = 200;
-/// New processes are looked for at least so often.
-const SEARCH_AFTER: Duration = Duration::from_millis(200);
+/// New processes are looked for at least so often, however many there are to be looked through.
+const SEARCH_AFTER: Duration = Duration::from_millis(500);
+/// A search that takes less is made for each unit that starts; else its children wait for the next one.
+const CHEAP: Duration = Duration::from_millis(1);
 /// A process that is in no unit may still become one's: it is forked before it is in its group.
 const UNSURE_FOR: Duration = Duration::from_secs(1);
 /// Time after which all are read again: what ended may have left its number to another.
@@ -108,7 +110,13 @@ impl Processes {
             // What it has forked by now was taken for somebody else's.
             self.others.clear();
         }
-        (self.accounted, self.searched) = (None, None);
+        if let Some(stat) = read_stat(&self.proc, leader) {
+            self.members.insert(leader, member(unit, false, &stat));
+        }
+        self.accounted = None;
+        if self.took < CHEAP {
+            self.searched = None;
+        }
     }
 
     /// Another tree that works for a unit from now on.
@@ -202,22 +210,29 @@ impl Processes {
         for pid in gone {
             self.members.remove(&pid);
         }
+        if full {
+            self.look_for_shared(now);
+        }
         for (unit, taken) in &mut taken {
-            self.finish(*unit, taken, full, now);
+            let Some(totals) = self.totals.get(unit) else { continue };
+            taken.delay = totals.delay;
+            taken.wanted = full.then(|| totals.used + totals.delay);
+            taken.memory = totals.forked.corrected(taken.memory);
         }
         taken
     }
 
-    fn finish(&mut self, unit: UnitId, taken: &mut Taken, full: bool, now: Instant) {
-        let Some(totals) = self.totals.get_mut(&unit) else { return };
-        taken.delay = totals.delay;
-        if full {
-            taken.wanted = Some(totals.used + totals.delay);
-            let members = self.members.iter().filter(|(_, member)| member.unit == unit);
-            let family = members.map(|(pid, member)| (*pid, (member.parent, member.memory)));
-            totals.forked.look(&self.proc, &family.collect(), now);
+    /// Sees how much of a unit's memory its processes share.
+    fn look_for_shared(&mut self, now: Instant) {
+        let mut families: BTreeMap<UnitId, Family> = BTreeMap::new();
+        for (pid, member) in &self.members {
+            let family = families.entry(member.unit).or_default();
+            family.insert(*pid, (member.parent, member.memory));
         }
-        taken.memory = totals.forked.corrected(taken.memory);
+        for (unit, totals) in &mut self.totals {
+            let family = families.remove(unit).unwrap_or_default();
+            totals.forked.look(&self.proc, &family, now);
+        }
     }
 
     /// Finds new processes and the units that they belong to.

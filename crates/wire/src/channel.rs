@@ -91,6 +91,8 @@ impl Channel {
                 Err(error) => return Err(fault(error)),
             }
         }
+        // Most connections are silent for long, and there may be a thousand of them.
+        self.outgoing = Vec::new();
         Ok(())
     }
 
@@ -140,6 +142,9 @@ impl Channel {
         let Some(frame) = rest.get(..length) else { return Ok(None) };
         let message = read(&mut Reader(frame)).ok_or(ChannelError::NotUnderstood)?;
         self.incoming.drain(..4 + length);
+        if self.incoming.is_empty() {
+            self.incoming = Vec::new();
+        }
         Ok(Some(message))
     }
 }

@@ -19,6 +19,7 @@ pub use curve::{Curve, PARTS};
 pub(crate) use forecast::{BEYOND_SEEN, DECAY};
 pub use forecast::{Basis, Forecast, Past, Shape};
 pub use machine::{Machine, Policy};
+pub use pressure::LONGEST_LOOK;
 pub use unit::{Phase, Unit};
 
 use std::time::Duration;

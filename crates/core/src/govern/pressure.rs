@@ -15,8 +15,10 @@ use crate::units::MIB;
 const NEGLIGIBLE: f64 = MIB as f64;
 /// A paused unit goes on when there is room for this many reaction times of its growth.
 const RESUME_ROOM: f64 = 4.0;
-/// Shortest and longest time between two looks.
-const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// Shortest time between two looks.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+/// Longest time between two looks: there is plenty of room.
+pub const LONGEST_LOOK: Duration = Duration::from_millis(250);
 /// Looks within the time in which memory would run out.
 const LOOKS_BEFORE_FULL: f64 = 8.0;
 /// Growth in bytes a second of a unit whose growth is not known yet, and what any may come to.
@@ -130,10 +132,10 @@ impl Machine {
 
     /// Time until the next look: the less room there is for the growth that is seen, the sooner.
     pub fn next_look(&self) -> Duration {
-        let (shortest, longest) = LOOK;
         let soonest = self.domains.keys().map(|domain| self.seconds_left(*domain));
-        let seconds = soonest.fold(longest.as_secs_f64() * LOOKS_BEFORE_FULL, f64::min);
-        Duration::from_secs_f64(seconds.max(0.0) / LOOKS_BEFORE_FULL).clamp(shortest, longest)
+        let seconds = soonest.fold(LONGEST_LOOK.as_secs_f64() * LOOKS_BEFORE_FULL, f64::min);
+        Duration::from_secs_f64(seconds.max(0.0) / LOOKS_BEFORE_FULL)
+            .clamp(SHORTEST_LOOK, LONGEST_LOOK)
     }
 
     /// Seconds until growth takes the room that is left, or what an older unit still needs.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ironwright_core::govern::{Event, Unit, UnitSample};
+use ironwright_core::govern::{Event, LONGEST_LOOK, Unit, UnitSample};
 use ironwright_core::units::Bytes;
 use ironwright_core::view::{Happening, Look};
 use ironwright_wire::FromGovernor;
@@ -19,8 +19,9 @@ use crate::runs::Count;
 const FRESH_FOR: Duration = Duration::from_millis(20);
 /// Time between two notes of how everything stands.
 const TELL_EVERY: Duration = Duration::from_millis(500);
-/// A look costs at most this part of the time until the next.
+/// A look costs at most this part of the time until the next, and while nothing comes near its limit.
 const COST: u32 = 60;
+const COST_IN_CALM: u32 = 200;
 /// Units whose reason to wait is told.
 const REASONS: usize = 200;
 
@@ -64,8 +65,9 @@ impl Daemon {
             self.tell_look(&distress);
         }
         self.look_at = (!self.units.is_empty()).then(|| {
-            let cost = processor_time().saturating_sub(spent) * COST;
-            now + self.machine.next_look().max(cost)
+            let pause = self.machine.next_look();
+            let part = if pause < LONGEST_LOOK { COST } else { COST_IN_CALM };
+            now + pause.max(processor_time().saturating_sub(spent) * part)
         });
     }
 
