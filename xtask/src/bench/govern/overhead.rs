@@ -151,9 +151,10 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
         for governed in [round % 2 == 0, round % 2 != 0] {
             let target = world.fresh("target")?;
             let seconds = build(world, &source, &target, governed)?;
+            let who = if governed { "governed" } else { "plain" };
+            say(&format!("round {} of {BUILDS}: {who} {seconds:.2} s", round + 1));
             if governed { ours.push(seconds) } else { plain.push(seconds) }
         }
-        say(&format!("round {} of {BUILDS} done", round + 1));
     }
     let (ours, plain) = (median(ours), median(plain));
     print(&format!("ripgrep, unconstrained: {ours:.2} s, plain cargo {plain:.2} s"));
