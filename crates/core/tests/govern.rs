@@ -160,7 +160,7 @@ impl World {
                 let forecast = forecast(&truth, wrong, shaped);
                 let retryable = truth.retryable;
                 let (domain, token) = (DomainId::default(), id % 2 == 0);
-                let demand = Demand { forecast, retryable, domain, token };
+                let demand = Demand { forecast, retryable, domain, token, ordered: id % 3 == 0 };
                 self.tell(Event::Asked { unit: UnitId(id), demand });
             }
             self.go_on();

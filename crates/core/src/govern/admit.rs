@@ -92,6 +92,12 @@ impl Machine {
         (unit.overtaken > self.policy.overtaking).then_some(unit)
     }
 
+    /// Who waits longest, where its build tool knows best and memory does not matter.
+    fn first_in_order(&self) -> Option<&Unit> {
+        let unit = self.units.get(self.line.first()?)?;
+        (unit.demand.ordered && !self.is_scarce(unit.demand.domain)).then_some(unit)
+    }
+
     fn candidates(&self) -> impl Iterator<Item = &Unit> {
         // The last ones are the lightest: they fill gaps.
         let heavy = self.queue.iter().take(WINDOW);
@@ -104,7 +110,8 @@ impl Machine {
     /// that are alike one.
     fn next_admitted(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
         if self.order.is_empty() {
-            return self.queue.first().map(|(_, id)| *id);
+            let first = self.first_in_order().map(|unit| unit.id);
+            return first.or_else(|| self.queue.first().map(|(_, id)| *id));
         }
         let room = self.room();
         if self.alarm > Alarm::Calm {
@@ -113,6 +120,11 @@ impl Machine {
         // It has its turn before all others, and stops them until it can start.
         if let Some(unit) = self.overdue() {
             return self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id);
+        }
+        if let Some(unit) = self.first_in_order()
+            && self.obstacle(unit, &room, None, seen).is_none()
+        {
+            return Some(unit.id);
         }
         if !room.tokens && room.free < self.fewest_threads.min(self.threads) {
             return self.heaviest_over_short_ones(seen);
@@ -229,4 +241,36 @@ fn domains_of(unit: &Unit) -> impl Iterator<Item = DomainId> {
     let machine = DomainId::default();
     let narrow = Some(unit.demand.domain).filter(|domain| *domain != machine);
     narrow.into_iter().chain([machine])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::govern::{Demand, End, Event, Forecast, Policy};
+    use crate::units::Bytes;
+
+    /// Who starts when the one that ran has ended: a small one asked before a large one.
+    fn next(ordered: bool, large: Bytes) -> Vec<Action> {
+        let mut machine = Machine::new(Policy::default());
+        let domain = DomainId::default();
+        let now = Moment::default();
+        let (memory, threads) = (Bytes::gib(1), 1.0);
+        machine.step(now, Event::Budget { domain, memory, threads });
+        for (number, peak) in [(0, Bytes::mib(9)), (1, Bytes::mib(9)), (2, large)] {
+            let logged = Some(Duration::from_secs(1 + number));
+            let forecast = Forecast { logged, ..Forecast::cold(peak, 1.0) };
+            let demand = Demand { forecast, retryable: true, domain, token: false, ordered };
+            machine.step(now, Event::Asked { unit: UnitId(number), demand });
+        }
+        machine.step(now, Event::Started(UnitId(0)));
+        machine.step(now, Event::Ended(UnitId(0), End::Finished))
+    }
+
+    #[test]
+    fn a_build_tool_s_own_order_is_kept_while_memory_does_not_matter() {
+        let (first, heaviest) = ([Action::Grant(UnitId(1))], [Action::Grant(UnitId(2))]);
+        assert_eq!(next(true, Bytes::mib(90)), first);
+        assert_eq!(next(false, Bytes::mib(90)), heaviest);
+        assert_eq!(next(true, Bytes::mib(900)), heaviest);
+    }
 }

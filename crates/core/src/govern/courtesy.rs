@@ -18,8 +18,11 @@ const WINDOW: usize = 16;
 
 impl Machine {
     /// Levels of niceness that a unit gets beyond those of its build; none where it is not known how
-    /// long it takes.
+    /// long it takes, or where its build tool began with what others wait for, however short.
     pub fn niceness(&self, id: UnitId) -> u8 {
+        if self.units.get(&id).is_some_and(|unit| unit.demand.ordered) {
+            return 0;
+        }
         let waiting = self.queue.iter().take(WINDOW).filter_map(|(_, id)| self.units.get(id));
         let longest = self.active().chain(waiting).filter_map(seconds).fold(0.0, f64::max);
         let own = self.units.get(&id).and_then(seconds).unwrap_or(longest);
@@ -64,7 +67,8 @@ mod tests {
         for (number, seconds) in (0_u64..).zip(seconds) {
             let logged = (*seconds > 0).then(|| Duration::from_secs(*seconds));
             let forecast = Forecast { logged, ..Forecast::cold(Bytes::mib(900), 1.0) };
-            let demand = Demand { forecast, retryable: true, domain, token: false };
+            let demand =
+                Demand { forecast, retryable: true, domain, token: false, ordered: *seconds == 3 };
             machine.step(Moment::default(), Event::Asked { unit: UnitId(number), demand });
         }
         machine
@@ -72,9 +76,10 @@ mod tests {
 
     #[test]
     fn short_ones_give_way_to_long_ones_that_run_or_wait() {
-        let machine = machine(&[8, 16, 1, 0]);
-        let levels: Vec<u8> = (0..4).map(|number| machine.niceness(UnitId(number))).collect();
-        assert_eq!(levels, [3, 0, 10, 0]);
+        // The last one is of a build tool with an order of its own.
+        let machine = machine(&[8, 16, 1, 0, 3]);
+        let levels: Vec<u8> = (0..5).map(|number| machine.niceness(UnitId(number))).collect();
+        assert_eq!(levels, [3, 0, 10, 0, 0]);
         let unit = |number| machine.unit(UnitId(number)).unwrap();
         assert!(gives_way(unit(2), unit(0)) && !gives_way(unit(0), unit(1)));
         assert!(!gives_way(unit(3), unit(1)) && !gives_way(unit(2), unit(3)));

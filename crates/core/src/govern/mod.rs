@@ -65,6 +65,9 @@ pub struct Demand {
     pub domain: DomainId,
     /// Whether its parent took a jobserver's token for it: the right to use one hardware thread.
     pub token: bool,
+    /// Whether its build tool starts first what most others wait for, so that the order in which its
+    /// units ask is a better one than by weight as long as there is memory for all.
+    pub ordered: bool,
 }
 
 /// How a unit ended.

@@ -269,7 +269,8 @@ mod tests {
     fn share_of_a_sleeper(waits: u64) -> f64 {
         let ms = Duration::from_millis;
         let forecast = Forecast::cold(Bytes::mib(1), 1.0);
-        let demand = Demand { forecast, retryable: true, domain: DomainId(0), token: false };
+        let demand =
+            Demand { forecast, retryable: true, domain: DomainId(0), token: false, ordered: false };
         let mut unit = Unit::new(UnitId(1), demand, Moment::default());
         (unit.phase, unit.started) = (Phase::Running, Moment::default());
         let (mut now, mut wanted, mut delay) = (0, 0, 0);

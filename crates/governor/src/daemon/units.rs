@@ -62,11 +62,12 @@ impl Daemon {
             evicted: false,
             group: None,
         };
+        let ordered = unit.is_of_cargo();
         self.note(Happening::Asked(told(&unit)), unit.run);
         self.units.insert(id, unit);
         self.refresh();
         let token = has_token(ask);
-        let demand = Demand { forecast, retryable: ask.retryable, domain, token };
+        let demand = Demand { forecast, retryable: ask.retryable, domain, token, ordered };
         match ask.running {
             Some(running) => {
                 let ago = Duration::from_micros(running.since_us);
@@ -98,8 +99,13 @@ impl Daemon {
         if unit.attempted.is_some() {
             return;
         }
-        let (forecast, domain) = (unit.forecast, unit.domain);
-        let demand = Demand { forecast, retryable: true, domain, token: false };
+        let demand = Demand {
+            forecast: unit.forecast,
+            retryable: true,
+            domain: unit.domain,
+            token: false,
+            ordered: unit.is_of_cargo(),
+        };
         self.begins(id, pid, Duration::ZERO);
         let waits = self.machine.unit(id).is_none_or(|unit| !unit.is_active());
         // A launcher whose patience is over starts without being told.

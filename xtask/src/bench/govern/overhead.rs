@@ -26,7 +26,7 @@ const WATCHED: Duration = Duration::from_secs(20);
 const CORE_GOAL: f64 = 0.01;
 const RESIDENT_GOAL: f64 = 20.0;
 /// Rounds of a build, and how much longer than plain cargo it may take.
-const BUILDS: usize = 3;
+const BUILDS: usize = 5;
 const BUILD_GOAL: f64 = 1.01;
 
 pub(crate) fn run(goals: &Goals) -> Result<()> {

@@ -215,7 +215,7 @@ impl<'a> Engine<'a> {
                 Forecast::cold(self.setup.cold, 1.0)
             };
             let domain = DomainId::default();
-            let demand = Demand { forecast, retryable: true, domain, token: false };
+            let demand = Demand { forecast, retryable: true, domain, token: false, ordered: false };
             self.tell(Event::Asked { unit: UnitId(*index as u64), demand });
         }
     }
