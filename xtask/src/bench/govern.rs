@@ -124,8 +124,3 @@ impl Goals {
         lines.iter().filter(|(_, met)| !met).count()
     }
 }
-
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}

@@ -10,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use ironwright_core::evidence::robust::median;
 
 use super::govern::group::Group;
 use super::govern::world::{Ran, World, command, run_all};
-use super::govern::{Goals, load, median};
+use super::govern::{Goals, load};
 use crate::{print, root, sh};
 
 /// Memory of the group in MiB.
@@ -208,7 +209,7 @@ impl Bench {
             own.push(time("nothing", true, "1")?);
             peer.push(time("nothing", false, "1")?);
         }
-        let (own, peer) = (median(own), median(peer));
+        let (own, peer) = (median(&own), median(&peer));
         print(&format!("  one: {own:.0} ms, nix build {peer:.0} ms"));
         goals.at_most("a derivation that does nothing, ms more", own - peer, 60.0);
         let mut own = Vec::new();
@@ -219,8 +220,8 @@ impl Bench {
                 times.push(time("nothings", false, &jobs.to_string())?);
             }
         }
-        let own = median(own);
-        let peers = peers.map(|(jobs, times)| (jobs, median(times)));
+        let own = median(&own);
+        let peers = peers.map(|(jobs, times)| (jobs, median(&times)));
         for (jobs, ms) in peers {
             print(&format!("  two hundred: {own:.0} ms, nix build --max-jobs {jobs} {ms:.0} ms"));
         }

@@ -92,10 +92,15 @@ impl Machine {
         (unit.overtaken > self.policy.overtaking).then_some(unit)
     }
 
-    /// Who waits longest, where its build tool knows best and memory does not matter.
+    /// Who waits longest of those whose build tools know best. They keep their order while there is
+    /// memory for all; else half of the processors are theirs before heavier ones get them, for the
+    /// heaviest may only be able to ask when they have ended.
     fn first_in_order(&self) -> Option<&Unit> {
-        let unit = self.units.get(self.line.first()?)?;
-        (unit.demand.ordered && !self.is_scarce(unit.demand.domain)).then_some(unit)
+        let id = self.ordered.first()?;
+        let unit = self.units.get(id)?;
+        let is_first = || self.line.first() == Some(id) && !self.is_scarce(unit.demand.domain);
+        let active = self.active().filter(|unit| unit.demand.ordered).count();
+        ((active as f64) < (self.threads / 2.0).max(1.0) || is_first()).then_some(unit)
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Unit> {
@@ -249,16 +254,16 @@ mod tests {
     use crate::govern::{Demand, End, Event, Forecast, Policy};
     use crate::units::Bytes;
 
-    /// Who starts when the one that ran has ended: a small one asked before a large one.
-    fn next(ordered: bool, large: Bytes) -> Vec<Action> {
+    /// Who starts on a machine of one processor when the first has ended. Of each unit: MiB, and whether
+    /// its build tool has an order of its own; the later it asks the longer it takes.
+    fn next(units: [(u64, bool); 3]) -> Vec<Action> {
         let mut machine = Machine::new(Policy::default());
-        let domain = DomainId::default();
-        let now = Moment::default();
-        let (memory, threads) = (Bytes::gib(1), 1.0);
-        machine.step(now, Event::Budget { domain, memory, threads });
-        for (number, peak) in [(0, Bytes::mib(9)), (1, Bytes::mib(9)), (2, large)] {
+        let (domain, now) = (DomainId::default(), Moment::default());
+        let memory = Bytes::gib(1);
+        machine.step(now, Event::Budget { domain, memory, threads: 1.0 });
+        for (number, (mib, ordered)) in (0..).zip(units) {
             let logged = Some(Duration::from_secs(1 + number));
-            let forecast = Forecast { logged, ..Forecast::cold(peak, 1.0) };
+            let forecast = Forecast { logged, ..Forecast::cold(Bytes::mib(mib), 1.0) };
             let demand = Demand { forecast, retryable: true, domain, token: false, ordered };
             machine.step(now, Event::Asked { unit: UnitId(number), demand });
         }
@@ -267,10 +272,17 @@ mod tests {
     }
 
     #[test]
-    fn a_build_tool_s_own_order_is_kept_while_memory_does_not_matter() {
+    fn a_build_tool_s_own_order_is_kept() {
         let (first, heaviest) = ([Action::Grant(UnitId(1))], [Action::Grant(UnitId(2))]);
-        assert_eq!(next(true, Bytes::mib(90)), first);
-        assert_eq!(next(false, Bytes::mib(90)), heaviest);
-        assert_eq!(next(true, Bytes::mib(900)), heaviest);
+        assert_eq!(next([(9, true), (9, true), (90, true)]), first);
+        assert_eq!(next([(9, false), (9, false), (90, false)]), heaviest);
+    }
+
+    #[test]
+    fn what_others_may_wait_for_goes_before_what_is_heavier() {
+        let first = [Action::Grant(UnitId(1))];
+        assert_eq!(next([(9, false), (9, true), (900, false)]), first);
+        let second = [Action::Grant(UnitId(2))];
+        assert_eq!(next([(9, false), (900, false), (9, true)]), second);
     }
 }

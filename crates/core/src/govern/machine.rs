@@ -94,6 +94,8 @@ pub struct Machine {
     pub(super) queue: BTreeSet<(Reverse<u64>, UnitId)>,
     /// Waiting units in the order in which they first asked.
     pub(super) line: BTreeSet<UnitId>,
+    /// Those of them whose build tools have a good order of their own.
+    pub(super) ordered: BTreeSet<UnitId>,
     /// Fewest threads that any unit asked for: with fewer free ones none needs to be looked at.
     pub(super) fewest_threads: f64,
     pub(super) domains: BTreeMap<DomainId, Domain>,
@@ -114,6 +116,7 @@ impl Machine {
             order: Vec::new(),
             queue: BTreeSet::new(),
             line: BTreeSet::new(),
+            ordered: BTreeSet::new(),
             fewest_threads: f64::INFINITY,
             domains: BTreeMap::new(),
             threads: 1.0,
@@ -226,12 +229,16 @@ impl Machine {
         unit.weight = millis(unit.demand.forecast.weight(budget, self.threads));
         self.queue.insert((Reverse(unit.weight), id));
         self.line.insert(id);
+        if unit.demand.ordered {
+            self.ordered.insert(id);
+        }
     }
 
     fn dequeue(&mut self, id: UnitId) {
         let weight = self.units.get(&id).map_or(0, |unit| unit.weight);
         self.queue.remove(&(Reverse(weight), id));
         self.line.remove(&id);
+        self.ordered.remove(&id);
     }
 
     fn ask(&mut self, id: UnitId, demand: Demand) {

@@ -8,13 +8,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ironwright_core::evidence::robust::median;
 use ironwright_core::observe::unit::UnitOutcome;
 
 use super::burn::Burn;
 use super::group::Group;
 use super::oracle::{self, Known};
 use super::world::{Ran, World, command, count, run_all};
-use super::{Goals, load, median};
+use super::{Goals, load};
 use crate::print;
 
 /// Memory of the group, in MiB, and processors: the bound below holds for these.
@@ -266,7 +267,10 @@ fn judge(mix: &Mix, table: &[(String, Outcome)], peers: bool, goals: &Goals) {
     let of = |who: &str| -> Vec<Outcome> {
         table.iter().filter(|(name, _)| name == who).map(|(_, outcome)| *outcome).collect()
     };
-    let seconds = |who: &str| median(of(who).iter().map(|outcome| outcome.seconds).collect());
+    let seconds = |who: &str| {
+        let all: Vec<f64> = of(who).iter().map(|outcome| outcome.seconds).collect();
+        median(&all)
+    };
     let most =
         |who: &str, figure: fn(&Outcome) -> f64| of(who).iter().map(figure).fold(0.0, f64::max);
     let governed = ["never seen", "seen once", "seen"];

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use ironwright_core::evidence::robust::median;
 
+use super::Goals;
 use super::burn::Burn;
 use super::world::World;
-use super::{Goals, median};
 use crate::{print, say};
 
 /// Rounds of launches, and launches in each: ten thousand in all.
@@ -93,7 +94,7 @@ fn launches(world: &World, goals: &Goals) -> Result<()> {
             command
         })?);
     }
-    let (ours, plain) = (median(ours), median(plain));
+    let (ours, plain) = (median(&ours), median(&plain));
     print(&format!(
         "\nlauncher: {ours:.2} ms a unit, plain {plain:.2} ms, ratio {:.2}",
         ours / plain
@@ -156,7 +157,7 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
             if governed { ours.push(seconds) } else { plain.push(seconds) }
         }
     }
-    let (ours, plain) = (median(ours), median(plain));
+    let (ours, plain) = (median(&ours), median(&plain));
     print(&format!("ripgrep, unconstrained: {ours:.2} s, plain cargo {plain:.2} s"));
     goals.at_most("ripgrep unconstrained, in parts of plain cargo", ours / plain, BUILD_GOAL);
     Ok(())

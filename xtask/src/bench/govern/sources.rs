@@ -71,7 +71,7 @@ pub(crate) fn templates(directory: &Path) -> Result<()> {
         let _ = write!(objects, " unit{unit}.o");
     }
     let makefile = format!(
-        "CXX = g++\nCXXFLAGS = -O1 -ftemplate-depth=900\nlib.a:{objects}\n\trm -f $@ && ar rc $@ $^\n"
+        "CXX = g++\nCXXFLAGS = -O2 -ftemplate-depth=900\nlib.a:{objects}\n\trm -f $@ && ar rc $@ $^\n"
     );
     Ok(fs::write(directory.join("Makefile"), makefile)?)
 }

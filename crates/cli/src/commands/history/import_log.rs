@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use ironwright_core::logs::commands::Commands;
@@ -16,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::opened;
+use crate::clock::unix_us;
 use crate::error::{CliError, count};
 use crate::ui;
 
@@ -221,7 +221,7 @@ fn standard_input(args: &ImportLogArgs) -> Result<Read, CliError> {
     while input.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
         let line = String::from_utf8_lossy(&bytes);
         if args.format == Some(LogFormat::NixLog) {
-            reader.line(&line, now_us()).map_err(told)?;
+            reader.line(&line, Some(unix_us())).map_err(told)?;
         } else {
             text.push_str(&line);
         }
@@ -242,9 +242,4 @@ fn parsed(format: LogFormat, text: &str) -> Result<Log, LogError> {
         LogFormat::CargoTimings => cargo_timings::read(text),
         LogFormat::NixLog => nix::read(text),
     }
-}
-
-fn now_us() -> Option<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(now.as_micros()).ok()
 }
