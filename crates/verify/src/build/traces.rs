@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::LazyLock;
 
+use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::memmem;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
@@ -109,19 +110,31 @@ static MARK_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(words).ok()
 });
 
+/// A search that only tells whether there is any, many bytes at a time. `None` where the processor that
+/// this runs on has no instructions for it.
+static MARK_SEARCH: LazyLock<Option<Searcher>> =
+    LazyLock::new(|| Searcher::new(MARKS.iter().map(|(word, _)| word)));
+
 /// Whether any mark stands in the names of symbols. Most files have none, and one look at all names
 /// tells.
 fn has_marks(file: &Elf<'_>) -> bool {
     let names = [".strtab", ".dynstr"].iter().filter_map(|name| file.section_by_name(name));
     let mut texts = names.filter_map(|section| section.data().ok());
-    MARK_WORDS.as_ref().is_some_and(|words| texts.any(|text| words.is_match(text)))
+    let slowly = |text| MARK_WORDS.as_ref().is_some_and(|words| words.is_match(text));
+    let search = MARK_SEARCH.as_ref();
+    texts.any(|text| search.map_or_else(|| slowly(text), |search| search.find(text).is_some()))
 }
 
 fn symbols(file: &Elf<'_>, traces: &mut Traces) {
     let has_marks = has_marks(file);
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
+        let is_file = symbol.kind() == SymbolKind::File;
+        // The length of a name has to be searched for, which most symbols are not worth.
+        if !has_marks && !is_file && !symbol.is_undefined() {
+            continue;
+        }
         let Ok(name) = symbol.name() else { continue };
-        if symbol.kind() == SymbolKind::File {
+        if is_file {
             traces.files.insert(name.to_owned());
             continue;
         }

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::{Image, Slot, names};
+use rayon::prelude::*;
+
+use crate::image::{Function, Image, Slot, names};
 use crate::scan::Body;
 
 /// Answers about the processor, and where they are.
@@ -41,12 +43,11 @@ impl Knowledge {
                 known.variables.insert(*slot, slot + 8);
             }
         }
-        for (at, (function, body)) in image.functions().iter().zip(bodies).enumerate() {
-            let named = function.name.is_some_and(names::tells_of_processor);
-            if named || is_import_stub(image, body) {
-                known.returning.insert(at);
-            }
-        }
+        let functions = image.functions().par_iter().zip(bodies).enumerate();
+        let tells = |(_, (function, body)): &(usize, (&Function<'_>, &Body))| {
+            function.name.is_some_and(names::tells_of_processor) || is_import_stub(image, body)
+        };
+        known.returning = functions.filter(tells).map(|(at, _)| at).collect();
         known
     }
 

@@ -6,11 +6,12 @@ use std::borrow::Cow;
 
 use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
 use object::elf;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+use object::read::elf::{ElfFile64, ElfSymbol64, FileHeader, ProgramHeader};
 use object::{
-    Endianness, Object as _, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget,
-    SectionFlags, SymbolFlags,
+    Endianness, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable as _, RelocationFlags,
+    RelocationTarget, SectionFlags, SymbolFlags, SymbolIndex,
 };
+use rayon::prelude::*;
 
 use super::{Function, Image, Object, Region, Slot, names};
 use crate::build::go;
@@ -29,7 +30,10 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
         },
         || frames(file),
     );
-    let mut functions = symbols(file, &mut image);
+    let symbols = symbols(file);
+    image.resolvers.extend(symbols.resolvers);
+    image.objects.extend(symbols.objects);
+    let mut functions = symbols.functions;
     functions.extend(frames);
     if let Some(table) = go::table(file) {
         image.is_go = true;
@@ -90,32 +94,61 @@ fn segments<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
     }
 }
 
-fn symbols<'a>(file: &Elf<'a>, image: &mut Image<'a>) -> Vec<Function<'a>> {
-    let mut functions = Vec::new();
-    for symbol in file.symbols().chain(file.dynamic_symbols()) {
-        let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
+/// What symbols name.
+#[derive(Default)]
+struct Named<'a> {
+    functions: Vec<Function<'a>>,
+    resolvers: Vec<u64>,
+    objects: Vec<Object>,
+}
+
+/// Fewest symbols that are worth another thread.
+const SYMBOLS: usize = 4096;
+
+fn symbols<'a>(file: &Elf<'a>) -> Named<'a> {
+    let mut all = Named::default();
+    for table in [file.symbol_table(), file.dynamic_symbol_table()].into_iter().flatten() {
+        // The first is none, and not counted.
+        let numbers = (1..table.symbols().count() + 1).into_par_iter().with_min_len(SYMBOLS);
+        let symbols = numbers.filter_map(|number| table.symbol_by_index(SymbolIndex(number)).ok());
+        let named = symbols.fold(Named::default, Named::take);
+        all = all.and(named.reduce(Named::default, Named::and));
+    }
+    all
+}
+
+impl<'a> Named<'a> {
+    fn take(mut self, symbol: ElfSymbol64<'a, '_, Endianness>) -> Self {
+        let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { return self };
         if !symbol.is_definition() && !symbol.is_local() || symbol.address() == 0 {
-            continue;
+            return self;
         }
-        let Ok(name) = symbol.name() else { continue };
+        let Ok(name) = symbol.name() else { return self };
         match st_info.st_type() {
             elf::STT_FUNC | elf::STT_GNU_IFUNC => {
-                functions.push(function(symbol.address(), symbol.size(), name));
+                self.functions.push(function(symbol.address(), symbol.size(), name));
                 if st_info.st_type() == elf::STT_GNU_IFUNC {
-                    image.resolvers.push(symbol.address());
+                    self.resolvers.push(symbol.address());
                 }
             }
             elf::STT_OBJECT if names::tells_of_processor(name) => {
-                image.objects.push(Object { start: symbol.address(), size: symbol.size() });
+                self.objects.push(Object { start: symbol.address(), size: symbol.size() });
             }
             // Labels of assembly without a type.
             elf::STT_NOTYPE if symbol.is_global() || symbol.size() > 0 => {
-                functions.push(function(symbol.address(), symbol.size(), name));
+                self.functions.push(function(symbol.address(), symbol.size(), name));
             }
             _ => {}
         }
+        self
     }
-    functions
+
+    fn and(mut self, other: Self) -> Self {
+        self.functions.extend(other.functions);
+        self.resolvers.extend(other.resolvers);
+        self.objects.extend(other.objects);
+        self
+    }
 }
 
 fn function(start: u64, size: u64, name: &str) -> Function<'_> {
@@ -174,9 +207,9 @@ fn relocations<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
     for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
         let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
         let symbol = match relocation.target() {
-            RelocationTarget::Symbol(index) => table
-                .as_ref()
-                .and_then(|table| object::ObjectSymbolTable::symbol_by_index(table, index).ok()),
+            RelocationTarget::Symbol(index) => {
+                table.as_ref().and_then(|table| table.symbol_by_index(index).ok())
+            }
             _ => None,
         };
         let addend = relocation.addend().cast_unsigned();

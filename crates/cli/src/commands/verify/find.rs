@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ironwright_verify::examine::is_binary;
-use rayon::prelude::*;
+use memmap2::Mmap;
 
 use crate::error::CliError;
 
@@ -53,19 +52,14 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>) {
     found[first..].sort();
 }
 
-/// Bytes that are read at a time; several are under way at once.
-const PIECE: usize = 1 << 22;
-
-/// Everything in a file. Half of a quick examination would go into reading it in one piece.
-pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Everything in a file. To copy a large one takes as long as to decode it.
+#[expect(unsafe_code, reason = "no mapping is safe from others who make the file shorter")]
+pub(super) fn map(path: &Path) -> std::io::Result<Mmap> {
     let file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    bytes
-        .par_chunks_mut(PIECE)
-        .enumerate()
-        .try_for_each(|(number, piece)| file.read_exact_at(piece, (number * PIECE) as u64))?;
-    Ok(bytes)
+    // SAFETY: nothing here writes to it, and examining takes any bytes for possible, also such that
+    // change meanwhile. A read beyond the end of a file that was made shorter ends the process by
+    // SIGBUS, for which `run` has made provision.
+    unsafe { Mmap::map(&file) }
 }
 
 fn begins_as_binary(path: &Path) -> bool {

@@ -7,6 +7,8 @@ mod find;
 mod text;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +19,8 @@ use ironwright_verify::{ExamineError, examine};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
+use signal_hook::consts::SIGBUS;
+use signal_hook::flag::register_conditional_shutdown;
 
 use crate::args::HostArgs;
 use crate::context::{probe_options, root};
@@ -97,6 +101,7 @@ pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
     let expected = expect::expected(args, host)?;
     let facts = ironwright_host::probe::probe(&root(host)?, &probe_options());
     let (files, named) = find::binaries(&args.paths)?;
+    end_orderly_when_a_file_shrinks();
     let bar = progress(files.len());
     let verified: Vec<Verified> = files
         .par_iter()
@@ -122,6 +127,18 @@ pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&text::shown(&verified, args.explain))?;
     }
     Ok(code)
+}
+
+/// The exit code of [`CliError::Examine`].
+const UNREADABLE: i32 = 4;
+
+/// A file that is written anew while it is examined may lose pages that are about to be read: that ends
+/// the command as unreadable, not as a crash.
+fn end_orderly_when_a_file_shrinks() {
+    let always = Arc::new(AtomicBool::new(true));
+    if let Err(error) = register_conditional_shutdown(SIGBUS, UNREADABLE, always) {
+        ui::warn(&format!("a file that shrinks while it is examined will end this: {error}"));
+    }
 }
 
 fn exit_code(verified: &[Verified], strict: bool) -> u8 {
@@ -152,7 +169,7 @@ fn verify(path: &Path, facts: &HostFacts, expected: &[Expected]) -> Verified {
         host: None,
         claims: Vec::new(),
     };
-    let bytes = match find::read(path) {
+    let bytes = match find::map(path) {
         Ok(bytes) => bytes,
         Err(error) => return failed(format!("cannot be read: {error}")),
     };
