@@ -49,9 +49,10 @@ pub(crate) struct Governed {
 }
 
 impl Governed {
-    /// Whether cargo started it, which begins with what most other packages wait for.
-    pub(crate) fn is_of_cargo(&self) -> bool {
-        self.facts.tool == "rustc" && self.facts.package.is_some()
+    /// Whether cargo or go started it, which begin with what most other packages wait for.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let is_of_cargo = self.facts.tool == "rustc" && self.facts.package.is_some();
+        is_of_cargo || self.facts.tool.starts_with("go ")
     }
 }
 

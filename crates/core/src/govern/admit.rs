@@ -32,10 +32,19 @@ struct Room {
 }
 
 impl Room {
+    /// For whom it does not matter how busy processors are.
+    const ENDLESS: Self = Self { free: f64::INFINITY, tokens: true };
+
     fn takes(&self, unit: &Unit, threads: f64) -> bool {
         let wanted = unit.demand.forecast.threads.min(threads);
-        unit.demand.token && self.tokens || wanted <= self.free
+        unit.demand.token && self.tokens || least(wanted) <= self.free
     }
+}
+
+/// Idle threads with which a unit starts that would keep so many busy: half of several are better than
+/// that they stay idle.
+fn least(threads: f64) -> f64 {
+    threads.min(1.0).max(threads / 2.0)
 }
 
 /// Time between two searches when nothing but looks came between.
@@ -92,15 +101,18 @@ impl Machine {
         (unit.overtaken > self.policy.overtaking).then_some(unit)
     }
 
-    /// Who waits longest of those whose build tools know best. They keep their order while there is
-    /// memory for all; else half of the processors are theirs before heavier ones get them, for the
-    /// heaviest may only be able to ask when they have ended.
-    fn first_in_order(&self) -> Option<&Unit> {
+    /// Who waits longest of those whose build tools know best, and whether it need not wait for a
+    /// processor. They keep their order while there is memory for all; and half of the processors are
+    /// theirs, whoever is heavier, for the heaviest may only be able to ask when they have ended.
+    fn first_in_order(&self) -> Option<(&Unit, bool)> {
         let id = self.ordered.first()?;
         let unit = self.units.get(id)?;
-        let is_first = || self.line.first() == Some(id) && !self.is_scarce(unit.demand.domain);
         let active = self.active().filter(|unit| unit.demand.ordered).count();
-        ((active as f64) < (self.threads / 2.0).max(1.0) || is_first()).then_some(unit)
+        if (active as f64) < (self.threads / 2.0).max(1.0) {
+            return Some((unit, true));
+        }
+        let is_first = self.line.first() == Some(id) && !self.is_scarce(unit.demand.domain);
+        is_first.then_some((unit, false))
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Unit> {
@@ -115,7 +127,7 @@ impl Machine {
     /// that are alike one.
     fn next_admitted(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
         if self.order.is_empty() {
-            let first = self.first_in_order().map(|unit| unit.id);
+            let first = self.first_in_order().map(|(unit, _)| unit.id);
             return first.or_else(|| self.queue.first().map(|(_, id)| *id));
         }
         let room = self.room();
@@ -126,15 +138,18 @@ impl Machine {
         if let Some(unit) = self.overdue() {
             return self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id);
         }
-        if let Some(unit) = self.first_in_order()
-            && self.obstacle(unit, &room, None, seen).is_none()
-        {
-            return Some(unit.id);
+        let mut shadow = None;
+        if let Some((unit, is_entitled)) = self.first_in_order() {
+            let room = if is_entitled { &Room::ENDLESS } else { &room };
+            match self.obstacle(unit, room, None, seen) {
+                None => return Some(unit.id),
+                Some(Waiting::Memory) => shadow = self.shadow(unit, seen),
+                Some(_) => {}
+            }
         }
-        if !room.tokens && room.free < self.fewest_threads.min(self.threads) {
+        if !room.tokens && room.free < least(self.fewest_threads.min(self.threads)) {
             return self.heaviest_over_short_ones(seen);
         }
-        let mut shadow = None;
         let mut last: Option<&Unit> = None;
         for unit in self.candidates() {
             // Units that are alike stand side by side in the queue, and find the same obstacle.
@@ -254,21 +269,28 @@ mod tests {
     use crate::govern::{Demand, End, Event, Forecast, Policy};
     use crate::units::Bytes;
 
-    /// Who starts on a machine of one processor when the first has ended. Of each unit: MiB, and whether
-    /// its build tool has an order of its own; the later it asks the longer it takes.
-    fn next(units: [(u64, bool); 3]) -> Vec<Action> {
+    /// A machine of one processor. Of each unit: MiB, and whether its build tool has an order of its own;
+    /// the later it asks the longer it takes.
+    fn asked(units: [(u64, bool); 3]) -> (Machine, Vec<Action>) {
         let mut machine = Machine::new(Policy::default());
         let (domain, now) = (DomainId::default(), Moment::default());
         let memory = Bytes::gib(1);
         machine.step(now, Event::Budget { domain, memory, threads: 1.0 });
+        let mut granted = Vec::new();
         for (number, (mib, ordered)) in (0..).zip(units) {
             let logged = Some(Duration::from_secs(1 + number));
             let forecast = Forecast { logged, ..Forecast::cold(Bytes::mib(mib), 1.0) };
             let demand = Demand { forecast, retryable: true, domain, token: false, ordered };
-            machine.step(now, Event::Asked { unit: UnitId(number), demand });
+            granted.extend(machine.step(now, Event::Asked { unit: UnitId(number), demand }));
         }
-        machine.step(now, Event::Started(UnitId(0)));
-        machine.step(now, Event::Ended(UnitId(0), End::Finished))
+        (machine, granted)
+    }
+
+    /// Who starts when the first has ended.
+    fn next(units: [(u64, bool); 3]) -> Vec<Action> {
+        let (mut machine, _) = asked(units);
+        machine.step(Moment::default(), Event::Started(UnitId(0)));
+        machine.step(Moment::default(), Event::Ended(UnitId(0), End::Finished))
     }
 
     #[test]
@@ -279,10 +301,19 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_wait_for_goes_before_what_is_heavier() {
-        let first = [Action::Grant(UnitId(1))];
-        assert_eq!(next([(9, false), (9, true), (900, false)]), first);
-        let second = [Action::Grant(UnitId(2))];
-        assert_eq!(next([(9, false), (900, false), (9, true)]), second);
+    fn what_others_may_wait_for_does_not_wait_for_a_processor() {
+        let grants = |units| asked(units).1;
+        let both = [Action::Grant(UnitId(0)), Action::Grant(UnitId(2))];
+        assert_eq!(grants([(9, false), (90, false), (9, true)]), both);
+        // One of them is enough, and memory is never lent.
+        assert_eq!(grants([(9, true), (9, true), (9, true)]), both[..1]);
+        assert_eq!(grants([(900, false), (9, false), (900, true)]), both[..1]);
+    }
+
+    #[test]
+    fn several_threads_make_do_with_half_of_them() {
+        for (threads, idle) in [(0.5, 0.5), (1.0, 1.0), (1.5, 1.0), (2.0, 1.0), (8.0, 4.0)] {
+            assert!((least(threads) - idle).abs() < 1e-9, "{threads}");
+        }
     }
 }

@@ -115,9 +115,9 @@ impl Daemon {
                 count.active += 1;
             } else {
                 let is_scarce = || self.machine.is_scarce(unit.domain);
-                let is_ordered =
-                    unit.is_of_cargo() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
-                count.ordered = is_ordered && (count.ordered || count.waiting == 0);
+                let keeps_order =
+                    unit.is_ordered() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
+                count.ordered = keeps_order && (count.ordered || count.waiting == 0);
                 count.waiting += 1;
             }
         }

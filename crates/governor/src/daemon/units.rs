@@ -62,7 +62,7 @@ impl Daemon {
             evicted: false,
             group: None,
         };
-        let ordered = unit.is_of_cargo();
+        let ordered = unit.is_ordered();
         self.note(Happening::Asked(told(&unit)), unit.run);
         self.units.insert(id, unit);
         self.refresh();
@@ -104,7 +104,7 @@ impl Daemon {
             retryable: true,
             domain: unit.domain,
             token: false,
-            ordered: unit.is_of_cargo(),
+            ordered: unit.is_ordered(),
         };
         self.begins(id, pid, Duration::ZERO);
         let waits = self.machine.unit(id).is_none_or(|unit| !unit.is_active());
