@@ -37,7 +37,11 @@ impl Room {
 
     fn takes(&self, unit: &Unit, threads: f64) -> bool {
         let wanted = unit.demand.forecast.threads.min(threads);
-        unit.demand.token && self.tokens || least(wanted) <= self.free
+        if unit.demand.token {
+            // Its build tool starts as many of them as there are tokens.
+            return self.tokens || wanted <= self.free;
+        }
+        least(wanted) <= self.free
     }
 }
 
