@@ -35,8 +35,7 @@ pub(super) struct Timeline {
     /// Expected of all units for ever, if none of them ends.
     at_most: Bytes,
     grid: Grid,
-    /// Where each cell begins, in seconds from now, and where the last one ends.
-    begins: Vec<f64>,
+    /// Memory in each cell.
     load: Vec<Bytes>,
     /// Held beyond the last cell.
     after: Bytes,
@@ -69,12 +68,13 @@ impl Grid {
         }
     }
 
-    /// Where each cell begins, and where the last one ends.
-    fn begins(&self) -> Vec<f64> {
+    /// Where a cell begins, or the one before it ends, in seconds from now.
+    fn begin(&self, cell: usize) -> f64 {
         let (fine, coarse) = self.seconds;
-        let near = (0..=self.fine).map(|cell| fine * cell as f64);
-        let far = (1..=self.cells - self.fine).map(|cell| self.near + coarse * cell as f64);
-        near.chain(far).collect()
+        if cell <= self.fine {
+            return fine * cell as f64;
+        }
+        self.near + coarse * (cell - self.fine) as f64
     }
 
     /// The cell of a time; the last one for what comes later.
@@ -107,7 +107,6 @@ impl Timeline {
             empty: units.is_empty(),
             at_most: Bytes::ZERO,
             grid,
-            begins: grid.begins(),
             load: vec![Bytes::ZERO; cells],
             after: Bytes::ZERO,
         };
@@ -135,12 +134,14 @@ impl Timeline {
             self.after = self.after.saturating_add(*memory);
         }
         let left = ahead.left().unwrap_or(f64::INFINITY);
-        let ends = self.begins.iter().skip(1);
-        for ((load, from), to) in self.load.iter_mut().zip(&self.begins).zip(ends) {
-            if *from > left {
+        let mut from = 0.0;
+        for (cell, load) in self.load.iter_mut().enumerate() {
+            if from > left {
                 return;
             }
-            *load = load.saturating_add(ahead.between(*from, *to));
+            let to = self.grid.begin(cell + 1);
+            *load = load.saturating_add(ahead.between(from, to));
+            from = to;
         }
     }
 
@@ -193,7 +194,8 @@ impl Timeline {
     pub(super) fn earliest(&self, candidate: &Forecast) -> Option<f64> {
         let shape = candidate.shape.as_ref()?;
         // At the very end the last one is still there.
-        let mut times = self.begins.iter().copied().chain([self.grid.end + 1e-6]);
+        let begins = (0..=self.grid.cells).map(|cell| self.grid.begin(cell));
+        let mut times = begins.chain([self.grid.end + 1e-6]);
         times.find(|time| self.fits_from(shape, *time, None))
     }
 }

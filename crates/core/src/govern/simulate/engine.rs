@@ -121,8 +121,6 @@ struct Engine<'a> {
     waits: Vec<usize>,
     left: usize,
     busy: f64,
-    /// Memory of all that run, as of the last step.
-    held: Bytes,
     /// The shares of processors that were last wanted together, and how much that slowed them.
     slowed: (Vec<f64>, f64),
     outcome: Outcome,
@@ -165,7 +163,6 @@ impl<'a> Engine<'a> {
             waits: jobs.iter().map(|job| job.after.len()).collect(),
             left: jobs.len(),
             busy: 0.0,
-            held: Bytes::ZERO,
             slowed: (Vec::new(), 1.0),
             outcome,
         }
@@ -364,8 +361,8 @@ impl<'a> Engine<'a> {
             return false;
         }
         let step = next.min(look).max(0.0);
-        self.pass(step, slowdown);
-        self.kill_beyond_budget();
+        let held = self.pass(step, slowdown);
+        self.kill_beyond_budget(held);
         self.end_finished();
         if look <= next {
             self.look();
@@ -373,19 +370,21 @@ impl<'a> Engine<'a> {
         true
     }
 
-    fn pass(&mut self, step: f64, slowdown: f64) {
+    /// Lets time pass; what is held then.
+    fn pass(&mut self, step: f64, slowdown: f64) -> Bytes {
         self.now += step;
         self.busy += self.live.iter_mut().map(|live| live.pass(step, slowdown)).sum::<f64>();
-        self.held = self.live.iter().map(Live::memory).fold(Bytes::ZERO, Bytes::saturating_add);
-        self.outcome.peak = self.outcome.peak.max(self.held);
+        let held = self.live.iter().map(Live::memory).fold(Bytes::ZERO, Bytes::saturating_add);
+        self.outcome.peak = self.outcome.peak.max(held);
+        held
     }
 
     /// The kernel kills the largest.
-    fn kill_beyond_budget(&mut self) {
-        while self.held > self.setup.budget {
+    fn kill_beyond_budget(&mut self, mut held: Bytes) {
+        while held > self.setup.budget {
             let Some(largest) = self.live.iter().max_by_key(|live| live.memory()) else { return };
             let index = largest.index;
-            self.held = self.held.saturating_sub(largest.memory());
+            held = held.saturating_sub(largest.memory());
             self.stop(index);
             self.outcome.killed += 1;
             if self.rule == Rule::Governor {
