@@ -163,6 +163,7 @@ impl History {
         // Readers and a writer do not wait for each other; a crash loses no committed run.
         db.pragma_update(None, "journal_mode", "WAL").map_err(database)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(database)?;
+        units::make_room(&db, false).map_err(database)?;
         schema::migrate(&mut db).map_err(database)?;
         Ok(Self { path: path.to_owned(), db, set_aside: None })
     }

@@ -106,9 +106,10 @@ impl History {
 
 /// Units for which pages are worth being kept in memory until all are stored.
 const MANY: usize = 5000;
-/// Memory for pages: as they usually are, and while very many rows are stored, in KiB. Every index
-/// is written at random places, and pages that do not fit are written again and again.
-const PAGES: [i64; 2] = [-2000, -100_000];
+/// Memory for pages: as it usually is, and while very many rows are stored, in KiB as SQLite counts it.
+/// Every index is written at random places, and pages that do not fit are written again and again. For
+/// a few rows little is enough, and a governor that runs beside builds is to be small.
+const PAGES: [i64; 2] = [-512, -100_000];
 
 /// Lets pages take more memory, or as little as usual.
 pub(crate) fn make_room(db: &Connection, roomy: bool) -> rusqlite::Result<()> {
