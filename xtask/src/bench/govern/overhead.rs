@@ -12,6 +12,7 @@ use ironwright_core::evidence::robust::median;
 
 use super::Goals;
 use super::burn::Burn;
+use super::group::Group;
 use super::world::World;
 use crate::print;
 
@@ -29,6 +30,8 @@ const RESIDENT_GOAL: f64 = 20.0;
 /// Rounds of a build after one that warms up, and how much longer than plain cargo it may take.
 const BUILDS: usize = 6;
 const BUILD_GOAL: f64 = 1.01;
+/// A limit of memory that no build reaches.
+const BEYOND_ALL_MIB: u64 = 1 << 20;
 
 pub(crate) fn run(goals: &Goals) -> Result<()> {
     let world = World::new("overhead")?;
@@ -145,13 +148,16 @@ fn in_flight(world: &World, governor: &Governor, goals: &Goals) -> Result<()> {
     Ok(())
 }
 
+/// Both builds run in a group whose memory is counted, as everything does that is started from a
+/// desktop: the kernel's counting alone makes a build 3 % longer than in the root group.
 fn builds(world: &World, goals: &Goals) -> Result<()> {
+    let group = Group::make("unconstrained", BEYOND_ALL_MIB).ok();
     let source = super::sources::ripgrep(world)?;
     let both = |round: usize| -> Result<(f64, f64)> {
         let (mut ours, mut plain) = (0.0, 0.0);
         for governed in [round.is_multiple_of(2), !round.is_multiple_of(2)] {
             let target = world.fresh("target")?;
-            let seconds = build(world, &source, &target, governed)?;
+            let seconds = build(world, group.as_ref(), &source, &target, governed)?;
             *(if governed { &mut ours } else { &mut plain }) = seconds;
         }
         Ok((ours, plain))
@@ -173,8 +179,15 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
     Ok(())
 }
 
-fn build(world: &World, source: &Path, target: &Path, governed: bool) -> Result<f64> {
-    let mut command = Command::new(if governed { world.ironwright() } else { "cargo".into() });
+fn build(
+    world: &World,
+    group: Option<&Group>,
+    source: &Path,
+    target: &Path,
+    governed: bool,
+) -> Result<f64> {
+    let program = if governed { world.ironwright() } else { "cargo".into() };
+    let mut command = group.map_or_else(|| Command::new(&program), |it| it.command(&program));
     world.enter(&mut command);
     if governed {
         command.args(["run", "-q", "--progress", "none", "--", "cargo"]);
