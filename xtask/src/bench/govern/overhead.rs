@@ -149,7 +149,8 @@ fn in_flight(world: &World, governor: &Governor, goals: &Goals) -> Result<()> {
 }
 
 /// Both builds run in a group whose memory is counted, as everything does that is started from a
-/// desktop: the kernel's counting alone makes a build 3 % longer than in the root group.
+/// desktop: the kernel's counting alone made a build up to 3 % longer than in the root group. Who may
+/// make no group compares without one.
 fn builds(world: &World, goals: &Goals) -> Result<()> {
     let group = Group::make("unconstrained", BEYOND_ALL_MIB).ok();
     let source = super::sources::ripgrep(world)?;
@@ -164,18 +165,14 @@ fn builds(world: &World, goals: &Goals) -> Result<()> {
     };
     let (ours, plain) = both(0)?;
     print(&format!("ripgrep, unconstrained, to warm up: {ours:.2} s, plain cargo {plain:.2} s"));
-    let (mut ratios, mut fastest) = (Vec::new(), (f64::INFINITY, f64::INFINITY));
+    let mut ratios = Vec::new();
     for round in 1..=BUILDS {
         let (ours, plain) = both(round)?;
         ratios.push(ours / plain);
-        fastest = (fastest.0.min(ours), fastest.1.min(plain));
         print(&format!("  round {round} of {BUILDS}: {ours:.2} s, plain cargo {plain:.2} s"));
     }
-    print(&format!("  median of the rounds: {:.3} of plain cargo", median(&ratios)));
-    // Others who use the machine change its speed by more than what is looked for, and only ever
-    // make a build slower: the fastest ones were disturbed least.
-    let ratio = fastest.0 / fastest.1;
-    goals.at_most("ripgrep unconstrained, fastest, in parts of plain cargo", ratio, BUILD_GOAL);
+    // The machine is not equally fast all the time: only what ran side by side is compared.
+    goals.at_most("ripgrep unconstrained, in parts of plain cargo", median(&ratios), BUILD_GOAL);
     Ok(())
 }
 
