@@ -110,14 +110,13 @@ impl Daemon {
         for unit in self.units.values() {
             let Some(run) = unit.run else { continue };
             let count = counts.entry(run).or_default();
-            let active = self.machine.unit(unit.id).is_some_and(Unit::is_active);
-            if active {
+            let is_scarce = || self.machine.is_scarce(unit.domain);
+            let keeps_order =
+                unit.is_ordered() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
+            count.ordered = keeps_order && (count.ordered || count.waiting + count.active == 0);
+            if self.machine.unit(unit.id).is_some_and(Unit::is_active) {
                 count.active += 1;
             } else {
-                let is_scarce = || self.machine.is_scarce(unit.domain);
-                let keeps_order =
-                    unit.is_ordered() && !*scarce.entry(unit.domain).or_insert_with(is_scarce);
-                count.ordered = keeps_order && (count.ordered || count.waiting == 0);
                 count.waiting += 1;
             }
         }
