@@ -10,24 +10,29 @@ use std::time::{Duration, Instant};
 use ironwright_core::govern::UnitId;
 use ironwright_core::units::Bytes;
 use ironwright_host::kernel;
-use ironwright_host::procfs::{Stat, pids, read_stat, read_statm};
+use ironwright_host::procfs::{Stat, births, pids, read_stat, read_statm};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::forked::{Family, Forked};
 
-/// Time after which processor time is read again, and at the soonest new processes are looked for.
-const ACCOUNT_EVERY: Duration = Duration::from_millis(50);
-/// A search costs at most this part of the time until the next.
-const SEARCH_COST: u32 = 200;
-/// New processes are looked for at least so often, however many there are to be looked through.
-const SEARCH_AFTER: Duration = Duration::from_millis(500);
+/// Shortest time after which processor time is read again, and new processes are looked for.
+const SOONEST: Duration = Duration::from_millis(50);
+/// Longest time until then, however many there are to be looked through.
+const LATEST: Duration = Duration::from_secs(1);
+/// Either costs at most this part of the time until the next.
+const COST: u32 = 200;
+/// The processor time of who has run for less is read at each look: others may start as soon as it is seen
+/// to sleep.
+const YOUNG: Duration = Duration::from_secs(1);
 /// A search that takes less is made for each unit that starts; else its children wait for the next one.
 const CHEAP: Duration = Duration::from_millis(1);
 /// A process that is in no unit may still become one's: it is forked before it is in its group.
 const UNSURE_FOR: Duration = Duration::from_secs(1);
-/// Time after which all are read again: what ended may have left its number to another.
-const KNOWN_FOR: Duration = Duration::from_secs(5);
+/// Births after which all are read again: what ended may have left its number to another. The kernel gives
+/// a number anew when all others had their turn, of which there are 32,768 at least (`proc_sys_kernel(5)`,
+/// `pid_max`).
+const KNOWN_FOR: u64 = 8192;
 
 /// What the processes of a unit take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,11 +62,67 @@ struct Member {
 }
 
 /// A unit's totals.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Totals {
+    began: Instant,
     used: Duration,
     delay: Duration,
     forked: Forked,
+}
+
+impl Totals {
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.began) < YOUNG
+    }
+}
+
+/// Something that costs more the more processes there are.
+#[derive(Debug, Default)]
+struct Chore {
+    done: Option<Instant>,
+    took: Duration,
+}
+
+impl Chore {
+    fn is_due(&self, now: Instant) -> bool {
+        let pause = (self.took * COST).clamp(SOONEST, LATEST);
+        self.done.is_none_or(|then| now.duration_since(then) >= pause)
+    }
+
+    fn is_done(&mut self, began: Instant) {
+        self.done = Some(began);
+        self.took = began.elapsed();
+    }
+}
+
+/// When processes were last born, by how many there have ever been.
+#[derive(Debug, Default)]
+struct Births {
+    count: Option<u64>,
+    seen: Option<Instant>,
+    forgot: u64,
+}
+
+impl Births {
+    /// Whether a search may find what the last one did not: one that was just born is not in its group
+    /// yet. Always where they are not counted.
+    fn may_be_missed(&mut self, proc: &Path, searched: Option<Instant>, now: Instant) -> bool {
+        let count = births(proc);
+        if count.is_none() || count != self.count {
+            (self.count, self.seen) = (count, Some(now));
+        }
+        let known = self.seen.zip(searched);
+        known.is_none_or(|(seen, searched)| searched < seen + UNSURE_FOR)
+    }
+
+    /// Whether there were so many since the last time that a number may be another's by now.
+    fn are_many(&mut self) -> bool {
+        let many = self.count.is_none_or(|count| count.abs_diff(self.forgot) > KNOWN_FOR);
+        if many {
+            self.forgot = self.count.unwrap_or(0);
+        }
+        many
+    }
 }
 
 /// All processes that are looked at.
@@ -76,12 +137,9 @@ pub(crate) struct Processes {
     members: BTreeMap<i32, Member>,
     /// Processes that are in no unit and were never going to be.
     others: BTreeSet<i32>,
-    /// When those were last forgotten.
-    forgot: Option<Instant>,
-    accounted: Option<Instant>,
-    searched: Option<Instant>,
-    /// Time that the last search took.
-    took: Duration,
+    births: Births,
+    accounts: Chore,
+    searches: Chore,
 }
 
 impl Processes {
@@ -95,17 +153,17 @@ impl Processes {
             totals: BTreeMap::new(),
             members: BTreeMap::new(),
             others: BTreeSet::new(),
-            forgot: None,
-            accounted: None,
-            searched: None,
-            took: Duration::ZERO,
+            births: Births::default(),
+            accounts: Chore::default(),
+            searches: Chore::default(),
         }
     }
 
     /// A unit's process group from now on; it has run for so long.
     pub(crate) fn add(&mut self, unit: UnitId, leader: i32, ran: Duration) {
         self.leaders.insert(leader, unit);
-        self.totals.insert(unit, Totals::default());
+        let (used, delay, forked) = (Duration::ZERO, Duration::ZERO, Forked::default());
+        self.totals.insert(unit, Totals { began: Instant::now(), used, delay, forked });
         if ran > UNSURE_FOR / 2 {
             // What it has forked by now was taken for somebody else's.
             self.others.clear();
@@ -113,9 +171,8 @@ impl Processes {
         if let Some(stat) = read_stat(&self.proc, leader) {
             self.members.insert(leader, member(unit, false, &stat));
         }
-        self.accounted = None;
-        if self.took < CHEAP {
-            self.searched = None;
+        if self.searches.took < CHEAP {
+            self.searches.done = None;
         }
     }
 
@@ -125,7 +182,7 @@ impl Processes {
             self.also.insert(root, unit);
             // It was there before, and was taken for somebody else's.
             self.others.clear();
-            self.searched = None;
+            self.searches.done = None;
         }
     }
 
@@ -146,8 +203,8 @@ impl Processes {
     }
 
     /// Processes of a unit that there are at this moment.
-    pub(crate) fn all_of(&mut self, unit: UnitId, now: Instant) -> Vec<i32> {
-        self.search(now);
+    pub(crate) fn all_of(&mut self, unit: UnitId) -> Vec<i32> {
+        self.search();
         let own = |member: &Member| member.unit == unit && !member.apart;
         let members = self.members.iter().filter(|(_, member)| own(member));
         members.map(|(pid, _)| *pid).collect()
@@ -175,20 +232,21 @@ impl Processes {
         read_stat(&self.proc, pid).map(|stat| stat.parent)
     }
 
+    /// Finds processes that were born since the last time, now and then.
+    pub(crate) fn follow(&mut self, now: Instant) {
+        if self.searches.is_due(now)
+            && self.births.may_be_missed(&self.proc, self.searches.done, now)
+        {
+            let began = Instant::now();
+            self.search();
+            self.searches.is_done(began);
+        }
+    }
+
     /// Looks at all units. Their memory is read each time, the rest only now and then.
     pub(crate) fn look(&mut self, now: Instant) -> BTreeMap<UnitId, Taken> {
-        let is_over = |then: Option<Instant>, pause: Duration| {
-            then.is_none_or(|then| now.duration_since(then) >= pause)
-        };
-        if is_over(self.searched, (self.took * SEARCH_COST).clamp(ACCOUNT_EVERY, SEARCH_AFTER)) {
-            self.searched = Some(now);
-            self.search(now);
-            self.took = now.elapsed();
-        }
-        let full = is_over(self.accounted, ACCOUNT_EVERY);
-        if full {
-            self.accounted = Some(now);
-        }
+        let full = self.accounts.is_due(now);
+        let began = Instant::now();
         let mut taken: BTreeMap<UnitId, Taken> =
             self.totals.keys().map(|unit| (*unit, Taken::default())).collect();
         let mut gone = Vec::new();
@@ -199,8 +257,8 @@ impl Processes {
             };
             member.memory = resident.saturating_sub(files) * self.page;
             member.files = files * self.page;
-            if full {
-                let total = self.totals.entry(member.unit).or_default();
+            let total = self.totals.get_mut(&member.unit);
+            if let Some(total) = total.filter(|total| full || total.is_young(now)) {
                 account(&self.proc, *pid, member, total);
             }
             let unit = taken.entry(member.unit).or_default();
@@ -212,11 +270,12 @@ impl Processes {
         }
         if full {
             self.look_for_shared(now);
+            self.accounts.is_done(began);
         }
         for (unit, taken) in &mut taken {
             let Some(totals) = self.totals.get(unit) else { continue };
             taken.delay = totals.delay;
-            taken.wanted = full.then(|| totals.used + totals.delay);
+            taken.wanted = (full || totals.is_young(now)).then(|| totals.used + totals.delay);
             taken.memory = totals.forked.corrected(taken.memory);
         }
         taken
@@ -236,11 +295,10 @@ impl Processes {
     }
 
     /// Finds new processes and the units that they belong to.
-    fn search(&mut self, now: Instant) {
+    fn search(&mut self) {
         let all: BTreeSet<i32> = pids(&self.proc).into_iter().collect();
         self.members.retain(|pid, _| all.contains(pid));
-        if self.forgot.is_none_or(|then| now.duration_since(then) > KNOWN_FOR) {
-            self.forgot = Some(now);
+        if self.births.are_many() {
             self.others.clear();
         }
         self.others.retain(|pid| all.contains(pid));
@@ -354,6 +412,11 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
+    fn look(processes: &mut Processes) -> BTreeMap<UnitId, Taken> {
+        processes.follow(Instant::now());
+        processes.look(Instant::now())
+    }
+
     fn start(script: &str) -> Child {
         Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap()
     }
@@ -378,7 +441,7 @@ mod tests {
         let mut taken = Taken::default();
         while Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(60));
-            taken = processes.look(Instant::now())[&UnitId(7)];
+            taken = look(&mut processes)[&UnitId(7)];
             let wanted = taken.wanted.unwrap_or_default();
             if taken.memory > Bytes::mib(64) && wanted > Duration::from_millis(300) {
                 break;
@@ -390,7 +453,7 @@ mod tests {
         assert!(taken.wanted.unwrap() > Duration::from_millis(300), "{taken:?}");
         assert!(inside);
         processes.remove(UnitId(7));
-        assert!(processes.look(Instant::now()).is_empty());
+        assert!(look(&mut processes).is_empty());
     }
 
     #[test]
@@ -402,7 +465,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         while strays.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(60));
-            processes.look(Instant::now());
+            look(&mut processes);
             strays = processes.strays(UnitId(1), pid(&child));
         }
         let stray = strays.first().copied();
@@ -420,18 +483,18 @@ mod tests {
         let daemon = start("python3 -c 'import time; x = bytearray(32 << 20); time.sleep(30)'");
         let mut processes = Processes::new("/proc");
         processes.add(UnitId(1), pid(&child), Duration::ZERO);
-        processes.look(Instant::now());
+        look(&mut processes);
         processes.add_also(UnitId(1), pid(&daemon));
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut memory = Bytes::ZERO;
         while memory < Bytes::mib(32) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(60));
-            memory = processes.look(Instant::now())[&UnitId(1)].memory;
+            memory = look(&mut processes)[&UnitId(1)].memory;
         }
         let strays = processes.strays(UnitId(1), pid(&child));
-        let all = processes.all_of(UnitId(1), Instant::now());
+        let all = processes.all_of(UnitId(1));
         processes.remove(UnitId(1));
-        let after = processes.look(Instant::now());
+        let after = look(&mut processes);
         let of_daemon = all.contains(&pid(&daemon));
         end(child);
         end(daemon);

@@ -154,6 +154,16 @@ pub fn pids(proc: &Path) -> Vec<i32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Processes and threads that were ever started, of `/proc/stat`; `None` where the kernel does not count.
+pub fn births(proc: &Path) -> Option<u64> {
+    parse_births(&kernel::read(&proc.join("stat")).ok()?)
+}
+
+fn parse_births(text: &str) -> Option<u64> {
+    let count = text.lines().find_map(|line| line.strip_prefix("processes "))?;
+    count.trim().parse().ok().filter(|count| *count > 0)
+}
+
 /// What `/proc/<pid>/stat` tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -313,6 +323,8 @@ mod tests {
         let stat = Stat { name, zombie, parent, group, used, threads, started: 99 };
         assert_eq!(parse_stat(line), Some(stat));
         assert_eq!(parse_statm("1000 300 100 1 0 1 0\n"), Some((300, 100)));
+        assert_eq!(parse_births("cpu 1 2\nprocesses 86031\nprocs_running 6\n"), Some(86031));
+        assert_eq!(parse_births("processes 0\n"), None);
     }
 
     proptest! {

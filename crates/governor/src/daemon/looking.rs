@@ -28,8 +28,16 @@ const REASONS: usize = 200;
 impl Daemon {
     /// Looks soon, if it is not going to.
     pub(super) fn plan_look(&mut self) {
-        let at = Instant::now() + self.machine.next_look();
+        let at = self.next_look(Instant::now());
         self.look_at = Some(self.look_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// The time of the next look, seen from now.
+    fn next_look(&self, now: Instant) -> Instant {
+        let pause = self.machine.next_look();
+        let part = if pause < LONGEST_LOOK { COST } else { COST_IN_CALM };
+        let rested = self.looked.map(|then| then + self.look_cost * part);
+        (now + pause).max(rested.unwrap_or(now))
     }
 
     /// Sees how much memory there is, unless that was seen just now.
@@ -41,8 +49,10 @@ impl Daemon {
     }
 
     pub(super) fn look(&mut self) {
-        let (now, spent) = (Instant::now(), processor_time());
+        let now = Instant::now();
         self.looked = Some(now);
+        self.processes.follow(now);
+        let spent = processor_time();
         let taken = self.processes.look(now);
         let mut units = Vec::with_capacity(taken.len());
         for (id, taken) in &taken {
@@ -64,11 +74,8 @@ impl Daemon {
             self.told_at = Some(now);
             self.tell_look(&distress);
         }
-        self.look_at = (!self.units.is_empty()).then(|| {
-            let pause = self.machine.next_look();
-            let part = if pause < LONGEST_LOOK { COST } else { COST_IN_CALM };
-            now + pause.max(processor_time().saturating_sub(spent) * part)
-        });
+        self.look_cost = processor_time().saturating_sub(spent);
+        self.look_at = (!self.units.is_empty()).then(|| self.next_look(now));
     }
 
     fn tell_look(&mut self, distress: &Distress) {

@@ -86,6 +86,8 @@ struct Daemon {
     threads: u32,
     look_at: Option<Instant>,
     looked: Option<Instant>,
+    /// Processor time that the last look took.
+    look_cost: Duration,
     second_at: Instant,
     /// Seconds since it began.
     seconds: u32,
@@ -125,6 +127,7 @@ impl Daemon {
             threads: options.threads.max(1),
             look_at: None,
             looked: None,
+            look_cost: Duration::ZERO,
             second_at: now + EACH_SECOND,
             seconds: 0,
             told_at: None,

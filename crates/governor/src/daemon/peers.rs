@@ -4,6 +4,7 @@
 
 use std::os::fd::AsFd;
 
+use ironwright_core::govern::{Phase, UnitId};
 use ironwright_core::view::{Happening, Note};
 use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
@@ -11,7 +12,6 @@ use rustix::event::epoll;
 use super::Daemon;
 use crate::recorder::Recorder;
 use crate::runs::Run;
-use ironwright_core::govern::UnitId;
 
 /// Bytes that a peer may leave unread before it is taken for dead.
 const PATIENCE: usize = 8 << 20;
@@ -176,9 +176,12 @@ impl Daemon {
         }
     }
 
-    /// Tells everybody who waits that the governor lives.
+    /// Tells everybody who waits that the governor lives. A launcher whose command runs waits for nothing.
     pub(super) fn show_life(&mut self) {
-        let numbers: Vec<u64> = self.peers.keys().copied().collect();
+        let runs = |id| self.machine.unit(id).is_some_and(|unit| unit.phase() == Phase::Running);
+        let waits = |peer: &Peer| !matches!(peer.role, Role::Unit(id) if runs(id));
+        let waiting = self.peers.iter().filter(|(_, peer)| waits(peer));
+        let numbers: Vec<u64> = waiting.map(|(number, _)| *number).collect();
         for number in numbers {
             self.send(number, &FromGovernor::Alive);
         }

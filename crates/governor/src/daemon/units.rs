@@ -301,6 +301,10 @@ impl Daemon {
 
     pub(super) fn pause(&mut self, id: UnitId, paused: bool) {
         let strays = self.strays(id);
+        if let Some(peer) = self.units.get(&id).map(|unit| unit.peer).filter(|_| paused) {
+            // Its launcher lets go on what is stopped while it has heard nothing for long.
+            self.send(peer, &FromGovernor::Alive);
+        }
         let Some(unit) = self.units.get_mut(&id) else { return };
         let run = unit.run;
         if let Some(attempt) = &mut unit.attempted {
@@ -340,7 +344,7 @@ impl Daemon {
     /// Kills everything of a unit whose launcher is gone. Its leader may have died with the launcher,
     /// which leaves a group without a leader behind.
     fn kill_rest(&mut self, id: UnitId) {
-        send_each(&self.processes.all_of(id, Instant::now()), Signal::KILL);
+        send_each(&self.processes.all_of(id), Signal::KILL);
     }
 
     fn retry(&mut self, id: UnitId) {
