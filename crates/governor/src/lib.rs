@@ -5,6 +5,7 @@
 //! launchers, looks at processes and memory, stops, resumes and kills processes, and keeps what
 //! happened. Does not know why a unit starts or waits; the machine decides.
 
+mod chores;
 mod daemon;
 pub mod descriptors;
 mod domains;

@@ -10,29 +10,18 @@ use std::time::{Duration, Instant};
 use ironwright_core::govern::UnitId;
 use ironwright_core::units::Bytes;
 use ironwright_host::kernel;
-use ironwright_host::procfs::{Stat, births, pids, read_stat, read_statm};
+use ironwright_host::procfs::{Stat, pids, read_stat, read_statm};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::chores::{Births, Chore, UNSURE_FOR};
 use crate::forked::{Family, Forked};
 
-/// Shortest time after which processor time is read again, and new processes are looked for.
-const SOONEST: Duration = Duration::from_millis(50);
-/// Longest time until then, however many there are to be looked through.
-const LATEST: Duration = Duration::from_secs(1);
-/// Either costs at most this part of the time until the next.
-const COST: u32 = 200;
 /// The processor time of who has run for less is read at each look: others may start as soon as it is seen
 /// to sleep.
 const YOUNG: Duration = Duration::from_secs(1);
 /// A search that takes less is made for each unit that starts; else its children wait for the next one.
 const CHEAP: Duration = Duration::from_millis(1);
-/// A process that is in no unit may still become one's: it is forked before it is in its group.
-const UNSURE_FOR: Duration = Duration::from_secs(1);
-/// Births after which all are read again: what ended may have left its number to another. The kernel gives
-/// a number anew when all others had their turn, of which there are 32,768 at least (`proc_sys_kernel(5)`,
-/// `pid_max`).
-const KNOWN_FOR: u64 = 8192;
 
 /// What the processes of a unit take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,55 +62,6 @@ struct Totals {
 impl Totals {
     fn is_young(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.began) < YOUNG
-    }
-}
-
-/// Something that costs more the more processes there are.
-#[derive(Debug, Default)]
-struct Chore {
-    done: Option<Instant>,
-    took: Duration,
-}
-
-impl Chore {
-    fn is_due(&self, now: Instant) -> bool {
-        let pause = (self.took * COST).clamp(SOONEST, LATEST);
-        self.done.is_none_or(|then| now.duration_since(then) >= pause)
-    }
-
-    fn is_done(&mut self, began: Instant) {
-        self.done = Some(began);
-        self.took = began.elapsed();
-    }
-}
-
-/// When processes were last born, by how many there have ever been.
-#[derive(Debug, Default)]
-struct Births {
-    count: Option<u64>,
-    seen: Option<Instant>,
-    forgot: u64,
-}
-
-impl Births {
-    /// Whether a search may find what the last one did not: one that was just born is not in its group
-    /// yet. Always where they are not counted.
-    fn may_be_missed(&mut self, proc: &Path, searched: Option<Instant>, now: Instant) -> bool {
-        let count = births(proc);
-        if count.is_none() || count != self.count {
-            (self.count, self.seen) = (count, Some(now));
-        }
-        let known = self.seen.zip(searched);
-        known.is_none_or(|(seen, searched)| searched < seen + UNSURE_FOR)
-    }
-
-    /// Whether there were so many since the last time that a number may be another's by now.
-    fn are_many(&mut self) -> bool {
-        let many = self.count.is_none_or(|count| count.abs_diff(self.forgot) > KNOWN_FOR);
-        if many {
-            self.forgot = self.count.unwrap_or(0);
-        }
-        many
     }
 }
 
@@ -171,8 +111,8 @@ impl Processes {
         if let Some(stat) = read_stat(&self.proc, leader) {
             self.members.insert(leader, member(unit, false, &stat));
         }
-        if self.searches.took < CHEAP {
-            self.searches.done = None;
+        if self.searches.took() < CHEAP {
+            self.searches.hurry();
         }
     }
 
@@ -182,7 +122,7 @@ impl Processes {
             self.also.insert(root, unit);
             // It was there before, and was taken for somebody else's.
             self.others.clear();
-            self.searches.done = None;
+            self.searches.hurry();
         }
     }
 
@@ -235,7 +175,7 @@ impl Processes {
     /// Finds processes that were born since the last time, now and then.
     pub(crate) fn follow(&mut self, now: Instant) {
         if self.searches.is_due(now)
-            && self.births.may_be_missed(&self.proc, self.searches.done, now)
+            && self.births.may_be_missed(&self.proc, self.searches.last(), now)
         {
             let began = Instant::now();
             self.search();
