@@ -300,14 +300,18 @@ mod tests {
     }
 
     fn of(past: &[PackagePast]) -> PackageEstimate {
-        estimate_package(&PackageQuery {
+        estimate_package(&query(past, Bytes::mib(2)))
+    }
+
+    fn query(past: &[PackagePast], source: Bytes) -> PackageQuery<'_> {
+        PackageQuery {
             past,
             work: None,
             threads: 4.0,
-            source_bytes: Some(Bytes::mib(2)),
+            source_bytes: Some(source),
             fetched: 0,
             language: Some(Language::Rust),
-        })
+        }
     }
 
     #[test]
@@ -345,6 +349,7 @@ mod tests {
         run.disk = Some(Bytes::mib(300));
         let disk = of(&[run]).disk.unwrap();
         assert!(disk.min > Bytes::mib(200) && disk.max < Bytes::mib(400));
+        assert_eq!(estimate_package(&query(&[], Bytes::ZERO)).disk, None);
     }
 
     #[test]

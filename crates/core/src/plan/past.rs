@@ -152,6 +152,7 @@ pub(super) fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
     if let Some(known) = known.filter(|known| *known > Bytes::ZERO) {
         return Some(Band::around(known.0 as f64, DISK_NOISE).bytes());
     }
-    let source = query.source_bytes?.0 as f64;
+    // Sources whose sizes nobody told add up to nothing.
+    let source = query.source_bytes.filter(|source| *source > Bytes::ZERO)?.0 as f64;
     Some(Band::around(source * disk_factor(query.language), DISK).bytes())
 }
