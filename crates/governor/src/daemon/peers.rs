@@ -4,7 +4,7 @@
 
 use std::os::fd::AsFd;
 
-use ironwright_core::govern::{Phase, UnitId};
+use ironwright_core::govern::UnitId;
 use ironwright_core::view::{Happening, Note};
 use ironwright_wire::{Channel, FromGovernor, RunBegins, Tally, ToGovernor};
 use rustix::event::epoll;
@@ -176,12 +176,10 @@ impl Daemon {
         }
     }
 
-    /// Tells everybody who waits that the governor lives. A launcher whose command runs waits for nothing.
+    /// Tells everybody that the governor lives. A launcher that heard nothing for long takes a command in
+    /// uninterruptible sleep for one that was stopped, so those whose commands run are told too.
     pub(super) fn show_life(&mut self) {
-        let runs = |id| self.machine.unit(id).is_some_and(|unit| unit.phase() == Phase::Running);
-        let waits = |peer: &Peer| !matches!(peer.role, Role::Unit(id) if runs(id));
-        let waiting = self.peers.iter().filter(|(_, peer)| waits(peer));
-        let numbers: Vec<u64> = waiting.map(|(number, _)| *number).collect();
+        let numbers: Vec<u64> = self.peers.keys().copied().collect();
         for number in numbers {
             self.send(number, &FromGovernor::Alive);
         }

@@ -301,10 +301,6 @@ impl Daemon {
 
     pub(super) fn pause(&mut self, id: UnitId, paused: bool) {
         let strays = self.strays(id);
-        if let Some(peer) = self.units.get(&id).map(|unit| unit.peer).filter(|_| paused) {
-            // Its launcher lets go on what is stopped while it has heard nothing for long.
-            self.send(peer, &FromGovernor::Alive);
-        }
         let Some(unit) = self.units.get_mut(&id) else { return };
         let run = unit.run;
         if let Some(attempt) = &mut unit.attempted {

@@ -149,8 +149,7 @@ fn in_flight(world: &World, governor: &Governor, goals: &Goals) -> Result<()> {
 }
 
 /// Both builds run in a group whose memory is counted, as everything does that is started from a
-/// desktop: the kernel's counting alone made a build up to 3 % longer than in the root group. Who may
-/// make no group compares without one.
+/// desktop: neither is spared the kernel's counting. Who may make no group compares without one.
 fn builds(world: &World, goals: &Goals) -> Result<()> {
     let group = Group::make("unconstrained", BEYOND_ALL_MIB).ok();
     let source = super::sources::ripgrep(world)?;
