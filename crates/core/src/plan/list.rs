@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::govern::simulate::{Links, Outcome, Span, Workload};
+use crate::govern::simulate::{Job, Links, Outcome, Span, Workload};
 use crate::units::Bytes;
 
 /// Waiting units that are tried before the search ends, as the governor does.
@@ -21,11 +21,11 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// For each job, the time from its start to the end of the longest chain behind it.
-fn chains(workload: &Workload, order: &[usize]) -> Vec<u64> {
+fn chains(workload: &Workload, order: &[usize], figures: &[Figures]) -> Vec<u64> {
     let mut chains = vec![0_u64; workload.jobs.len()];
     for at in order.iter().rev() {
-        let Some(job) = workload.jobs.get(*at) else { continue };
-        let own = chains.get(*at).copied().unwrap_or(0) + nanos(job.duration());
+        let Some((job, figures)) = workload.jobs.get(*at).zip(figures.get(*at)) else { continue };
+        let own = chains.get(*at).copied().unwrap_or(0) + figures.nanos;
         if let Some(slot) = chains.get_mut(*at) {
             *slot = own;
         }
@@ -38,12 +38,36 @@ fn chains(workload: &Workload, order: &[usize]) -> Vec<u64> {
     chains
 }
 
+/// What a schedule asks of a job again and again: jobs with their names lie far apart in memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    memory: u64,
+    nanos: u64,
+    share: f64,
+    /// Jobs that it waits for.
+    waits: u32,
+}
+
+impl Figures {
+    fn of(job: &Job) -> Self {
+        Self {
+            memory: job.memory.0,
+            nanos: nanos(job.duration()),
+            share: job.share(),
+            waits: number(job.after.len()),
+        }
+    }
+}
+
 /// What is the same for every schedule of a workload.
 #[derive(Debug)]
 pub(super) struct Prepared {
     links: Links,
     order: Vec<usize>,
+    figures: Vec<Figures>,
     chains: Vec<u64>,
+    /// Processor seconds of all that can be run.
+    busy: f64,
 }
 
 /// What is free.
@@ -54,7 +78,6 @@ struct Room {
 }
 
 struct Lister<'a> {
-    workload: &'a Workload,
     prepared: &'a Prepared,
     budget: u64,
     threads: f64,
@@ -68,26 +91,33 @@ struct Lister<'a> {
 
 /// Schedules a workload.
 pub fn list_schedule(workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
-    Prepared::new(workload).schedule(workload, budget, threads)
+    Prepared::new(workload).schedule(budget, threads)
 }
 
 impl Prepared {
     pub(super) fn new(workload: &Workload) -> Self {
         let links = Links::of(workload);
         let order = links.in_order(workload);
-        let chains = chains(workload, &order);
-        Self { links, order, chains }
+        let figures: Vec<Figures> = workload.jobs.iter().map(Figures::of).collect();
+        let chains = chains(workload, &order, &figures);
+        let jobs = order.iter().filter_map(|at| workload.jobs.get(*at));
+        let busy = jobs.map(|job| job.cpu.as_secs_f64()).sum();
+        Self { links, order, figures, chains, busy }
+    }
+
+    /// All jobs so that each comes after those it waits for.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// Schedules the workload that this was made of.
-    pub(super) fn schedule(&self, workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
-        let count = workload.jobs.len();
+    pub(super) fn schedule(&self, budget: Bytes, threads: f64) -> Outcome {
+        let count = self.figures.len();
         let mut lister = Lister {
-            workload,
             prepared: self,
             budget: budget.0,
             threads,
-            waits: workload.jobs.iter().map(|job| number(job.after.len())).collect(),
+            waits: self.figures.iter().map(|figures| figures.waits).collect(),
             ready: BinaryHeap::new(),
             ends: BinaryHeap::new(),
             free: Room { memory: budget.0, threads, running: 0 },
@@ -103,8 +133,8 @@ impl Prepared {
                 spans: vec![None; count],
             },
         };
-        let jobs = workload.jobs.iter().enumerate();
-        for (at, _) in jobs.filter(|(_, job)| job.after.is_empty()) {
+        let figures = self.figures.iter().enumerate();
+        for (at, _) in figures.filter(|(_, figures)| figures.waits == 0) {
             lister.becomes_ready(at);
         }
         lister.run();
@@ -133,12 +163,10 @@ impl Lister<'_> {
     }
 
     fn finish(mut self) -> Outcome {
-        let jobs = self.prepared.order.iter().filter_map(|at| self.workload.jobs.get(*at));
-        let busy: f64 = jobs.map(|job| job.cpu.as_secs_f64()).sum();
         let makespan = Duration::from_nanos(self.now);
         let all = makespan.as_secs_f64().max(1e-9) * self.threads;
         self.outcome.makespan = makespan;
-        self.outcome.idle = (1.0 - busy / all).clamp(0.0, 1.0);
+        self.outcome.idle = (1.0 - self.prepared.busy / all).clamp(0.0, 1.0);
         self.outcome
     }
 
@@ -150,12 +178,12 @@ impl Lister<'_> {
         self.ready.push((self.prepared.chains.get(at).copied().unwrap_or(0), Reverse(at)));
     }
 
-    fn share(&self, at: usize) -> f64 {
-        self.workload.jobs.get(at).map_or(0.0, |job| job.share().min(self.threads))
+    fn figures(&self, at: usize) -> Figures {
+        self.prepared.figures.get(at).copied().unwrap_or_default()
     }
 
-    fn memory(&self, at: usize) -> u64 {
-        self.workload.jobs.get(at).map_or(0, |job| job.memory.0)
+    fn share(&self, at: usize) -> f64 {
+        self.figures(at).share.min(self.threads)
     }
 
     fn start(&mut self) {
@@ -163,30 +191,32 @@ impl Lister<'_> {
         while self.free.threads > 1e-6 && passed.len() < WINDOW {
             let Some((chain, Reverse(at))) = self.ready.pop() else { break };
             let alone = self.free.running == 0;
-            let fits =
-                self.memory(at) <= self.free.memory && self.share(at) <= self.free.threads + 0.25;
+            let fits = self.figures(at).memory <= self.free.memory
+                && self.share(at) <= self.free.threads + 0.25;
             if alone || fits { self.launch(at) } else { passed.push((chain, Reverse(at))) }
         }
         self.ready.extend(passed);
     }
 
     fn launch(&mut self, at: usize) {
-        self.free.memory = self.free.memory.saturating_sub(self.memory(at));
+        let Figures { memory, nanos, .. } = self.figures(at);
+        self.free.memory = self.free.memory.saturating_sub(memory);
         self.free.threads -= self.share(at);
         self.free.running += 1;
         // One that is larger than everything runs alone.
-        let held = Bytes((self.budget - self.free.memory).max(self.memory(at)));
+        let held = Bytes((self.budget - self.free.memory).max(memory));
         self.outcome.peak = self.outcome.peak.max(held);
-        let duration = self.workload.jobs.get(at).map_or(0, |job| nanos(job.duration()));
+        let end = self.now.saturating_add(nanos);
         if let Some(Some(span)) = self.outcome.spans.get_mut(at) {
             span.start = Duration::from_nanos(self.now);
-            span.end = Duration::from_nanos(self.now.saturating_add(duration));
+            span.end = Duration::from_nanos(end);
         }
-        self.ends.push(Reverse((self.now.saturating_add(duration), at)));
+        self.ends.push(Reverse((end, at)));
     }
 
     fn end(&mut self, at: usize) {
-        self.free.memory = self.free.memory.saturating_add(self.memory(at)).min(self.budget);
+        self.free.memory =
+            self.free.memory.saturating_add(self.figures(at).memory).min(self.budget);
         self.free.threads += self.share(at);
         self.free.running -= 1;
         if self.free.running == 0 {

@@ -3,6 +3,7 @@
 //!
 //! Does not know how the work was estimated, nor how a schedule is drawn.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use super::band::Band;
 use super::list::Prepared;
 use super::work::Work;
-use crate::govern::simulate::{Bounds, Job, Outcome, Rule, Setup, Workload, bounds, simulate};
+use crate::govern::simulate::{Bounds, Job, Outcome, Rule, Setup, Workload, bounds_in, simulate};
 use crate::units::Bytes;
 
 /// Units up to which a schedule is simulated moment by moment.
@@ -98,7 +99,8 @@ pub struct Comparison {
 pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
     let runner = Runner::new(&work.workload);
     let outcome = runner.run(budget, threads, Rule::Governor);
-    let limits = bounds(&work.workload, budget, threads);
+    let order = runner.order();
+    let limits = bounds_in(&work.workload, &order, budget, threads);
     let spans: Vec<Option<(f64, f64)>> = outcome
         .spans
         .iter()
@@ -111,7 +113,7 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
         makespan_seconds: Band::around(makespan, deviation(work)),
         peak: outcome.peak,
         idle: outcome.idle,
-        critical_path: critical_path(&work.workload),
+        critical_path: critical_path(&work.workload, &order),
         limited_by: limited_by(&limits, outcome.makespan),
         lost: outcome.lost,
         memory: memory(&work.workload, &spans, makespan),
@@ -131,6 +133,12 @@ impl<'a> Runner<'a> {
         Self { workload, prepared: large.then(|| Prepared::new(workload)) }
     }
 
+    /// All jobs so that each comes after those it waits for.
+    fn order(&self) -> Cow<'_, [usize]> {
+        let prepared = self.prepared.as_ref().map(|prepared| Cow::Borrowed(prepared.order()));
+        prepared.unwrap_or_else(|| Cow::Owned(self.workload.in_order()))
+    }
+
     const fn way(&self) -> Way {
         if self.prepared.is_some() { Way::Listed } else { Way::Simulated }
     }
@@ -145,7 +153,7 @@ impl<'a> Runner<'a> {
             Rule::Make(jobs) | Rule::Static { jobs, .. } => threads.min(f64::from(jobs)),
             Rule::Governor | Rule::Oracle => threads,
         };
-        prepared.schedule(self.workload, budget, at_once)
+        prepared.schedule(budget, at_once)
     }
 }
 
@@ -166,11 +174,11 @@ fn deviation(work: &Work) -> f64 {
 }
 
 /// The longest chain.
-fn critical_path(workload: &Workload) -> Vec<Step> {
+fn critical_path(workload: &Workload, order: &[usize]) -> Vec<Step> {
     let count = workload.jobs.len();
     let mut ends = vec![Duration::ZERO; count];
     let mut before: Vec<Option<usize>> = vec![None; count];
-    for at in workload.in_order() {
+    for at in order.iter().copied() {
         let Some(job) = workload.jobs.get(at) else { continue };
         let last = job.after.iter().copied().max_by_key(|at| ends.get(*at).copied());
         let start = last.and_then(|at| ends.get(at)).copied().unwrap_or_default();

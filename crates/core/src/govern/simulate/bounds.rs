@@ -29,9 +29,9 @@ impl Bounds {
 }
 
 /// The longest chain of jobs.
-fn longest(workload: &Workload) -> Duration {
+fn longest(workload: &Workload, order: &[usize]) -> Duration {
     let mut ends = vec![Duration::ZERO; workload.jobs.len()];
-    for index in workload.in_order() {
+    for index in order.iter().copied() {
         let Some(job) = workload.jobs.get(index) else { continue };
         let start = job.after.iter().filter_map(|before| ends.get(*before)).max().copied();
         if let Some(end) = ends.get_mut(index) {
@@ -43,6 +43,16 @@ fn longest(workload: &Workload) -> Duration {
 
 /// The bounds of a workload.
 pub fn bounds(workload: &Workload, budget: Bytes, threads: f64) -> Bounds {
+    bounds_in(workload, &workload.in_order(), budget, threads)
+}
+
+/// The same for whoever knows an order in which each job comes after those it waits for.
+pub(crate) fn bounds_in(
+    workload: &Workload,
+    order: &[usize],
+    budget: Bytes,
+    threads: f64,
+) -> Bounds {
     let jobs = &workload.jobs;
     let cpu: f64 = jobs.iter().map(|job| job.cpu.as_secs_f64()).sum();
     let area = |part: fn(f64) -> f64| -> f64 {
@@ -55,6 +65,6 @@ pub fn bounds(workload: &Workload, budget: Bytes, threads: f64) -> Bounds {
         processor: Duration::from_secs_f64(cpu / threads),
         memory: Duration::from_secs_f64(area(|_| 1.0)),
         held_memory: Duration::from_secs_f64(area(|growth| 1.0 - growth / 2.0)),
-        longest: longest(workload),
+        longest: longest(workload, order),
     }
 }

@@ -10,6 +10,7 @@ mod rules;
 mod tests;
 mod workload;
 
+pub(crate) use bounds::bounds_in;
 pub use bounds::{Bounds, bounds};
 pub use engine::{Outcome, Setup, Span, simulate};
 pub use rules::{Rule, RuleError};
