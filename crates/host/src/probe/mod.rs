@@ -82,6 +82,12 @@ pub fn probe(root: &Root, options: &ProbeOptions) -> HostFacts {
     facts
 }
 
+/// What the processor is, and nothing else of the machine: all but `usable_threads`, which also
+/// depends on control groups. Commands that ask for no more start sooner.
+pub fn processor(root: &Root) -> CpuFacts {
+    cpu::read(&mut Reader::new(root))
+}
+
 fn hostname(reader: &mut Reader<'_>) -> Option<Fact<String>> {
     let path = "/proc/sys/kernel/hostname";
     let text = reader.optional(path)?;

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ironwright_core::facts::HostFacts;
+use ironwright_core::facts::CpuFacts;
 use ironwright_verify::claims::{Checked, Expected, Verdict, check};
 use ironwright_verify::report::Report;
 use ironwright_verify::{ExamineError, examine};
@@ -23,7 +23,7 @@ use signal_hook::consts::SIGBUS;
 use signal_hook::flag::register_conditional_shutdown;
 
 use crate::args::HostArgs;
-use crate::context::{probe_options, root};
+use crate::context::root;
 use crate::error::CliError;
 use crate::ui;
 
@@ -99,14 +99,14 @@ pub(crate) struct OnHost {
 
 pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
     let expected = expect::expected(args, host)?;
-    let facts = ironwright_host::probe::probe(&root(host)?, &probe_options());
+    let processor = ironwright_host::probe::processor(&root(host)?);
     let (files, named) = find::binaries(&args.paths)?;
     end_orderly_when_a_file_shrinks();
     let bar = progress(files.len());
     let verified: Vec<Verified> = files
         .par_iter()
         .map(|path| {
-            let one = verify(path, &facts, &expected);
+            let one = verify(path, &processor, &expected);
             bar.inc(1);
             one
         })
@@ -161,7 +161,7 @@ fn progress(files: usize) -> ProgressBar {
     bar
 }
 
-fn verify(path: &Path, facts: &HostFacts, expected: &[Expected]) -> Verified {
+fn verify(path: &Path, processor: &CpuFacts, expected: &[Expected]) -> Verified {
     let failed = |error: String| Verified {
         path: path.to_owned(),
         report: None,
@@ -176,7 +176,7 @@ fn verify(path: &Path, facts: &HostFacts, expected: &[Expected]) -> Verified {
     match examine(&bytes) {
         Ok(report) => Verified {
             path: path.to_owned(),
-            host: Some(on_host(&report, facts)),
+            host: Some(on_host(&report, processor)),
             claims: check(&report, expected),
             report: Some(report),
             error: None,
@@ -186,8 +186,8 @@ fn verify(path: &Path, facts: &HostFacts, expected: &[Expected]) -> Verified {
     }
 }
 
-fn on_host(report: &Report, facts: &HostFacts) -> OnHost {
-    let own = facts.cpu.architecture.value.name();
+fn on_host(report: &Report, processor: &CpuFacts) -> OnHost {
+    let own = processor.architecture.value.name();
     if report.architecture != own {
         let reason = format!("it is for {}, this host is {own}", report.architecture);
         return OnHost { runs: Some(false), reason };
@@ -195,7 +195,7 @@ fn on_host(report: &Report, facts: &HostFacts) -> OnHost {
     let Some(code) = &report.instructions else {
         return OnHost { runs: None, reason: "its instructions are not read".to_owned() };
     };
-    let has = &facts.cpu.features.value;
+    let has = &processor.features.value;
     let lacks: Vec<&str> =
         code.needs.iter().map(String::as_str).filter(|name| !has.contains(*name)).collect();
     if !lacks.is_empty() {
