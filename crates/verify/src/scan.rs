@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::decode::needs::{self, SetId};
-use crate::decode::{Flow, Step, quick, step};
+use crate::decode::{Flow, Step, jump, quick, step};
 use crate::feature::Extensions;
 use crate::image::{Function, Image, Slot, settle_functions};
 
@@ -129,15 +129,6 @@ impl Scratch {
         self.sets = [0; 4];
     }
 
-    /// Marks a place; true where it was not marked before.
-    #[inline]
-    fn begin(&mut self, at: usize) -> bool {
-        let (word, bit) = (at / 64, 1_u64 << (at % 64));
-        let fresh = self.begun[word] & bit == 0;
-        self.begun[word] |= bit;
-        fresh
-    }
-
     fn is_begun(&self, at: usize) -> bool {
         self.begun.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
@@ -187,18 +178,30 @@ impl Scratch {
 
 /// The function's bytes, none of the next one's.
 pub(crate) fn bytes_of<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i [u8] {
-    let region = image.code_at(function.start);
-    let bytes = region.and_then(|region| region.from(function.start)).unwrap_or_default();
+    let ahead = bytes_from(image, function);
     let length = usize::try_from(function.end.saturating_sub(function.start)).unwrap_or(usize::MAX);
-    &bytes[..bytes.len().min(length)]
+    &ahead[..ahead.len().min(length)]
+}
+
+/// All bytes from the function's first one on.
+fn bytes_from<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i [u8] {
+    let region = image.code_at(function.start);
+    region.and_then(|region| region.from(function.start)).unwrap_or_default()
 }
 
 fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -> Body {
     let code = bytes_of(image, function);
-    let body = Body::default();
-    let mut scan =
-        Scan { image, start: function.start, code, body, scratch, jumps_by_table: false };
-    scan.scratch.reset(code.len());
+    scratch.reset(code.len());
+    let mut scan = Scan {
+        image,
+        start: function.start,
+        code,
+        ahead: bytes_from(image, function),
+        least: image.least_address(),
+        body: Body::default(),
+        scratch,
+        jumps_by_table: false,
+    };
     scan.scratch.want(0);
     scan.follow();
     if scan.jumps_by_table && function.bounded {
@@ -227,6 +230,10 @@ struct Scan<'i, 'a> {
     image: &'i Image<'a>,
     start: u64,
     code: &'i [u8],
+    /// The function's bytes and those behind it, of which the decoder wants to see some.
+    ahead: &'i [u8],
+    /// Numbers in code that are smaller are no addresses.
+    least: i64,
     body: Body,
     scratch: &'i mut Scratch,
     /// It jumps to where a register says: there is a table of targets.
@@ -247,27 +254,52 @@ impl Scan<'_, '_> {
 
     /// Reads instructions until control does not go on to the next, or that one was read before; one
     /// past the last.
-    fn run(&mut self, mut at: usize) -> usize {
-        while at < self.code.len() && self.scratch.begin(at) {
-            let quick = quick(self.code, at, self.image.is_fixed);
-            if quick != 0 {
-                at += quick;
-                continue;
-            }
-            let Some(step) = step(self.code, at, self.start) else {
+    fn run(&mut self, from: usize) -> usize {
+        let mut at = from;
+        while self.skip(&mut at) {
+            let here = self.start.wrapping_add(at as u64);
+            let goes_on = if let Some((length, flow)) = jump(&self.code[at..], here) {
+                at += length;
+                self.flow(flow, false)
+            } else if let Some(step) = step(self.code, at, self.start) {
+                at += step.length;
+                self.take(&step)
+            } else {
                 self.body.broken = true;
-                break;
+                false
             };
-            at += step.length;
-            if !self.take(&step) {
+            if !goes_on {
                 break;
             }
         }
         at.min(self.code.len())
     }
 
+    /// Goes on from `at` behind instructions of the most frequent kind; true where another one stands
+    /// then that was not read before.
+    fn skip(&mut self, at: &mut usize) -> bool {
+        let Scratch { begun, touches, .. } = &mut *self.scratch;
+        while *at < self.code.len() {
+            let (word, bit) = (&mut begun[*at / 64], 1 << (*at % 64));
+            if *word & bit != 0 {
+                return false;
+            }
+            *word |= bit;
+            let quick = quick(self.ahead, *at, self.least);
+            let next = *at + quick.length;
+            if quick.length == 0 || next > self.code.len() {
+                return true;
+            }
+            *at = next;
+            if quick.near != 0 {
+                let end = self.start.wrapping_add(next as u64);
+                touches.push(end.wrapping_add_signed(i64::from(quick.near)));
+            }
+        }
+        false
+    }
+
     /// Notes what an instruction does; false where control does not go on to the next.
-    #[inline]
     fn take(&mut self, step: &Step) -> bool {
         if step.set > needs::BASELINE {
             self.scratch.needs(step.set);
@@ -276,10 +308,18 @@ impl Scan<'_, '_> {
         if step.near != 0 {
             self.scratch.touches.push(step.near);
         }
-        if step.fixed != 0 && self.image.is_fixed && self.is_address(step.fixed) {
+        let may_be_address = self.image.is_fixed && step.fixed >= self.least.cast_unsigned();
+        if may_be_address && self.is_address(step.fixed) {
             self.scratch.touches.push(step.fixed);
         }
-        match step.flow {
+        self.flow(step.flow, step.near != 0)
+    }
+
+    /// Notes where control goes, which may be where a word near the code says; false where it is not
+    /// the next instruction.
+    #[inline]
+    fn flow(&mut self, flow: Flow, by_near: bool) -> bool {
+        match flow {
             Flow::Next | Flow::CallIndirect => true,
             Flow::Identify => {
                 self.body.identifies = true;
@@ -298,7 +338,7 @@ impl Scan<'_, '_> {
                 true
             }
             Flow::JumpIndirect => {
-                self.jumps_by_table |= step.near == 0;
+                self.jumps_by_table |= !by_near;
                 false
             }
             Flow::Stop => false,
@@ -370,7 +410,7 @@ impl Scan<'_, '_> {
     fn reads_as_code(&self, from: usize, to: usize) -> bool {
         let mut at = from;
         while at < to {
-            at += match quick(self.code, at, false) {
+            at += match quick(self.code, at, i64::MAX).length {
                 0 => step(self.code, at, self.start).map_or(self.code.len(), |step| step.length),
                 length => length,
             };

@@ -123,26 +123,42 @@ pub(super) mod quick {
     pub(in crate::decode) const TAKEN: u8 = 0x80;
     /// A `ModR/M` byte follows.
     pub(in crate::decode) const MODRM: u8 = 0x40;
+    /// What the `ModR/M` byte says of the operation decides.
+    pub(in crate::decode) const GROUP: u8 = 0x20;
+    /// The immediate may be an address.
+    pub(in crate::decode) const NUMBER: u8 = 0x10;
     /// Bytes of the immediate.
     pub(in crate::decode) const IMMEDIATE: u8 = 7;
 }
 
-/// Opcodes of one byte that need nothing, go nowhere and carry no number that may be an address.
-pub(super) const QUICK_ONE: [u8; 256] = quick_one();
-/// The same behind 0F.
-pub(super) const QUICK_TWO: [u8; 256] = quick_two();
+/// Opcodes that need nothing and go nowhere: those of one byte, then those behind 0F.
+pub(super) const QUICK: [u8; 512] = quick_opcodes();
 
-const fn quick_one() -> [u8; 256] {
-    let mut map = [0; 256];
+const fn quick_opcodes() -> [u8; 512] {
+    let mut map = [0; 512];
     let mut op = 0;
     while op < 256 {
         let kind = ONE[op];
-        // fisttp and the transactions of C6 and C7 are for the full way.
-        let is_plain = kind & (INVALID | SPECIAL) == 0 && !matches!(op, 0xc6 | 0xc7 | 0xd8..=0xdf);
+        // fisttp is for the full way.
+        let is_plain = kind & (INVALID | SPECIAL) == 0 && !matches!(op, 0xd8..=0xdf);
         let is_prefix = matches!(op, 0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x62 | 0x64..=0x67)
             || matches!(op, 0x8f | 0xc4 | 0xc5 | 0xf0 | 0xf2 | 0xf3);
-        if is_plain && !is_prefix && op != 0x68 {
-            map[op] = quick_of(kind);
+        map[op] = match op {
+            0x68 => quick_of(kind) | quick::NUMBER,
+            0xb8..=0xbf => quick_of(IMM32) | quick::NUMBER,
+            // Transactions are among them.
+            0xc6 => quick_of(kind) | quick::GROUP,
+            0xc7 => quick_of(kind) | quick::GROUP | quick::NUMBER,
+            0xf6 => quick_of(MODRM | IMM8) | quick::GROUP,
+            0xf7 => quick_of(MODRM | IMM32) | quick::GROUP,
+            0xff => quick_of(MODRM) | quick::GROUP,
+            _ if is_plain && !is_prefix => quick_of(kind),
+            _ => 0,
+        };
+        if matches!(op, 0x1f | 0x40..=0x4f | 0x90..=0x9f | 0xa3..=0xa5 | 0xab..=0xad)
+            || matches!(op, 0xaf | 0xb3 | 0xb6 | 0xb7 | 0xba | 0xbb | 0xbe | 0xbf)
+        {
+            map[256 + op] = quick_of(TWO[op]);
         }
         op += 1;
     }
@@ -156,25 +172,12 @@ const fn quick_of(kind: u8) -> u8 {
     quick::TAKEN | modrm | byte | word
 }
 
-const fn quick_two() -> [u8; 256] {
-    let mut map = [0; 256];
-    let mut op = 0;
-    while op < 256 {
-        if matches!(op, 0x1f | 0x40..=0x4f | 0x90..=0x9f | 0xa3..=0xa5 | 0xab..=0xad)
-            || matches!(op, 0xaf | 0xb3 | 0xb6 | 0xb7 | 0xba | 0xbb | 0xbe | 0xbf)
-        {
-            map[op] = quick_of(TWO[op]);
-        }
-        op += 1;
-    }
-    map
-}
-
-/// Bytes of a memory operand by its `ModR/M` byte; 0 where it is relative to the instruction pointer.
-/// `SIB` where a second byte may ask for more.
+/// Bytes of an operand by its `ModR/M` byte, with `SIB` or `RELATIVE`.
 pub(super) const OPERAND: [u8; 256] = operand();
 /// A memory operand whose second byte tells whether four more follow.
 pub(super) const SIB: u8 = 0x80;
+/// It is relative to the instruction pointer.
+pub(super) const RELATIVE: u8 = 0x40;
 
 const fn operand() -> [u8; 256] {
     let mut map = [0; 256];
@@ -183,7 +186,7 @@ const fn operand() -> [u8; 256] {
         let (mode, memory) = (byte >> 6, byte & 7);
         let sib = if memory == 4 { 1 } else { 0 };
         map[byte] = match mode {
-            0 if memory == 5 => 0,
+            0 if memory == 5 => RELATIVE | 5,
             0 if memory == 4 => SIB | 2,
             1 => 2 + sib,
             2 => 5 + sib,

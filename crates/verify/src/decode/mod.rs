@@ -82,33 +82,79 @@ pub(crate) fn step(code: &[u8], at: usize, base: u64) -> Option<Step> {
     }
 }
 
-/// The length of an instruction that needs nothing, goes nowhere but on, and touches nothing that can
-/// be told from it: most instructions are of this kind. 0 for all others, which `step` decodes.
-///
-/// Where code stands at fixed addresses a number in an operand may be one, so `is_fixed` leaves
-/// those to `step` too.
-#[inline]
-pub(crate) fn quick(code: &[u8], at: usize, is_fixed: bool) -> usize {
-    let Some(window) = code.get(at..at + 16) else { return 0 };
+/// An instruction that needs nothing and goes nowhere but on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quick {
+    /// Bytes; 0 where it is another instruction, which `step` decodes.
+    pub(crate) length: usize,
+    /// How far behind its end the address is that it touches or takes; 0 for none.
+    pub(crate) near: i32,
+}
+
+impl Quick {
+    const NONE: Self = Self { length: 0, near: 0 };
+}
+
+/// Reads an instruction of the kind that most are of. Numbers in it that are no smaller than
+/// `least` may be addresses: `step` decodes it then.
+#[inline(always)]
+pub(crate) fn quick(code: &[u8], at: usize, least: i64) -> Quick {
+    let window = code.get(at..).and_then(<[u8]>::first_chunk::<16>);
+    let Some(window) = window else { return Quick::NONE };
     let rex = usize::from(window[0] & 0xf0 == 0x40);
     let escaped = usize::from(window[rex] == 0x0f);
-    let opcode = usize::from(window[rex + escaped]);
-    let kind = if escaped == 1 { length::QUICK_TWO[opcode] } else { length::QUICK_ONE[opcode] };
-    if kind == 0 {
-        return 0;
-    }
-    let mut length = rex + escaped + 1 + usize::from(kind & length::quick::IMMEDIATE);
+    let opcode = window[rex + escaped];
+    let kind = length::QUICK[escaped << 8 | usize::from(opcode)];
+    let at = rex + escaped + 1;
+    let mut found = Quick { length: at + usize::from(kind & length::quick::IMMEDIATE), near: 0 };
     if kind & length::quick::MODRM != 0 {
-        let at = rex + escaped + 1;
         let operand = length::OPERAND[usize::from(window[at])];
         let absolute = operand & length::SIB != 0 && window[at + 1] & 7 == 5;
-        let bytes = usize::from(operand & !length::SIB) + if absolute { 4 } else { 0 };
-        if bytes == 0 || is_fixed && bytes >= 5 {
-            return 0;
+        let bytes = usize::from(operand & 7) + if absolute { 4 } else { 0 };
+        if operand & length::RELATIVE != 0 {
+            found.near = number(window, at + 1);
+            if found.near == 0 {
+                return Quick::NONE;
+            }
+        } else if bytes >= 5 && i64::from(number(window, at + bytes - 4)) >= least {
+            return Quick::NONE;
         }
-        length += bytes;
+        found.length += bytes;
     }
-    length
+    if kind & (length::quick::GROUP | length::quick::NUMBER) != 0 {
+        return odd(window, at, kind, least, found);
+    }
+    if kind == 0 { Quick::NONE } else { found }
+}
+
+/// What `quick` reads that is not the same for all instructions of an opcode.
+#[inline]
+fn odd(window: &[u8; 16], at: usize, kind: u8, least: i64, found: Quick) -> Quick {
+    let (opcode, modrm) = (window[at - 1], window[at]);
+    let mut length = found.length;
+    match opcode {
+        // Only two of each group have an immediate.
+        0xf6 if modrm & 0x30 != 0 => length -= 1,
+        0xf7 if modrm & 0x30 != 0 => length -= 4,
+        0xff if matches!(modrm >> 3 & 7, 2..=5 | 7) => return Quick::NONE,
+        0xc6 | 0xc7 if modrm == 0xf8 => return Quick::NONE,
+        0xb8..=0xbf if at == 2 && window[0] & 8 != 0 => return Quick::NONE,
+        _ => {}
+    }
+    if kind & length::quick::NUMBER != 0 && found.near == 0 {
+        let value = number(window, length - 4);
+        let is_signed = opcode < 0xb8 || opcode > 0xbf;
+        let value = if is_signed { value.unsigned_abs() } else { value.cast_unsigned() };
+        if i64::from(value) >= least {
+            return Quick::NONE;
+        }
+    }
+    Quick { length, ..found }
+}
+
+#[inline]
+fn number(window: &[u8; 16], at: usize) -> i32 {
+    window.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |four| i32::from_le_bytes(*four))
 }
 
 #[inline]
@@ -182,7 +228,29 @@ fn read_i32(bytes: &[u8], at: usize) -> Option<i32> {
     Some(i32::from_le_bytes([four[0], four[1], four[2], four[3]]))
 }
 
+/// A return, or a jump or call whose target stands in it: its bytes and where control goes. `None` for
+/// everything else.
+#[inline]
+pub(crate) fn jump(bytes: &[u8], here: u64) -> Option<(usize, Flow)> {
+    let opcode = *bytes.first()?;
+    let is_short = matches!(opcode, 0x70..=0x7f | 0xe0..=0xe3 | 0xeb);
+    let (length, to) = match opcode {
+        0xc3 => return Some((1, Flow::Stop)),
+        0xe8 | 0xe9 => target(bytes, 1, false, here)?,
+        0x0f if matches!(bytes.get(1), Some(0x80..=0x8f)) => target(bytes, 2, false, here)?,
+        _ if is_short => target(bytes, 1, true, here)?,
+        _ => return None,
+    };
+    let flow = match opcode {
+        0xe8 => Flow::Call(to),
+        0xe9 | 0xeb => Flow::Jump(to),
+        _ => Flow::Branch(to),
+    };
+    Some((length, flow))
+}
+
 /// A relative target: one byte at `at`, or four.
+#[inline]
 fn target(bytes: &[u8], at: usize, is_short: bool, here: u64) -> Option<(usize, u64)> {
     if is_short {
         let displacement = i32::from(bytes.get(at)?.cast_signed());
@@ -241,15 +309,8 @@ fn is_canary(bytes: &[u8], at: usize) -> bool {
 fn special(bytes: &[u8], at: usize, opcode: u8, prefixes: Prefixes, here: u64) -> Option<Step> {
     let mut step = plain(at, BASELINE);
     match opcode {
-        0x70..=0x7f | 0xe0..=0xe3 | 0xeb => {
-            let (length, to) = target(bytes, at, true, here)?;
-            step.length = length;
-            step.flow = if opcode == 0xeb { Flow::Jump(to) } else { Flow::Branch(to) };
-        }
-        0xe8 | 0xe9 => {
-            let (length, to) = target(bytes, at, false, here)?;
-            step.length = length;
-            step.flow = if opcode == 0xe8 { Flow::Call(to) } else { Flow::Jump(to) };
+        0x70..=0x7f | 0xc3 | 0xe0..=0xe3 | 0xe8 | 0xe9 | 0xeb => {
+            return jump_behind(bytes, at - 1, here);
         }
         0xa0..=0xa3 => step.length += if prefixes.address32 { 4 } else { 8 },
         0xb8..=0xbf => load_immediate(bytes, at, prefixes, &mut step)?,
@@ -257,7 +318,7 @@ fn special(bytes: &[u8], at: usize, opcode: u8, prefixes: Prefixes, here: u64) -
             step.length += 2;
             step.flow = Flow::Stop;
         }
-        0xc3 | 0xcb | 0xcc | 0xcf | 0xf4 => step.flow = Flow::Stop,
+        0xcb | 0xcc | 0xcf | 0xf4 => step.flow = Flow::Stop,
         0xc8 => step.length += 3,
         0xf6 | 0xf7 => {
             let tests = bytes.get(at)? >> 3 & 7 < 2;
@@ -277,6 +338,12 @@ fn special(bytes: &[u8], at: usize, opcode: u8, prefixes: Prefixes, here: u64) -
     }
     bytes.get(step.length - 1)?;
     Some(step)
+}
+
+/// A jump behind prefixes.
+fn jump_behind(bytes: &[u8], prefixes: usize, here: u64) -> Option<Step> {
+    let (length, flow) = jump(&bytes[prefixes..], here.wrapping_add(prefixes as u64))?;
+    Some(Step { flow, ..plain(prefixes + length, BASELINE) })
 }
 
 fn load_immediate(bytes: &[u8], at: usize, prefixes: Prefixes, step: &mut Step) -> Option<()> {
@@ -328,10 +395,7 @@ fn special_behind_escape(bytes: &[u8], at: usize, opcode: u8, here: u64) -> Opti
     match opcode {
         0x0b => Some(Step { flow: Flow::Stop, ..plain(at, BASELINE) }),
         0xa2 => Some(Step { flow: Flow::Identify, ..plain(at, BASELINE) }),
-        0x80..=0x8f => {
-            let (length, to) = target(bytes, at, false, here)?;
-            Some(Step { flow: Flow::Branch(to), ..plain(length, BASELINE) })
-        }
+        0x80..=0x8f => jump_behind(bytes, at - 2, here),
         // xgetbv
         0x01 if bytes.get(at) == Some(&0xd0) => {
             Some(Step { flow: Flow::Identify, ..plain(at + 1, BASELINE) })

@@ -43,10 +43,17 @@ fn compare(bytes: &[u8], at: usize) -> bool {
     let Some((length, flow, set, near)) = reference(window, at as u64) else { return false };
     let own = step(bytes, at, 0).unwrap_or_else(|| panic!("no instruction in {window:02x?}"));
     assert_eq!(own.length, length, "length of {window:02x?}");
-    for is_fixed in [false, true] {
-        let quick = quick(bytes, at, is_fixed);
-        let plain = Step { fixed: if is_fixed { 0 } else { own.fixed }, ..plain(length, BASELINE) };
-        assert!(quick == 0 || quick == length && own == plain, "quick on {window:02x?}");
+    for least in [1, 1 << 24, i64::MAX] {
+        let quick = quick(bytes, at, least);
+        let end = at.wrapping_add(length) as u64;
+        let near = if quick.near == 0 { 0 } else { end.wrapping_add_signed(i64::from(quick.near)) };
+        let known = Step { near, fixed: own.fixed, ..plain(length, BASELINE) };
+        let is_number = i64::try_from(own.fixed).is_ok_and(|fixed| fixed >= least);
+        let is_same = quick.length == length && own == known && !is_number;
+        assert!(quick.length == 0 || is_same, "quick on {window:02x?}");
+    }
+    if let Some((length, flow)) = jump(&bytes[at..], at as u64) {
+        assert_eq!(Step { flow, ..plain(length, BASELINE) }, own, "jump on {window:02x?}");
     }
     assert_eq!(needs::set_of(own.set), needs::set_of(set), "needs of {window:02x?}");
     // Returns from interrupts and the like stop nothing that compilers write.

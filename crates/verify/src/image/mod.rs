@@ -106,6 +106,13 @@ pub(crate) enum Slot<'a> {
 }
 
 impl<'a> Image<'a> {
+    /// The smallest number in code that may be an address.
+    pub(crate) fn least_address(&self) -> i64 {
+        let first = [self.code.first(), self.data.first()].into_iter().flatten();
+        let least = first.map(|region| region.address).min().filter(|_| self.is_fixed);
+        least.and_then(|least| i64::try_from(least).ok()).unwrap_or(i64::MAX)
+    }
+
     /// The region of code that holds an address.
     pub(crate) fn code_at(&self, address: u64) -> Option<&Region<'_>> {
         at(&self.code, address)
