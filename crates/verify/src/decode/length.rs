@@ -117,79 +117,101 @@ const fn set(map: &mut [u8; 256], first: usize, last: usize, value: u8) {
     }
 }
 
-/// What the quick way has to know of an opcode; 0 where it does not take it.
+/// What the quick way has to know of an opcode and the byte behind it; 0 where it does not take it.
 pub(super) mod quick {
-    /// It takes the opcode.
-    pub(in crate::decode) const TAKEN: u8 = 0x80;
-    /// A `ModR/M` byte follows.
-    pub(in crate::decode) const MODRM: u8 = 0x40;
-    /// What the `ModR/M` byte says of the operation decides.
-    pub(in crate::decode) const GROUP: u8 = 0x20;
+    /// Bytes of both and of all that follows them, if no flag says more.
+    pub(in crate::decode) const LENGTH: u8 = 15;
+    /// Four bytes more follow if the third byte asks for them.
+    pub(in crate::decode) const SIB: u8 = 0x10;
+    /// The operand is relative to the instruction pointer.
+    pub(in crate::decode) const RELATIVE: u8 = 0x20;
+    /// The operand's displacement may be an address.
+    pub(in crate::decode) const DISPLACED: u8 = 0x40;
     /// The immediate may be an address.
-    pub(in crate::decode) const NUMBER: u8 = 0x10;
-    /// Bytes of the immediate.
-    pub(in crate::decode) const IMMEDIATE: u8 = 7;
+    pub(in crate::decode) const NUMBER: u8 = 0x80;
 }
 
-/// Opcodes that need nothing and go nowhere: those of one byte, then those behind 0F.
-pub(super) const QUICK: [u8; 512] = quick_opcodes();
+/// Opcodes that need nothing and go nowhere, with the byte behind each as the low byte of the number:
+/// those of one byte, then those behind 0F.
+pub(super) static QUICK: [u8; 0x2_0000] = quick_opcodes();
 
-const fn quick_opcodes() -> [u8; 512] {
-    let mut map = [0; 512];
+const fn quick_opcodes() -> [u8; 0x2_0000] {
+    let operands = operands();
+    let mut map = [0; 0x2_0000];
     let mut op = 0;
-    while op < 256 {
-        let kind = ONE[op];
-        // fisttp is for the full way.
-        let is_plain = kind & (INVALID | SPECIAL) == 0 && !matches!(op, 0xd8..=0xdf);
-        let is_prefix = matches!(op, 0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x62 | 0x64..=0x67)
-            || matches!(op, 0x8f | 0xc4 | 0xc5 | 0xf0 | 0xf2 | 0xf3);
-        map[op] = match op {
-            0x68 => quick_of(kind) | quick::NUMBER,
-            0xb8..=0xbf => quick_of(IMM32) | quick::NUMBER,
-            // Transactions are among them.
-            0xc6 => quick_of(kind) | quick::GROUP,
-            0xc7 => quick_of(kind) | quick::GROUP | quick::NUMBER,
-            0xf6 => quick_of(MODRM | IMM8) | quick::GROUP,
-            0xf7 => quick_of(MODRM | IMM32) | quick::GROUP,
-            0xff => quick_of(MODRM) | quick::GROUP,
-            _ if is_plain && !is_prefix => quick_of(kind),
-            _ => 0,
-        };
-        if matches!(op, 0x1f | 0x40..=0x4f | 0x90..=0x9f | 0xa3..=0xa5 | 0xab..=0xad)
-            || matches!(op, 0xaf | 0xb3 | 0xb6 | 0xb7 | 0xba | 0xbb | 0xbe | 0xbf)
-        {
-            map[256 + op] = quick_of(TWO[op]);
+    while op < 512 {
+        let kind = if op < 256 { quick_kind(op) } else { quick_kind_escaped(op - 256) };
+        let mut next = 0;
+        while kind & INVALID == 0 && next < 256 {
+            let tests = matches!(op, 0xf6 | 0xf7) && next & 0x30 == 0;
+            let immediate = if op == 0xf6 && tests {
+                1
+            } else if op == 0xf7 && tests {
+                4
+            } else {
+                bytes(kind)
+            };
+            let operand = if kind & MODRM != 0 { operands[next] } else { 0 };
+            if !is_for_the_full_way(op, next) {
+                map[op << 8 | next] =
+                    (1 + operand + immediate) | if is_number(op) { quick::NUMBER } else { 0 };
+            }
+            next += 1;
         }
         op += 1;
     }
     map
 }
 
-const fn quick_of(kind: u8) -> u8 {
-    let modrm = if kind & MODRM != 0 { quick::MODRM } else { 0 };
-    let byte = if kind & IMM8 != 0 { 1 } else { 0 };
-    let word = if kind & IMM32 != 0 { 4 } else { 0 };
-    quick::TAKEN | modrm | byte | word
+/// What follows an opcode that the quick way takes.
+const fn quick_kind(op: usize) -> u8 {
+    match op {
+        0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x62 | 0x64..=0x67 => INVALID,
+        0x8f | 0xc4 | 0xc5 | 0xd8..=0xdf | 0xf0 | 0xf2 | 0xf3 => INVALID,
+        0xb8..=0xbf => IMM32,
+        0xf6 | 0xf7 | 0xff => MODRM,
+        _ if ONE[op] & SPECIAL != 0 => INVALID,
+        _ => ONE[op],
+    }
 }
 
-/// Bytes of an operand by its `ModR/M` byte, with `SIB` or `RELATIVE`.
-pub(super) const OPERAND: [u8; 256] = operand();
-/// A memory operand whose second byte tells whether four more follow.
-pub(super) const SIB: u8 = 0x80;
-/// It is relative to the instruction pointer.
-pub(super) const RELATIVE: u8 = 0x40;
+const fn quick_kind_escaped(op: usize) -> u8 {
+    match op {
+        0x1f | 0x40..=0x4f | 0x90..=0x9f | 0xa3..=0xa5 | 0xab..=0xad | 0xaf | 0xb3 => TWO[op],
+        0xb6 | 0xb7 | 0xba | 0xbb | 0xbe | 0xbf => TWO[op],
+        _ => INVALID,
+    }
+}
 
-const fn operand() -> [u8; 256] {
+const fn bytes(kind: u8) -> u8 {
+    (if kind & IMM8 != 0 { 1 } else { 0 }) + if kind & IMM32 != 0 { 4 } else { 0 }
+}
+
+/// Calls and jumps through an operand, and transactions.
+const fn is_for_the_full_way(op: usize, modrm: usize) -> bool {
+    match op {
+        0xff => matches!(modrm >> 3 & 7, 2..=5 | 7),
+        0xc6 | 0xc7 => modrm == 0xf8,
+        _ => false,
+    }
+}
+
+const fn is_number(op: usize) -> bool {
+    matches!(op, 0x68 | 0xb8..=0xbf | 0xc7)
+}
+
+/// Bytes of an operand by its `ModR/M` byte, that byte among them, with what the quick way has to know.
+const fn operands() -> [u8; 256] {
     let mut map = [0; 256];
     let mut byte = 0_usize;
     while byte < 256 {
         let (mode, memory) = (byte >> 6, byte & 7);
         let sib = if memory == 4 { 1 } else { 0 };
         map[byte] = match mode {
-            0 if memory == 5 => RELATIVE | 5,
-            0 if memory == 4 => SIB | 2,
+            0 if memory == 5 => quick::RELATIVE | 5,
+            0 if memory == 4 => quick::SIB | 2,
             1 => 2 + sib,
-            2 => 5 + sib,
+            2 => quick::DISPLACED | (5 + sib),
             _ => 1,
         };
         byte += 1;

@@ -103,53 +103,47 @@ pub(crate) fn quick(code: &[u8], at: usize, least: i64) -> Quick {
     let Some(window) = window else { return Quick::NONE };
     let rex = usize::from(window[0] & 0xf0 == 0x40);
     let escaped = usize::from(window[rex] == 0x0f);
-    let opcode = window[rex + escaped];
-    let kind = length::QUICK[escaped << 8 | usize::from(opcode)];
-    let at = rex + escaped + 1;
-    let mut found = Quick { length: at + usize::from(kind & length::quick::IMMEDIATE), near: 0 };
-    if kind & length::quick::MODRM != 0 {
-        let operand = length::OPERAND[usize::from(window[at])];
-        let absolute = operand & length::SIB != 0 && window[at + 1] & 7 == 5;
-        let bytes = usize::from(operand & 7) + if absolute { 4 } else { 0 };
-        if operand & length::RELATIVE != 0 {
-            found.near = number(window, at + 1);
-            if found.near == 0 {
-                return Quick::NONE;
-            }
-        } else if bytes >= 5 && i64::from(number(window, at + bytes - 4)) >= least {
-            return Quick::NONE;
-        }
-        found.length += bytes;
+    let opcode = rex + escaped;
+    let pair = usize::from(window[opcode]) << 8 | usize::from(window[opcode + 1]);
+    let entry = length::QUICK[escaped << 16 | pair];
+    if entry > length::quick::LENGTH {
+        return with_numbers(window, opcode, entry, least);
     }
-    if kind & (length::quick::GROUP | length::quick::NUMBER) != 0 {
-        return odd(window, at, kind, least, found);
-    }
-    if kind == 0 { Quick::NONE } else { found }
+    Quick { length: if entry == 0 { 0 } else { opcode + usize::from(entry) }, near: 0 }
 }
 
-/// What `quick` reads that is not the same for all instructions of an opcode.
+/// An instruction with an operand or an immediate of which more is to be known; `at` is its opcode.
 #[inline]
-fn odd(window: &[u8; 16], at: usize, kind: u8, least: i64, found: Quick) -> Quick {
-    let (opcode, modrm) = (window[at - 1], window[at]);
-    let mut length = found.length;
-    match opcode {
-        // Only two of each group have an immediate.
-        0xf6 if modrm & 0x30 != 0 => length -= 1,
-        0xf7 if modrm & 0x30 != 0 => length -= 4,
-        0xff if matches!(modrm >> 3 & 7, 2..=5 | 7) => return Quick::NONE,
-        0xc6 | 0xc7 if modrm == 0xf8 => return Quick::NONE,
-        0xb8..=0xbf if at == 2 && window[0] & 8 != 0 => return Quick::NONE,
-        _ => {}
-    }
-    if kind & length::quick::NUMBER != 0 && found.near == 0 {
-        let value = number(window, length - 4);
-        let is_signed = opcode < 0xb8 || opcode > 0xbf;
-        let value = if is_signed { value.unsigned_abs() } else { value.cast_unsigned() };
-        if i64::from(value) >= least {
+fn with_numbers(window: &[u8; 16], at: usize, entry: u8, least: i64) -> Quick {
+    use length::quick::{DISPLACED, LENGTH, NUMBER, RELATIVE, SIB};
+    let may_be_address = |value: i32| i64::from(value) >= least;
+    let mut length = at + usize::from(entry & LENGTH);
+    let mut near = 0;
+    if entry & RELATIVE != 0 {
+        near = number(window, at + 2);
+        if near == 0 {
+            return Quick::NONE;
+        }
+    } else if entry & SIB != 0 && window[at + 2] & 7 == 5 {
+        length += 4;
+        if may_be_address(number(window, at + 3)) {
+            return Quick::NONE;
+        }
+    } else if entry & DISPLACED != 0 {
+        let sib = usize::from(window[at + 1] & 7 == 4);
+        if may_be_address(number(window, at + 2 + sib)) {
             return Quick::NONE;
         }
     }
-    Quick { length, ..found }
+    if entry & NUMBER != 0 {
+        let loads = matches!(window[at], 0xb8..=0xbf);
+        let value = number(window, length - 4);
+        let value = if loads { value.cast_unsigned() } else { value.unsigned_abs() };
+        if near == 0 && i64::from(value) >= least || loads && at == 1 && window[0] & 8 != 0 {
+            return Quick::NONE;
+        }
+    }
+    Quick { length, near }
 }
 
 #[inline]
