@@ -4,7 +4,10 @@
 
 use std::borrow::Cow;
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection};
+use gimli::{
+    BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, EhFrameOffset, LittleEndian,
+    UnwindSection,
+};
 use object::elf;
 use object::read::elf::{ElfFile64, ElfSymbol64, FileHeader, ProgramHeader};
 use object::{
@@ -22,15 +25,15 @@ pub(crate) type Elf<'a> = ElfFile64<'a, Endianness>;
 pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
     let mut image = Image { is_fixed: is_fixed(file), ..Image::default() };
     regions(file, &mut image);
-    let ((), frames) = rayon::join(
+    let (symbols, frames) = rayon::join(
         || {
             relocations(file, &mut image);
             starts(file, &mut image);
             exports(file, &mut image);
+            symbols(file)
         },
         || frames(file),
     );
-    let symbols = symbols(file);
     image.resolvers.extend(symbols.resolvers);
     image.objects.extend(symbols.objects);
     let mut functions = symbols.functions;
@@ -185,9 +188,19 @@ fn frames(file: &Elf<'_>) -> Vec<Function<'static>> {
     let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
     let frames = EhFrame::new(bytes, LittleEndian);
     let mut entries = frames.entries(&bases);
+    // Nearly all frames have the same description in common, which need not be read for each.
+    let mut common: Option<(EhFrameOffset, CommonInformationEntry<_>)> = None;
     while let Ok(Some(entry)) = entries.next() {
         let CieOrFde::Fde(partial) = entry else { continue };
-        let Ok(frame) = partial.parse(EhFrame::cie_from_offset) else { continue };
+        let parsed = partial.parse(|section, bases, offset| {
+            if let Some((_, known)) = common.as_ref().filter(|(at, _)| *at == offset) {
+                return Ok(known.clone());
+            }
+            let read = section.cie_from_offset(bases, offset)?;
+            common = Some((offset, read.clone()));
+            Ok(read)
+        });
+        let Ok(frame) = parsed else { continue };
         let (start, size) = (frame.initial_address(), frame.len());
         if size > 0 {
             found.push(Function {

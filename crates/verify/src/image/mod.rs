@@ -166,19 +166,36 @@ fn at<'r, 'a>(regions: &'r [Region<'a>], address: u64) -> Option<&'r Region<'a>>
     regions[..after].iter().rev().take(4).find(|region| region.holds(address))
 }
 
+/// Bits of the number of a function, below its rank.
+const NUMBER_BITS: u32 = usize::BITS - 2;
+const NUMBERS: usize = (1 << NUMBER_BITS) - 1;
+
+/// Of several functions at one start, the one of the lowest rank is kept.
+fn rank(function: &Function<'_>) -> usize {
+    usize::from(function.name.is_none()) << 1 | usize::from(!function.bounded)
+}
+
 /// Sorts functions, keeps one a start, and ends those without a size where the next begins.
 pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region<'_>]) {
-    functions.retain(|function| at(code, function.start).is_some());
-    // Named and bounded ones first, so that they stay.
-    functions.par_sort_by_key(|f| (f.start, f.name.is_none(), !f.bounded));
-    functions.dedup_by(|later, kept| {
-        let same = later.start == kept.start;
-        if same && !kept.bounded && later.bounded {
-            kept.end = later.end;
-            kept.bounded = true;
+    // Named and bounded ones first, so that they stay. To move numbers is less work than to move
+    // functions, most of which are there two or three times.
+    let mut order: Vec<(u64, usize)> = functions
+        .par_iter()
+        .enumerate()
+        .filter(|(_, function)| at(code, function.start).is_some())
+        .map(|(number, f)| (f.start, rank(f) << NUMBER_BITS | number))
+        .collect();
+    order.par_sort_unstable();
+    let same_start = order.chunk_by(|one, next| one.0 == next.0);
+    let kept = same_start.map(|same| {
+        let mut all = same.iter().map(|(_, number)| &functions[number & NUMBERS]);
+        let mut kept = functions[same[0].1 & NUMBERS].clone();
+        if let Some(bounded) = all.find(|one| one.bounded).filter(|_| !kept.bounded) {
+            (kept.end, kept.bounded) = (bounded.end, true);
         }
-        same
+        kept
     });
+    *functions = kept.collect();
     let mut next = u64::MAX;
     for function in functions.iter_mut().rev() {
         let limit = at(code, function.start).map_or(function.start, Region::end);
