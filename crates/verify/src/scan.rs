@@ -222,8 +222,15 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
 pub(crate) fn instructions(image: &Image<'_>, function: &Function<'_>) -> Vec<usize> {
     let mut scratch = Scratch::default();
     scan_one(image, function, &mut scratch);
-    let length = bytes_of(image, function).len();
-    (0..length).filter(|at| scratch.is_begun(*at)).collect()
+    let mut places = Vec::new();
+    for (number, word) in scratch.begun.iter().enumerate() {
+        let mut left = *word;
+        while left != 0 {
+            places.push(number * 64 + left.trailing_zeros() as usize);
+            left &= left - 1;
+        }
+    }
+    places
 }
 
 struct Scan<'i, 'a> {

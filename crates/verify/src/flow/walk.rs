@@ -50,8 +50,8 @@ pub(super) struct Walk<'i, 'a> {
     identifies: bool,
     /// States of branches, for the instructions that they go to.
     ahead: BTreeMap<usize, Box<State>>,
-    /// Branches that depend on a feature, with the way that stands for a yes.
-    taken_away: BTreeMap<usize, Way>,
+    /// For each instruction that is a branch which depends on a feature, the way that stands for a yes.
+    taken_away: Vec<Option<Way>>,
     /// Instructions that take an address which is then chosen by a feature.
     pub(super) chosen: BTreeSet<usize>,
     /// The address that each instruction touches or takes; 0 for none.
@@ -75,7 +75,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             state,
             identifies: false,
             ahead: BTreeMap::new(),
-            taken_away: BTreeMap::new(),
+            taken_away: vec![None; code.instructions.len()],
             chosen: BTreeSet::new(),
             touches: vec![0; code.instructions.len()],
             learned: Learned::default(),
@@ -100,12 +100,12 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// Whether any branch or choice depends on the processor.
     pub(super) fn asks(&self) -> bool {
-        !self.taken_away.is_empty() || !self.chosen.is_empty()
+        !self.chosen.is_empty() || self.taken_away.iter().any(Option::is_some)
     }
 
     /// For a branch that depends on a feature, the way that stands for a yes.
     pub(super) fn way(&self, at: usize) -> Option<Way> {
-        self.taken_away.get(&at).copied()
+        self.taken_away[at]
     }
 
     /// The address that an instruction touches or takes.
@@ -142,7 +142,7 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     fn branch(&mut self, at: usize, instruction: &Instruction) {
         if let Some(way) = polarity::way(instruction.condition_code(), self.state.flags) {
-            self.taken_away.insert(at, way);
+            self.taken_away[at] = Some(way);
             self.choose_hoisted(at, instruction);
         }
         self.leave(instruction);
