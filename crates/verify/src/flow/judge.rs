@@ -3,6 +3,7 @@
 //! Does not look at code.
 
 use super::Questions;
+use super::links::Links;
 use super::reach::{Reach, is_version, reach};
 use std::collections::BTreeSet;
 
@@ -89,10 +90,11 @@ pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
         };
     }
     let mut questions = Questions::find(image, bodies);
-    let judgement = by(image, bodies, &questions);
-    let users = callers(image, bodies, &judgement);
+    let links = Links::new(image, bodies);
+    let judgement = by(image, bodies, &links, &questions);
+    let users = callers(&links, bodies.len(), &judgement);
     if questions.follow_fields(image, bodies, users) {
-        return by(image, bodies, &questions);
+        return by(image, bodies, &links, &questions);
     }
     judgement
 }
@@ -104,7 +106,7 @@ const FEW: usize = 4;
 
 /// Functions from which needed extensions are reached by a few calls, where these are few: there may
 /// be a question to a structure between.
-fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSet<usize> {
+fn callers(links: &Links, functions: usize, judgement: &Judgement) -> BTreeSet<usize> {
     let needing = judgement.uses.iter().filter(|one| one.standing == Standing::Needed);
     let mut edge: BTreeSet<usize> = needing.map(|one| one.function).collect();
     if !judgement.asks || edge.is_empty() || edge.len() > judgement.direct / FEW + 8 {
@@ -112,16 +114,10 @@ fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSe
     }
     let mut all = edge.clone();
     for _ in 0..DEPTH {
-        let calls_edge = |body: &Body| {
-            body.calls
-                .iter()
-                .any(|call| image.function_at(*call).is_some_and(|at| edge.contains(&at)))
-        };
-        let next: BTreeSet<usize> = bodies
-            .par_iter()
-            .enumerate()
-            .filter(|(at, body)| !all.contains(at) && calls_edge(body))
-            .map(|(at, _)| at)
+        let calls_edge = |at: &usize| links.calls(*at).iter().any(|call| edge.contains(call));
+        let next: BTreeSet<usize> = (0..functions)
+            .into_par_iter()
+            .filter(|at| !all.contains(at) && calls_edge(at))
             .collect();
         all.extend(&next);
         edge = next;
@@ -129,8 +125,8 @@ fn callers(image: &Image<'_>, bodies: &[Body], judgement: &Judgement) -> BTreeSe
     all
 }
 
-fn by(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Judgement {
-    let reached = reach(image, bodies, questions);
+fn by(image: &Image<'_>, bodies: &[Body], links: &Links, questions: &Questions) -> Judgement {
+    let reached = reach(image, links, questions);
     let direct = reached.how.iter().filter(|reach| **reach >= Reach::Taken).count();
     let mut first = Vec::new();
     for (at, body) in bodies.iter().enumerate().filter(|(_, body)| !body.extensions.is_empty()) {

@@ -8,6 +8,7 @@ mod code;
 mod guard;
 pub(crate) mod judge;
 mod knowledge;
+mod links;
 mod polarity;
 mod reach;
 mod state;
@@ -127,12 +128,14 @@ fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize
         _ => None,
     });
     let places = sorted(variables.chain(slots.map(|slot| (slot, slot + 1))).collect());
-    let calls = |body: &Body| body.calls.iter().any(|call| starts.binary_search(call).is_ok());
+    let (near_starts, near_places) = (Sieve::of(&ranges(&starts)), Sieve::of(&places));
+    let calls = |call: &u64| near_starts.may_hold(*call) && starts.binary_search(call).is_ok();
+    let touches = |address: &u64| near_places.may_hold(*address) && lies_in(*address, &places);
     let uses = |(at, body): &(usize, &Body)| {
         known.given.contains_key(at)
             || known.by_field.contains(at)
-            || touches(&body.touches, &places)
-            || !starts.is_empty() && calls(body)
+            || body.touches.iter().any(touches)
+            || body.calls.iter().any(calls)
     };
     bodies.par_iter().enumerate().filter(uses).map(|(at, _)| at).collect()
 }
@@ -143,15 +146,71 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-/// Whether an address of a sorted list lies in one of sorted places.
-fn touches(addresses: &[u64], places: &[(u64, u64)]) -> bool {
-    let (Some((first, _)), Some((_, last))) = (places.first(), places.last()) else {
-        return false;
-    };
-    let from = addresses.partition_point(|address| address < first);
-    let near = addresses[from..].iter().take_while(|address| *address < last);
-    near.into_iter().any(|address| {
-        let after = places.partition_point(|(start, _)| start <= address);
-        places[..after].last().is_some_and(|(_, end)| address < end)
-    })
+fn ranges(addresses: &[u64]) -> Vec<(u64, u64)> {
+    addresses.iter().map(|address| (*address, address.saturating_add(1))).collect()
+}
+
+/// Whether an address lies in one of sorted places: the last that begins before it or there.
+fn lies_in(address: u64, places: &[(u64, u64)]) -> bool {
+    let after = places.partition_point(|(start, _)| *start <= address);
+    places[..after].last().is_some_and(|(_, end)| address < *end)
+}
+
+/// Tells of most addresses, with one look, that they lie in none of some places.
+struct Sieve(Vec<u64>);
+
+/// Bytes that share a bit, as a power of two.
+const GRAIN: u32 = 4;
+/// Bits, as a power of two.
+const BITS: u32 = 16;
+
+impl Sieve {
+    fn of(places: &[(u64, u64)]) -> Self {
+        let mut words = vec![0; 1 << (BITS - 6)];
+        for (first, end) in places {
+            let (first, last) = (first >> GRAIN, end.saturating_sub(1).max(*first) >> GRAIN);
+            if last - first >= 1 << BITS {
+                words.fill(u64::MAX);
+                continue;
+            }
+            for grain in first..=last {
+                let (word, bit) = Self::bit(grain);
+                words[word] |= bit;
+            }
+        }
+        Self(words)
+    }
+
+    fn bit(grain: u64) -> (usize, u64) {
+        let number = (grain ^ grain >> BITS) & ((1 << BITS) - 1);
+        (usize::try_from(number >> 6).unwrap_or(0), 1 << (number & 63))
+    }
+
+    #[inline]
+    fn may_hold(&self, address: u64) -> bool {
+        let (word, bit) = Self::bit(address >> GRAIN);
+        self.0[word] & bit != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_sieve_holds_back_nothing_that_lies_in_a_place(
+            starts in proptest::collection::btree_set(any::<u64>(), 0..20),
+            size in 0_u64..5000,
+            offset in 0_u64..5000,
+        ) {
+            let places: Vec<_> = starts.iter().map(|at| (*at, at.saturating_add(size))).collect();
+            let sieve = Sieve::of(&places);
+            for address in starts.iter().map(|at| at.saturating_add(offset)) {
+                prop_assert!(!lies_in(address, &places) || sieve.may_hold(address));
+            }
+        }
+    }
 }

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use rayon::prelude::*;
-
 use super::Questions;
-use crate::image::{Image, Slot, names};
-use crate::scan::Body;
+use super::links::{Links, Place, first_pointer, place};
+use crate::image::{Image, names};
 
 /// How a function is reached, the strongest way first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,14 +33,14 @@ pub(crate) struct Reached {
 }
 
 /// Follows everything from the roots.
-pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -> Reached {
+pub(super) fn reach(image: &Image<'_>, links: &Links, questions: &Questions) -> Reached {
+    let functions = image.functions().len();
     let mut graph = Graph {
         image,
-        bodies,
+        links,
         questions,
-        begins: pieces(image, bodies),
-        reached: vec![Reach::Never; bodies.len()],
-        from: vec![None; bodies.len()],
+        reached: vec![Reach::Never; functions],
+        from: vec![None; functions],
         chosen: BTreeSet::new(),
         current: None,
         data: vec![Reach::Never; image.pointers.entries().len()],
@@ -56,52 +54,13 @@ pub(crate) fn reach(image: &Image<'_>, bodies: &[Body], questions: &Questions) -
     Reached { how: graph.reached, from: graph.from }
 }
 
-/// For each pointer in data, whether something refers to it or to what lies between it and the one
-/// before: where one piece of data ends, the next begins.
-fn pieces(image: &Image<'_>, bodies: &[Body]) -> Vec<bool> {
-    let touched = bodies.par_iter().flat_map_iter(|body| body.touches.iter().copied());
-    let pointed = image.pointers.entries().par_iter().map(|(_, target)| *target);
-    let named = image.data_roots.par_iter().copied();
-    let referred = touched.chain(pointed).chain(named);
-    let numbers: Vec<usize> = referred.filter_map(|at| first_pointer(image, at)).collect();
-    let mut begins = vec![false; image.pointers.entries().len()];
-    for number in numbers {
-        begins[number] = true;
-    }
-    begins
-}
-
-/// The number of the first pointer that stands at an address or behind it, in the same region.
-fn first_pointer(image: &Image<'_>, address: u64) -> Option<usize> {
-    let pointers = image.pointers.entries();
-    if address > pointers.last()?.0 {
-        return None;
-    }
-    let region = image.data_at(address)?;
-    if region.end() <= pointers.first()?.0 {
-        return None;
-    }
-    let number = image.pointers.position(address);
-    pointers.get(number).filter(|(place, _)| region.holds(*place)).map(|_| number)
-}
-
 /// A function that asks and takes so many addresses of functions sets up a table.
 const TABLE: usize = 16;
 
-/// What is to be followed next.
-#[derive(Clone, Copy)]
-enum Place {
-    Function(usize),
-    /// Data, by the number of its first pointer.
-    Data(usize),
-}
-
 struct Graph<'i, 'a> {
     image: &'i Image<'a>,
-    bodies: &'i [Body],
+    links: &'i Links,
     questions: &'i Questions,
-    /// For each pointer in data, whether a piece of data begins with it.
-    begins: Vec<bool>,
     reached: Vec<Reach>,
     from: Vec<Option<usize>>,
     /// How each piece of data is reached, by its first pointer.
@@ -156,11 +115,11 @@ impl Graph<'_, '_> {
     /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all
     /// variants does, runs nothing.
     fn chosen_by(&self, resolver: usize) -> Vec<usize> {
-        let touched = self.bodies[resolver].touches.iter();
+        let touched = self.links.touches(resolver).iter();
         touched
-            .filter_map(|address| match self.place(*address) {
-                Some(Place::Function(at)) => Some(at),
-                _ => None,
+            .filter_map(|place| match place {
+                Place::Function(at) => Some(*at),
+                Place::Data(_) => None,
             })
             .collect()
     }
@@ -200,58 +159,52 @@ impl Graph<'_, '_> {
 
     /// Everything that a function leads to.
     fn leave(&mut self, at: usize, reach: Reach, is_resolver: bool) {
-        let (bodies, questions) = (self.bodies, self.questions);
-        if let Some(division) = questions.division(at) {
-            self.calls(division.open_calls.iter(), reach);
-            if is_resolver || self.lists_functions(&division.open_touches) {
-                self.guard(division.open_touches.iter());
+        let (image, links) = (self.image, self.links);
+        let Some(division) = self.questions.division(at) else {
+            self.calls(links.calls(at).iter().copied(), reach);
+            let touches = links.touches(at).iter().copied();
+            if is_resolver {
+                self.guard(touches);
             } else {
-                self.touches(division.open_touches.iter(), reach);
+                self.touches(touches, reach);
             }
-            self.guard(division.guarded_calls.iter());
-            self.guard(division.guarded_touches.iter());
             return;
-        }
-        self.calls(bodies[at].calls.iter(), reach);
-        if is_resolver {
-            self.guard(bodies[at].touches.iter());
+        };
+        let functions = |calls: &[u64]| -> Vec<_> {
+            calls.iter().filter_map(|at| image.function_at(*at)).collect()
+        };
+        let places =
+            |all: &[u64]| -> Vec<_> { all.iter().filter_map(|at| place(image, *at)).collect() };
+        self.calls(functions(&division.open_calls).into_iter(), reach);
+        let touches = places(&division.open_touches);
+        if is_resolver || lists_functions(&touches) {
+            self.guard(touches.into_iter());
         } else {
-            self.touches(bodies[at].touches.iter(), reach);
+            self.touches(touches.into_iter(), reach);
         }
+        self.guard(places(&division.guarded_calls).into_iter());
+        self.guard(places(&division.guarded_touches).into_iter());
     }
 
-    /// Whether a function takes the addresses of so many that it sets up a table of variants.
-    fn lists_functions(&self, addresses: &[u64]) -> bool {
-        let functions =
-            addresses.iter().filter(|at| matches!(self.place(**at), Some(Place::Function(_))));
-        functions.take(TABLE).count() == TABLE
+    fn calls(&mut self, functions: impl Iterator<Item = usize>, reach: Reach) {
+        let more = functions.filter(|at| self.reached[*at] < reach);
+        self.functions.extend(more.map(|at| (at, self.current)));
     }
 
-    fn calls<'x>(&mut self, targets: impl Iterator<Item = &'x u64>, reach: Reach) {
-        for target in targets {
-            if let Some(at) = self.image.function_at(*target).filter(|at| self.reached[*at] < reach)
-            {
-                self.functions.push((at, self.current));
-            }
-        }
-    }
-
-    fn touches<'x>(&mut self, addresses: impl Iterator<Item = &'x u64>, reach: Reach) {
-        for address in addresses {
-            match self.place(*address) {
-                Some(Place::Function(at)) => self.take(at, reach),
+    fn touches(&mut self, places: impl Iterator<Item = Place>, reach: Reach) {
+        for place in places {
+            match place {
+                Place::Function(at) => self.take(at, reach),
                 // Data that is read by code that runs in any case leads to what it points to, by a
                 // choice that is not visible.
-                Some(place @ Place::Data(_)) if reach >= Reach::Taken => {
+                Place::Data(_) if reach >= Reach::Taken => {
                     self.pointers.push((place, self.current));
                 }
-                Some(Place::Data(first)) => self.objects.push((first, self.current)),
-                None => {}
+                Place::Data(first) => self.objects.push((first, self.current)),
             }
         }
     }
 
-    /// The address of a function is taken.
     fn take(&mut self, at: usize, reach: Reach) {
         if self.reached[at] >= reach || self.chosen.contains(&at) {
             return;
@@ -264,23 +217,8 @@ impl Graph<'_, '_> {
         }
     }
 
-    fn guard<'x>(&mut self, addresses: impl Iterator<Item = &'x u64>) {
-        for address in addresses {
-            let current = self.current;
-            self.guarded.extend(self.place(*address).map(|place| (place, current)));
-        }
-    }
-
-    /// What stands at an address; slots of the dynamic linker stand for what they lead to. `None` for
-    /// data without pointers, which leads nowhere.
-    fn place(&self, address: u64) -> Option<Place> {
-        let target = match self.image.slots.get(address) {
-            Some(Slot::Local(target) | Slot::Resolved(target)) => *target,
-            Some(Slot::Import(_)) => return None,
-            None => address,
-        };
-        let function = self.image.function_at(target).map(Place::Function);
-        function.or_else(|| first_pointer(self.image, target).map(Place::Data))
+    fn guard(&mut self, places: impl Iterator<Item = Place>) {
+        self.guarded.extend(places.map(|place| (place, self.current)));
     }
 
     /// Everything that a piece of data points to.
@@ -289,21 +227,25 @@ impl Graph<'_, '_> {
             return;
         }
         self.data[first] = reach;
-        let more = self.begins[first + 1..].iter().position(|begins| *begins);
-        let end = more.map_or(self.begins.len(), |more| first + 1 + more);
-        let image = self.image;
-        for (_, target) in &image.pointers.entries()[first..end] {
-            match self.place(*target) {
-                Some(Place::Function(at)) if self.reached[at] < reach => {
+        let links = self.links;
+        for place in links.pointed(first) {
+            match place {
+                Place::Function(at) if self.reached[at] < reach => {
                     self.functions.push((at, self.current));
                 }
-                Some(Place::Data(next)) if self.data[next] < reach => {
+                Place::Data(next) if self.data[next] < reach => {
                     self.objects.push((next, self.current));
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// Whether a function takes the addresses of so many that it sets up a table of variants.
+fn lists_functions(places: &[Place]) -> bool {
+    let functions = places.iter().filter(|place| matches!(place, Place::Function(_)));
+    functions.take(TABLE).count() == TABLE
 }
 
 /// Whether a function was made by the compiler as one of several versions.

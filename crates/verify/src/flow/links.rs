@@ -1,0 +1,130 @@
+//! Where every function leads, as numbers of functions and of pieces of data instead of addresses.
+//!
+//! All addresses are looked up once, on all cores; to follow them is then to go from number to number.
+//! Does not follow.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use crate::image::{Image, Slot};
+use crate::scan::Body;
+
+/// Something that can be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A function, by its number.
+    Function(usize),
+    /// Data, by the number of its first pointer.
+    Data(usize),
+}
+
+/// Functions whose addresses are looked up together.
+const TOGETHER: usize = 256;
+
+/// Everything that leads somewhere.
+pub(super) struct Links {
+    /// What functions lead to, `TOGETHER` at a time.
+    parts: Vec<Part>,
+    /// What each pointer in data leads to.
+    pointers: Vec<Option<Place>>,
+    /// For each pointer in data, whether something refers to it or to what lies between it and the one
+    /// before: where one piece of data ends, the next begins.
+    begins: Vec<AtomicBool>,
+}
+
+/// What some functions lead to, one after the other.
+#[derive(Default)]
+struct Part {
+    calls: Vec<usize>,
+    touches: Vec<Place>,
+    /// For each function, where its calls and its touches end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Links {
+    /// Looks everything up.
+    pub(super) fn new(image: &Image<'_>, bodies: &[Body]) -> Self {
+        let pointers = image.pointers.entries();
+        let begins: Vec<_> = pointers.iter().map(|_| AtomicBool::new(false)).collect();
+        let refer = |address: u64| {
+            let first = first_pointer(image, address);
+            if let Some(first) = first {
+                begins[first].store(true, Ordering::Relaxed);
+            }
+            place_or(image, address, first)
+        };
+        let part = |bodies: &[Body]| {
+            let mut part = Part::default();
+            for body in bodies {
+                part.calls.extend(body.calls.iter().filter_map(|call| image.function_at(*call)));
+                part.touches.extend(body.touches.iter().filter_map(|touch| refer(*touch)));
+                part.ends.push((part.calls.len(), part.touches.len()));
+            }
+            part
+        };
+        let parts = bodies.par_chunks(TOGETHER).map(part).collect();
+        let pointers = pointers.par_iter().map(|(_, target)| refer(*target)).collect();
+        image.data_roots.par_iter().for_each(|root| {
+            refer(*root);
+        });
+        Self { parts, pointers, begins }
+    }
+
+    /// The functions that a function calls or jumps to.
+    pub(super) fn calls(&self, function: usize) -> &[usize] {
+        let (part, (first, _), (end, _)) = self.bounds(function);
+        &part.calls[first..end]
+    }
+
+    /// What a function touches or takes the address of, without what leads nowhere.
+    pub(super) fn touches(&self, function: usize) -> &[Place] {
+        let (part, (_, first), (_, end)) = self.bounds(function);
+        &part.touches[first..end]
+    }
+
+    fn bounds(&self, function: usize) -> (&Part, (usize, usize), (usize, usize)) {
+        let (part, at) = (&self.parts[function / TOGETHER], function % TOGETHER);
+        let start = at.checked_sub(1).map_or((0, 0), |before| part.ends[before]);
+        (part, start, part.ends[at])
+    }
+
+    /// What a piece of data points to.
+    pub(super) fn pointed(&self, first: usize) -> impl Iterator<Item = Place> {
+        let begins = |begins: &AtomicBool| begins.load(Ordering::Relaxed);
+        let more = self.begins[first + 1..].iter().position(begins);
+        let end = more.map_or(self.begins.len(), |more| first + 1 + more);
+        self.pointers[first..end].iter().copied().flatten()
+    }
+}
+
+/// What stands at an address; slots of the dynamic linker stand for what they lead to. `None` for data
+/// without pointers, which leads nowhere.
+pub(super) fn place(image: &Image<'_>, address: u64) -> Option<Place> {
+    place_or(image, address, first_pointer(image, address))
+}
+
+fn place_or(image: &Image<'_>, address: u64, first: Option<usize>) -> Option<Place> {
+    let (target, first) = match image.slots.get(address) {
+        Some(Slot::Local(target) | Slot::Resolved(target)) => {
+            (*target, first_pointer(image, *target))
+        }
+        Some(Slot::Import(_)) => return None,
+        None => (address, first),
+    };
+    image.function_at(target).map(Place::Function).or(first.map(Place::Data))
+}
+
+/// The number of the first pointer that stands at an address or behind it, in the same region.
+pub(super) fn first_pointer(image: &Image<'_>, address: u64) -> Option<usize> {
+    let pointers = image.pointers.entries();
+    if address > pointers.last()?.0 {
+        return None;
+    }
+    let region = image.data_at(address)?;
+    if region.end() <= pointers.first()?.0 {
+        return None;
+    }
+    let number = image.pointers.position(address);
+    pointers.get(number).filter(|(place, _)| region.holds(*place)).map(|_| number)
+}
