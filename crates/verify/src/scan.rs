@@ -15,10 +15,10 @@ use crate::image::{Function, Image, Slot, settle_functions};
 pub(crate) struct Body {
     /// Extensions that some instruction in it needs.
     pub(crate) extensions: Extensions,
-    /// Where it goes outside of itself: calls and jumps. Sorted.
-    pub(crate) calls: Box<[u64]>,
-    /// Addresses that it touches or takes. Sorted.
-    pub(crate) touches: Box<[u64]>,
+    /// Where it goes outside of itself, then the addresses that it touches or takes.
+    addresses: Box<[u64]>,
+    /// How many of the addresses are calls and jumps.
+    called: usize,
     /// Whether it asks what the processor is.
     pub(crate) identifies: bool,
     /// Whether it compares the stack's canary.
@@ -27,6 +27,18 @@ pub(crate) struct Body {
     pub(crate) decoded: usize,
     /// Whether something in it is no instruction.
     pub(crate) broken: bool,
+}
+
+impl Body {
+    /// Where it goes outside of itself: calls and jumps. Sorted.
+    pub(crate) fn calls(&self) -> &[u64] {
+        &self.addresses[..self.called]
+    }
+
+    /// Addresses that it touches or takes. Sorted.
+    pub(crate) fn touches(&self) -> &[u64] {
+        &self.addresses[self.called..]
+    }
 }
 
 /// Most times that code found by following calls leads to more such code.
@@ -94,7 +106,7 @@ fn listed(image: &Image<'_>) -> Vec<u64> {
 fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Function<'static>> {
     let unknown =
         |target: &u64| image.function_at(*target).is_none() && image.code_at(*target).is_some();
-    let called = bodies.par_iter().flat_map_iter(|body| body.calls.iter().copied());
+    let called = bodies.par_iter().flat_map_iter(|body| body.calls().iter().copied());
     let mut targets: Vec<u64> = called.chain(listed).filter(unknown).collect();
     targets.sort_unstable();
     targets.dedup();
@@ -213,8 +225,8 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
         list.sort_unstable();
         list.dedup();
     }
-    body.calls = scratch.calls.as_slice().into();
-    body.touches = scratch.touches.as_slice().into();
+    body.called = scratch.calls.len();
+    body.addresses = [&*scratch.calls, &*scratch.touches].concat().into();
     body
 }
 
@@ -464,7 +476,7 @@ mod tests {
         assert_eq!(image.functions().len(), 2);
         assert_eq!(image.functions()[1].start, 0x1007);
         assert_eq!(bodies[1].extensions.to_string(), "popcnt");
-        assert_eq!(*bodies[0].calls, [0x1007]);
+        assert_eq!(bodies[0].calls(), [0x1007]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Knowledge {
 /// A stub of the procedure linkage table for a function that tells about the processor.
 fn is_import_stub(image: &Image<'_>, body: &Body) -> bool {
     body.decoded <= 16
-        && body.touches.iter().any(|touch| {
+        && body.touches().iter().any(|touch| {
             matches!(image.slots.get(*touch), Some(Slot::Import(name)) if names::tells_of_processor(name))
         })
 }

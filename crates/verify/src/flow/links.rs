@@ -57,8 +57,8 @@ impl Links {
         let part = |bodies: &[Body]| {
             let mut part = Part::default();
             for body in bodies {
-                part.calls.extend(body.calls.iter().filter_map(|call| image.function_at(*call)));
-                part.touches.extend(body.touches.iter().filter_map(|touch| refer(*touch)));
+                part.calls.extend(body.calls().iter().filter_map(|call| image.function_at(*call)));
+                part.touches.extend(body.touches().iter().filter_map(|touch| refer(*touch)));
                 part.ends.push((part.calls.len(), part.touches.len()));
             }
             part

@@ -110,7 +110,7 @@ impl<'a> Image<'a> {
     pub(crate) fn least_address(&self) -> i64 {
         let first = [self.code.first(), self.data.first()].into_iter().flatten();
         let least = first.map(|region| region.address).min().filter(|_| self.is_fixed);
-        least.and_then(|least| i64::try_from(least).ok()).unwrap_or(i64::MAX)
+        least.and_then(|least| i64::try_from(least.max(1)).ok()).unwrap_or(i64::MAX)
     }
 
     /// The region of code that holds an address.
