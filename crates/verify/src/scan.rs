@@ -46,14 +46,18 @@ const ROUNDS: usize = 12;
 
 /// Scans every function; functions that are only found by following calls are added to the image.
 pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
-    let mut bodies = scan_all(image, image.functions());
+    let bodies = scan_all(image, image.functions());
     let mut found = undiscovered(image, &bodies, listed(image));
+    let mut discovered = Vec::new();
     for _ in 0..ROUNDS {
         if found.is_empty() {
             break;
         }
         settle_functions(&mut found, &image.code);
-        end_before_next(&mut found, image.functions());
+        for function in &mut found {
+            // A function without a size ends where the next one that is known begins.
+            function.end = function.end.min(image.next_start(function.start));
+        }
         let scanned = scan_all(image, &found);
         let sound: Vec<_> =
             found.into_iter().zip(scanned).filter(|(_, body)| !body.broken).collect();
@@ -61,16 +65,42 @@ pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
         if fresh.is_empty() {
             break;
         }
-        let all = image.take_functions().into_iter().chain(fresh);
-        let bodies_of_all = bodies.into_iter().chain(fresh_bodies.iter().cloned());
-        let mut all: Vec<_> = all.zip(bodies_of_all).collect();
-        all.sort_by_key(|(function, _)| function.start);
-        let functions;
-        (functions, bodies) = all.into_iter().unzip();
-        image.set_functions(functions);
+        image.discover(&fresh);
         found = undiscovered(image, &fresh_bodies, Vec::new());
+        discovered.extend(fresh.into_iter().zip(fresh_bodies));
     }
-    bodies
+    with_discovered(image, bodies, discovered)
+}
+
+/// Puts functions that were discovered, and their bodies, among the others.
+fn with_discovered<'a>(
+    image: &mut Image<'a>,
+    bodies: Vec<Body>,
+    mut discovered: Vec<(Function<'a>, Body)>,
+) -> Vec<Body> {
+    if discovered.is_empty() {
+        return bodies;
+    }
+    discovered.sort_by_key(|(function, _)| function.start);
+    let known = image.take_functions();
+    let after = |function: &Function<'_>| known.partition_point(|one| one.start <= function.start);
+    let places: Vec<usize> = discovered.iter().map(|(function, _)| after(function)).collect();
+    let (functions, more): (Vec<_>, Vec<_>) = discovered.into_iter().unzip();
+    image.set_functions(inserted(known, &places, functions));
+    inserted(bodies, &places, more)
+}
+
+/// A list with more in it, each before what stood at its place.
+fn inserted<T>(list: Vec<T>, places: &[usize], more: Vec<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(list.len() + more.len());
+    let (mut rest, mut taken) = (list.into_iter(), 0);
+    for (place, one) in places.iter().zip(more) {
+        all.extend(rest.by_ref().take(place - taken));
+        all.push(one);
+        taken = *place;
+    }
+    all.extend(rest);
+    all
 }
 
 fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
@@ -79,16 +109,6 @@ fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
         .with_min_len(64)
         .map_init(Scratch::default, |scratch, function| scan_one(image, function, scratch))
         .collect()
-}
-
-/// A function without a size ends where the next one that is known begins.
-fn end_before_next(fresh: &mut [Function<'_>], known: &[Function<'_>]) {
-    for function in fresh {
-        let after = known.partition_point(|other| other.start <= function.start);
-        if let Some(next) = known.get(after) {
-            function.end = function.end.min(next.start);
-        }
-    }
 }
 
 /// Where tables of the file say that code may be.
@@ -104,8 +124,7 @@ fn listed(image: &Image<'_>) -> Vec<u64> {
 
 /// Code that something goes to and no table lists.
 fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Function<'static>> {
-    let unknown =
-        |target: &u64| image.function_at(*target).is_none() && image.code_at(*target).is_some();
+    let unknown = |target: &u64| !image.is_in_function(*target) && image.code_at(*target).is_some();
     let called = bodies.par_iter().flat_map_iter(|body| body.calls().iter().copied());
     let mut targets: Vec<u64> = called.chain(listed).filter(unknown).collect();
     targets.sort_unstable();
@@ -386,9 +405,7 @@ impl Scan<'_, '_> {
     fn fill_gaps(&mut self) {
         let holds_data = |address: &u64| match self.inside(*address) {
             Some(at) => !self.scratch.is_begun(at),
-            None => {
-                self.image.function_at(*address).is_none() && self.image.code_at(*address).is_some()
-            }
+            None => !self.image.is_in_function(*address) && self.image.code_at(*address).is_some(),
         };
         if self.scratch.touches.iter().any(holds_data) {
             return;

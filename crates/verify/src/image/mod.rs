@@ -68,6 +68,8 @@ pub(crate) struct Image<'a> {
     /// Sorted by start, one a start.
     functions: Vec<Function<'a>>,
     index: Index,
+    /// Starts and ends of functions that were discovered and do not stand among the others yet. Sorted.
+    discovered: Vec<(u64, u64)>,
     /// Data whose name says that it tells about the processor.
     pub(crate) objects: Vec<Object>,
     /// Addresses in data that hold the address of something here.
@@ -129,6 +131,27 @@ impl<'a> Image<'a> {
         self.index.function_at(address)
     }
 
+    /// Whether a function holds an address, be it one that was discovered.
+    pub(crate) fn is_in_function(&self, address: u64) -> bool {
+        let after = self.discovered.partition_point(|(start, _)| *start <= address);
+        let nearest = self.discovered[..after].last();
+        nearest.is_some_and(|(_, end)| address < *end) || self.function_at(address).is_some()
+    }
+
+    /// Where the next function begins behind an address.
+    pub(crate) fn next_start(&self, address: u64) -> u64 {
+        let known = self.functions.partition_point(|one| one.start <= address);
+        let discovered = self.discovered.partition_point(|(start, _)| *start <= address);
+        let known = self.functions.get(known).map_or(u64::MAX, |one| one.start);
+        self.discovered.get(discovered).map_or(known, |(start, _)| known.min(*start))
+    }
+
+    /// Makes functions known that were discovered; `set_functions` puts them among the others.
+    pub(crate) fn discover(&mut self, functions: &[Function<'_>]) {
+        self.discovered.extend(functions.iter().map(|one| (one.start, one.end)));
+        self.discovered.sort_by_key(|(start, _)| *start);
+    }
+
     /// Functions, sorted by start, one a start.
     pub(crate) fn functions(&self) -> &[Function<'a>] {
         &self.functions
@@ -143,6 +166,7 @@ impl<'a> Image<'a> {
     pub(crate) fn set_functions(&mut self, functions: Vec<Function<'a>>) {
         self.index = Index::new(&functions);
         self.functions = functions;
+        self.discovered.clear();
     }
 
     /// Brings everything into the order that look-ups want and gives every function an end.
