@@ -127,6 +127,8 @@ fn has_marks(file: &Elf<'_>) -> bool {
 
 fn symbols(file: &Elf<'_>, traces: &mut Traces) {
     let has_marks = has_marks(file);
+    // To build the search takes longer than to read a small file.
+    let words = if has_marks { MARK_WORDS.as_ref() } else { None };
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
         let is_file = symbol.kind() == SymbolKind::File;
         // The length of a name has to be searched for, which most symbols are not worth.
@@ -141,7 +143,6 @@ fn symbols(file: &Elf<'_>, traces: &mut Traces) {
         if symbol.is_undefined() && !name.is_empty() {
             traces.imports.insert(name.to_owned());
         }
-        let words = MARK_WORDS.as_ref().filter(|_| has_marks);
         for found in words.iter().flat_map(|words| words.find_overlapping_iter(name)) {
             traces.marks.insert(MARKS[found.pattern().as_usize()].1);
         }
