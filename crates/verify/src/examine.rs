@@ -159,7 +159,7 @@ fn instructions(image: &Image<'_>, bodies: &[Body]) -> Instructions {
         asks: judgement.asks,
         functions: bodies.len(),
         code_bytes: image.code.iter().map(|region| region.bytes.len() as u64).sum(),
-        decoded_bytes: bodies.iter().map(|body| body.decoded as u64).sum(),
+        decoded_bytes: bodies.iter().map(|body| u64::from(body.decoded)).sum(),
         uses: uses(image, &judgement),
     }
 }

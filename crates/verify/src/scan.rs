@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::decode::needs::{self, SetId};
 use crate::decode::{Flow, Step, jump, quick, step};
 use crate::feature::Extensions;
-use crate::image::{Function, Image, Slot, settle_functions};
+use crate::image::{Function, Image, Slot, inserted, settle_functions};
 
 /// What stands in a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,13 +18,13 @@ pub(crate) struct Body {
     /// Where it goes outside of itself, then the addresses that it touches or takes.
     addresses: Box<[u64]>,
     /// How many of the addresses are calls and jumps.
-    called: usize,
+    called: u32,
     /// Whether it asks what the processor is.
     pub(crate) identifies: bool,
     /// Whether it compares the stack's canary.
     pub(crate) canary: bool,
     /// Bytes of instructions.
-    pub(crate) decoded: usize,
+    pub(crate) decoded: u32,
     /// Whether something in it is no instruction.
     pub(crate) broken: bool,
 }
@@ -32,12 +32,12 @@ pub(crate) struct Body {
 impl Body {
     /// Where it goes outside of itself: calls and jumps. Sorted.
     pub(crate) fn calls(&self) -> &[u64] {
-        &self.addresses[..self.called]
+        &self.addresses[..self.called as usize]
     }
 
     /// Addresses that it touches or takes. Sorted.
     pub(crate) fn touches(&self) -> &[u64] {
-        &self.addresses[self.called..]
+        &self.addresses[self.called as usize..]
     }
 }
 
@@ -88,19 +88,6 @@ fn with_discovered<'a>(
     let (functions, more): (Vec<_>, Vec<_>) = discovered.into_iter().unzip();
     image.set_functions(inserted(known, &places, functions));
     inserted(bodies, &places, more)
-}
-
-/// A list with more in it, each before what stood at its place.
-fn inserted<T>(list: Vec<T>, places: &[usize], more: Vec<T>) -> Vec<T> {
-    let mut all = Vec::with_capacity(list.len() + more.len());
-    let (mut rest, mut taken) = (list.into_iter(), 0);
-    for (place, one) in places.iter().zip(more) {
-        all.extend(rest.by_ref().take(place - taken));
-        all.push(one);
-        taken = *place;
-    }
-    all.extend(rest);
-    all
 }
 
 fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
@@ -209,15 +196,9 @@ impl Scratch {
 
 /// The function's bytes, none of the next one's.
 pub(crate) fn bytes_of<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i [u8] {
-    let ahead = bytes_from(image, function);
+    let ahead = image.code_from(function.start);
     let length = usize::try_from(function.end.saturating_sub(function.start)).unwrap_or(usize::MAX);
     &ahead[..ahead.len().min(length)]
-}
-
-/// All bytes from the function's first one on.
-fn bytes_from<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i [u8] {
-    let region = image.code_at(function.start);
-    region.and_then(|region| region.from(function.start)).unwrap_or_default()
 }
 
 fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -> Body {
@@ -227,7 +208,7 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
         image,
         start: function.start,
         code,
-        ahead: bytes_from(image, function),
+        ahead: image.code_from(function.start),
         least: image.least_address(),
         body: Body::default(),
         scratch,
@@ -244,9 +225,13 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
         list.sort_unstable();
         list.dedup();
     }
-    body.called = scratch.calls.len();
+    body.called = saturated(scratch.calls.len());
     body.addresses = [&*scratch.calls, &*scratch.touches].concat().into();
     body
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Where each instruction of a function begins, counted from its start.
@@ -286,7 +271,7 @@ impl Scan<'_, '_> {
         {
             after = self.run(at);
             self.scratch.runs.push((at, after));
-            self.body.decoded += after - at;
+            self.body.decoded = self.body.decoded.saturating_add(saturated(after - at));
         }
     }
 

@@ -135,6 +135,7 @@ pub(super) mod quick {
 /// those of one byte, then those behind 0F.
 pub(super) static QUICK: [u8; 0x2_0000] = quick_opcodes();
 
+#[expect(clippy::large_stack_arrays, reason = "it is made while compiling")]
 const fn quick_opcodes() -> [u8; 0x2_0000] {
     let operands = operands();
     let mut map = [0; 0x2_0000];
@@ -143,13 +144,11 @@ const fn quick_opcodes() -> [u8; 0x2_0000] {
         let kind = if op < 256 { quick_kind(op) } else { quick_kind_escaped(op - 256) };
         let mut next = 0;
         while kind & INVALID == 0 && next < 256 {
-            let tests = matches!(op, 0xf6 | 0xf7) && next & 0x30 == 0;
-            let immediate = if op == 0xf6 && tests {
-                1
-            } else if op == 0xf7 && tests {
-                4
-            } else {
-                bytes(kind)
+            // Only two operations of these groups have an immediate.
+            let immediate = match op {
+                0xf6 if next & 0x30 == 0 => 1,
+                0xf7 if next & 0x30 == 0 => 4,
+                _ => bytes(kind),
             };
             let operand = if kind & MODRM != 0 { operands[next] } else { 0 };
             if !is_for_the_full_way(op, next) {
@@ -166,8 +165,21 @@ const fn quick_opcodes() -> [u8; 0x2_0000] {
 /// What follows an opcode that the quick way takes.
 const fn quick_kind(op: usize) -> u8 {
     match op {
-        0x0f | 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x62 | 0x64..=0x67 => INVALID,
-        0x8f | 0xc4 | 0xc5 | 0xd8..=0xdf | 0xf0 | 0xf2 | 0xf3 => INVALID,
+        0x0f
+        | 0x26
+        | 0x2e
+        | 0x36
+        | 0x3e
+        | 0x40..=0x4f
+        | 0x62
+        | 0x64..=0x67
+        | 0x8f
+        | 0xc4
+        | 0xc5
+        | 0xd8..=0xdf
+        | 0xf0
+        | 0xf2
+        | 0xf3 => INVALID,
         0xb8..=0xbf => IMM32,
         0xf6 | 0xf7 | 0xff => MODRM,
         _ if ONE[op] & SPECIAL != 0 => INVALID,
@@ -177,8 +189,19 @@ const fn quick_kind(op: usize) -> u8 {
 
 const fn quick_kind_escaped(op: usize) -> u8 {
     match op {
-        0x1f | 0x40..=0x4f | 0x90..=0x9f | 0xa3..=0xa5 | 0xab..=0xad | 0xaf | 0xb3 => TWO[op],
-        0xb6 | 0xb7 | 0xba | 0xbb | 0xbe | 0xbf => TWO[op],
+        0x1f
+        | 0x40..=0x4f
+        | 0x90..=0x9f
+        | 0xa3..=0xa5
+        | 0xab..=0xad
+        | 0xaf
+        | 0xb3
+        | 0xb6
+        | 0xb7
+        | 0xba
+        | 0xbb
+        | 0xbe
+        | 0xbf => TWO[op],
         _ => INVALID,
     }
 }

@@ -97,7 +97,7 @@ impl Quick {
 
 /// Reads an instruction of the kind that most are of. Numbers in it that are no smaller than
 /// `least` may be addresses: `step` decodes it then.
-#[inline(always)]
+#[inline]
 pub(crate) fn quick(code: &[u8], at: usize, least: i64) -> Quick {
     let window = code.get(at..).and_then(<[u8]>::first_chunk::<16>);
     let Some(window) = window else { return Quick::NONE };

@@ -131,12 +131,12 @@ fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize
     let (near_starts, near_places) = (Sieve::of(&ranges(&starts)), Sieve::of(&places));
     let calls = |call: &u64| near_starts.may_hold(*call) && starts.binary_search(call).is_ok();
     let touches = |address: &u64| near_places.may_hold(*address) && lies_in(*address, &places);
-    let uses = |(_, body): &(usize, &Body)| {
+    let is_user = |(_, body): &(usize, &Body)| {
         body.touches().iter().any(touches) || body.calls().iter().any(calls)
     };
-    let users: Vec<usize> = bodies.par_iter().enumerate().filter(uses).map(|(at, _)| at).collect();
+    let users = bodies.par_iter().enumerate().filter(is_user).map(|(at, _)| at);
     let told = known.given.keys().chain(&known.by_field).copied();
-    users.into_iter().chain(told).collect()
+    users.collect::<Vec<_>>().into_iter().chain(told).collect()
 }
 
 fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {

@@ -58,8 +58,8 @@ impl<V> ByAddress<V> {
 }
 
 /// Bytes of code that share an entry of the index, as a power of two.
-const GRAIN: u32 = 5;
-/// Code that spreads wider than so many grains (4 GiB) is searched without an index.
+const GRAIN: u32 = 7;
+/// Code that spreads wider than so many grains (16 GiB) is searched without an index.
 const MOST_GRAINS: u64 = 1 << 27;
 
 /// Which function holds an address.

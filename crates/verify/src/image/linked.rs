@@ -34,9 +34,13 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
         },
         || frames(file),
     );
-    image.resolvers.extend(symbols.resolvers);
-    image.objects.extend(symbols.objects);
-    let mut functions = symbols.functions;
+    let named: usize = symbols.iter().map(|some| some.functions.len()).sum();
+    let mut functions = Vec::with_capacity(named + frames.len());
+    for some in symbols {
+        image.resolvers.extend(some.resolvers);
+        image.objects.extend(some.objects);
+        functions.extend(some.functions);
+    }
     functions.extend(frames);
     if let Some(table) = go::table(file) {
         image.is_go = true;
@@ -108,14 +112,14 @@ struct Named<'a> {
 /// Fewest symbols that are worth another thread.
 const SYMBOLS: usize = 4096;
 
-fn symbols<'a>(file: &Elf<'a>) -> Named<'a> {
-    let mut all = Named::default();
+/// What symbols name, in parts that follow each other.
+fn symbols<'a>(file: &Elf<'a>) -> Vec<Named<'a>> {
+    let mut all = Vec::new();
     for table in [file.symbol_table(), file.dynamic_symbol_table()].into_iter().flatten() {
         // The first is none, and not counted.
         let numbers = (1..table.symbols().count() + 1).into_par_iter().with_min_len(SYMBOLS);
         let symbols = numbers.filter_map(|number| table.symbol_by_index(SymbolIndex(number)).ok());
-        let named = symbols.fold(Named::default, Named::take);
-        all = all.and(named.reduce(Named::default, Named::and));
+        all.par_extend(symbols.fold(Named::default, Named::take));
     }
     all
 }
@@ -143,13 +147,6 @@ impl<'a> Named<'a> {
             }
             _ => {}
         }
-        self
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        self.functions.extend(other.functions);
-        self.resolvers.extend(other.resolvers);
-        self.objects.extend(other.objects);
         self
     }
 }

@@ -120,6 +120,11 @@ impl<'a> Image<'a> {
         at(&self.code, address)
     }
 
+    /// The code from an address on; none where no region holds it.
+    pub(crate) fn code_from(&self, address: u64) -> &[u8] {
+        self.code_at(address).and_then(|region| region.from(address)).unwrap_or_default()
+    }
+
     /// The region of data that holds an address.
     pub(crate) fn data_at(&self, address: u64) -> Option<&Region<'_>> {
         at(&self.data, address)
@@ -203,13 +208,14 @@ fn rank(function: &Function<'_>) -> usize {
 pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region<'_>]) {
     // Named and bounded ones first, so that they stay. To move numbers is less work than to move
     // functions, most of which are there two or three times.
-    let mut order: Vec<(u64, usize)> = functions
-        .par_iter()
-        .enumerate()
-        .filter(|(_, function)| at(code, function.start).is_some())
-        .map(|(number, f)| (f.start, rank(f) << NUMBER_BITS | number))
-        .collect();
+    let key = |(number, function): (usize, &Function<'_>)| {
+        let start = at(code, function.start).map_or(u64::MAX, |_| function.start);
+        (start, rank(function) << NUMBER_BITS | number)
+    };
+    let mut order: Vec<(u64, usize)> = functions.par_iter().enumerate().map(key).collect();
     order.par_sort_unstable();
+    // Nothing begins at the last address, so what stands outside of code stands there.
+    order.truncate(order.partition_point(|(start, _)| *start < u64::MAX));
     let same_start = order.chunk_by(|one, next| one.0 == next.0);
     let kept = same_start.map(|same| {
         let mut all = same.iter().map(|(_, number)| &functions[number & NUMBERS]);
@@ -228,5 +234,61 @@ pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region
         }
         function.end = function.end.min(limit);
         next = function.start;
+    }
+}
+
+/// A list with more in it, each before what stood at its place.
+pub(crate) fn inserted<T>(list: Vec<T>, places: &[usize], more: Vec<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(list.len() + more.len());
+    let (mut rest, mut taken) = (list.into_iter(), 0);
+    for (place, one) in places.iter().zip(more) {
+        all.extend(rest.by_ref().take(place - taken));
+        all.push(one);
+        taken = *place;
+    }
+    all.extend(rest);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(start: u64, end: u64, name: Option<&'static str>) -> Function<'static> {
+        Function { start, end, name, bounded: end > start, discovered: false }
+    }
+
+    fn image(functions: Vec<Function<'static>>) -> Image<'static> {
+        let mut image = Image::default();
+        image.code.push(Region { address: 0x1000, bytes: Cow::Owned(vec![0; 0x100]) });
+        image.settle(functions);
+        image
+    }
+
+    #[test]
+    fn of_several_functions_at_a_start_the_named_one_stays_and_takes_a_known_end() {
+        let outside = function(0x2000, 0x2010, Some("outside"));
+        let unnamed = function(0x1010, 0x1020, None);
+        let image = image(vec![outside, unnamed, function(0x1010, 0x1010, Some("named"))]);
+        let expected = Function { bounded: true, ..function(0x1010, 0x1020, Some("named")) };
+        assert_eq!(image.functions(), [expected]);
+    }
+
+    #[test]
+    fn what_is_discovered_is_known_before_it_stands_among_the_others() {
+        let mut image = image(vec![function(0x1000, 0x1010, None), function(0x1080, 0x1090, None)]);
+        image.discover(&[function(0x1040, 0x1050, None)]);
+        let known = [0x100f, 0x1010, 0x1040, 0x1050, 0x1080].map(|at| image.is_in_function(at));
+        assert_eq!(known, [true, false, true, false, true]);
+        assert_eq!(
+            [0x1000, 0x1040, 0x1080].map(|at| image.next_start(at)),
+            [0x1040, 0x1080, u64::MAX]
+        );
+    }
+
+    #[test]
+    fn more_is_inserted_at_its_places() {
+        let list = inserted(vec!['a', 'b', 'c'], &[0, 2, 2, 3], vec!['1', '2', '3', '4']);
+        assert_eq!(list.into_iter().collect::<String>(), "1ab23c4");
     }
 }
