@@ -205,6 +205,7 @@ impl Graph<'_, '_> {
         }
     }
 
+    /// The address of a function is taken.
     fn take(&mut self, at: usize, reach: Reach) {
         if self.reached[at] >= reach || self.chosen.contains(&at) {
             return;
