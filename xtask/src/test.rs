@@ -23,6 +23,8 @@ const PACKAGES: &[&str] = &[
     "mold",
     "lld",
     "clang",
+    // What programs with counters and sanitizers are linked with; clang only recommends it.
+    "libclang-rt-14-dev",
     // clang 14's llvm-profdata, and one that reads what rustc's LLVM writes.
     "llvm",
     "llvm-19",
