@@ -12,7 +12,9 @@ use serde::Serialize;
 use super::band::Band;
 use super::list::Prepared;
 use super::work::Work;
-use crate::govern::simulate::{Bounds, Job, Outcome, Rule, Setup, Workload, bounds_in, simulate};
+use crate::govern::simulate::{
+    Bounds, Job, Outcome, Rule, Setup, Workload, bounds_beside, longest_chain, simulate,
+};
 use crate::units::Bytes;
 
 /// Units up to which a schedule is simulated moment by moment.
@@ -99,8 +101,8 @@ pub struct Comparison {
 pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
     let runner = Runner::new(&work.workload);
     let outcome = runner.run(budget, threads, Rule::Governor);
-    let order = runner.order();
-    let limits = bounds_in(&work.workload, &order, budget, threads);
+    let chain = longest_chain(&work.workload, &runner.order());
+    let limits = bounds_beside(&work.workload, &chain, budget, threads);
     let spans: Vec<Option<(f64, f64)>> = outcome
         .spans
         .iter()
@@ -113,7 +115,7 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
         makespan_seconds: Band::around(makespan, deviation(work)),
         peak: outcome.peak,
         idle: outcome.idle,
-        critical_path: critical_path(&work.workload, &order),
+        critical_path: critical_path(&work.workload, &chain),
         limited_by: limited_by(&limits, outcome.makespan),
         lost: outcome.lost,
         memory: memory(&work.workload, &spans, makespan),
@@ -173,28 +175,9 @@ fn deviation(work: &Work) -> f64 {
     (COMMON * (shared / sum).powi(2) + (1.0 - COMMON) * own / (sum * sum)).sqrt()
 }
 
-/// The longest chain.
-fn critical_path(workload: &Workload, order: &[usize]) -> Vec<Step> {
-    let count = workload.jobs.len();
-    let mut ends = vec![Duration::ZERO; count];
-    let mut before: Vec<Option<usize>> = vec![None; count];
-    for at in order.iter().copied() {
-        let Some(job) = workload.jobs.get(at) else { continue };
-        let last = job.after.iter().copied().max_by_key(|at| ends.get(*at).copied());
-        let start = last.and_then(|at| ends.get(at)).copied().unwrap_or_default();
-        if let (Some(end), Some(before)) = (ends.get_mut(at), before.get_mut(at)) {
-            *end = start + job.duration();
-            *before = last;
-        }
-    }
-    let mut next = (0..count).max_by_key(|at| ends.get(*at).copied());
-    let mut path = Vec::new();
-    while let Some(job) = next.and_then(|at| workload.jobs.get(at)) {
-        path.push(Step { name: job.name.clone(), seconds: job.duration().as_secs_f64() });
-        next = next.and_then(|at| before.get(at).copied().flatten());
-    }
-    path.reverse();
-    path
+fn critical_path(workload: &Workload, chain: &[usize]) -> Vec<Step> {
+    let jobs = chain.iter().filter_map(|at| workload.jobs.get(*at));
+    jobs.map(|job| Step { name: job.name.clone(), seconds: job.duration().as_secs_f64() }).collect()
 }
 
 /// Part of the length that a bound has to reach to be what decides it.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::workload::Workload;
+use super::workload::{Job, Workload};
 use crate::units::Bytes;
 
 /// Lower bounds of the time that a workload takes.
@@ -28,43 +28,51 @@ impl Bounds {
     }
 }
 
-/// The longest chain of jobs.
-fn longest(workload: &Workload, order: &[usize]) -> Duration {
-    let mut ends = vec![Duration::ZERO; workload.jobs.len()];
-    for index in order.iter().copied() {
-        let Some(job) = workload.jobs.get(index) else { continue };
-        let start = job.after.iter().filter_map(|before| ends.get(*before)).max().copied();
-        if let Some(end) = ends.get_mut(index) {
-            *end = start.unwrap_or_default() + job.duration();
+/// The longest chain of jobs that wait for each other, first to last. Needs an order in which each job
+/// comes after those it waits for.
+pub(crate) fn longest_chain(workload: &Workload, order: &[usize]) -> Vec<usize> {
+    let count = workload.jobs.len();
+    let mut ends = vec![Duration::ZERO; count];
+    let mut before: Vec<Option<usize>> = vec![None; count];
+    for at in order.iter().copied() {
+        let Some(job) = workload.jobs.get(at) else { continue };
+        let last = job.after.iter().copied().max_by_key(|at| ends.get(*at).copied());
+        let start = last.and_then(|at| ends.get(at)).copied().unwrap_or_default();
+        if let (Some(end), Some(before)) = (ends.get_mut(at), before.get_mut(at)) {
+            *end = start + job.duration();
+            *before = last;
         }
     }
-    ends.into_iter().max().unwrap_or_default()
+    let last = (0..count).max_by_key(|at| ends.get(*at).copied());
+    let previous = |at: &usize| before.get(*at).copied().flatten();
+    let mut chain: Vec<usize> = std::iter::successors(last, previous).collect();
+    chain.reverse();
+    chain
 }
 
 /// The bounds of a workload.
 pub fn bounds(workload: &Workload, budget: Bytes, threads: f64) -> Bounds {
-    bounds_in(workload, &workload.in_order(), budget, threads)
+    let chain = longest_chain(workload, &workload.in_order());
+    bounds_beside(workload, &chain, budget, threads)
 }
 
-/// The same for whoever knows an order in which each job comes after those it waits for.
-pub(crate) fn bounds_in(
+/// The same for whoever knows the longest chain.
+pub(crate) fn bounds_beside(
     workload: &Workload,
-    order: &[usize],
+    chain: &[usize],
     budget: Bytes,
     threads: f64,
 ) -> Bounds {
     let jobs = &workload.jobs;
     let cpu: f64 = jobs.iter().map(|job| job.cpu.as_secs_f64()).sum();
     let area = |part: fn(f64) -> f64| -> f64 {
-        let of = |job: &super::Job| {
-            job.memory.0 as f64 * job.duration().as_secs_f64() * part(job.growth)
-        };
+        let of = |job: &Job| job.memory.0 as f64 * job.duration().as_secs_f64() * part(job.growth);
         jobs.iter().map(of).sum::<f64>() / (budget.0 as f64).max(1.0)
     };
     Bounds {
         processor: Duration::from_secs_f64(cpu / threads),
         memory: Duration::from_secs_f64(area(|_| 1.0)),
         held_memory: Duration::from_secs_f64(area(|growth| 1.0 - growth / 2.0)),
-        longest: longest(workload, order),
+        longest: chain.iter().filter_map(|at| jobs.get(*at)).map(Job::duration).sum(),
     }
 }

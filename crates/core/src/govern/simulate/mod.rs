@@ -10,8 +10,8 @@ mod rules;
 mod tests;
 mod workload;
 
-pub(crate) use bounds::bounds_in;
 pub use bounds::{Bounds, bounds};
+pub(crate) use bounds::{bounds_beside, longest_chain};
 pub use engine::{Outcome, Setup, Span, simulate};
 pub use rules::{Rule, RuleError};
 pub(crate) use workload::Links;
