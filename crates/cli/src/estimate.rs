@@ -150,7 +150,7 @@ fn candidate(
     let same = runs.iter().find(|run| run.past.same && run.past.complete);
     let recorded = same.map(|run| replayed(&past.units_of(run), knowledge));
     let mut notes = Vec::new();
-    let recorded = recorded.filter(|work| !work.estimates.is_empty());
+    let recorded = recorded.filter(|work| !work.estimates().is_empty());
     let graph = match recorded {
         Some(_) => None,
         None => graph(&target.source, options, &mut notes)?,
@@ -164,7 +164,7 @@ fn candidate(
     let language = language.or_else(|| language_of(&target.source));
     let estimate = estimate_package(&PackageQuery {
         past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
-        work: Some(&work).filter(|work| !work.estimates.is_empty() || nothing_to_do),
+        work: Some(&work).filter(|work| !work.estimates().is_empty() || nothing_to_do),
         threads,
         source_bytes,
         language,

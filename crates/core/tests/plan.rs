@@ -163,7 +163,7 @@ fn packages_never_seen_are_within_a_factor_of_two() {
         let knowledge = Knowledge::new(history.units.iter().rev().filter(others));
         let work = replayed(&units, &knowledge);
         assert!(
-            work.estimates.iter().all(|unit| matches!(unit.basis, Basis::Alike(_) | Basis::Cold))
+            work.estimates().iter().all(|unit| matches!(unit.basis, Basis::Alike(_) | Basis::Cold))
         );
         let estimate = estimate_package(&PackageQuery {
             past: &[],

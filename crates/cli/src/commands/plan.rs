@@ -125,13 +125,11 @@ fn wanted(text: &str) -> Result<Wanted, CliError> {
 /// A package whose units are not known counts as one.
 fn work_of(candidate: &Candidate) -> (String, Work) {
     let name = candidate.name.clone();
-    if !candidate.work.estimates.is_empty() {
+    if !candidate.work.estimates().is_empty() {
         return (name, candidate.work.clone());
     }
-    let whole = candidate.estimate.whole();
     let mut work = Work::default();
-    work.workload.jobs.push(whole.job(name.clone(), Vec::new()));
-    work.estimates.push(whole);
+    work.push(name.clone(), candidate.estimate.whole(), Vec::new());
     (name, work)
 }
 
@@ -142,10 +140,7 @@ fn report(
     budget: Bytes,
     threads: u32,
 ) -> PlanReport {
-    let mut all = Work::default();
-    for (_, work) in work {
-        all.add(work.clone());
-    }
+    let all = Work::beside(work.iter().map(|(_, work)| work));
     let peaks: Vec<Bytes> = found.iter().map(|candidate| candidate.estimate.peak.max).collect();
     let together = budget_table(budget, &peaks);
     let threads_f = f64::from(threads);
@@ -346,8 +341,8 @@ fn drawn(plan: &Schedule, work: &[(String, Work)]) -> String {
     let mut bars = Vec::new();
     let mut spans = plan.spans.iter();
     for (name, work) in work {
-        let own = spans.by_ref().take(work.estimates.len());
-        let jobs = work.workload.jobs.iter().zip(own);
+        let own = spans.by_ref().take(work.estimates().len());
+        let jobs = work.workload().jobs.iter().zip(own);
         let units = jobs.filter_map(|(job, span)| {
             let (start, end) = (*span)?;
             Some(Bar { name: job.name.clone(), start, end })

@@ -267,8 +267,7 @@ fn work(
     let mut work = Work::default();
     for (facts, planned) in facts.iter().zip(build) {
         let estimate = allot(facts, &source_files(prefix, facts), room, known).estimate;
-        work.workload.jobs.push(estimate.job(planned.name.clone(), planned.after.clone()));
-        work.estimates.push(estimate);
+        work.push(planned.name.clone(), estimate, planned.after.clone());
     }
     work
 }

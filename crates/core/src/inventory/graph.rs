@@ -245,7 +245,7 @@ pub struct Edge {
 pub struct Graph {
     /// The things.
     pub nodes: Vec<Node>,
-    /// What each needs.
+    /// What each needs, in the order of what needs it.
     pub edges: Vec<Edge>,
 }
 
@@ -305,12 +305,7 @@ impl Graph {
     }
 
     fn filtered(self, kept: &[bool]) -> Self {
-        let mut places: Vec<Option<u32>> = Vec::with_capacity(kept.len());
-        let mut next = 0;
-        for kept in kept {
-            places.push(kept.then_some(next));
-            next += u32::from(*kept);
-        }
+        let places = places(kept.iter().copied());
         let place = |at: u32| places.get(at as usize).copied().flatten();
         let edges = self
             .edges
@@ -319,6 +314,22 @@ impl Graph {
         let edges = edges.collect();
         let nodes = self.nodes.into_iter().zip(kept).filter(|(_, kept)| **kept);
         Self { nodes: nodes.map(|(node, _)| node).collect(), edges }
+    }
+
+    /// Where the edges of each node begin in [`Graph::edges`], which are in order; one more at the end.
+    pub fn starts(&self) -> Vec<u32> {
+        let mut starts = vec![0; self.nodes.len() + 1];
+        for edge in &self.edges {
+            if let Some(number) = starts.get_mut(edge.from as usize + 1) {
+                *number += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        starts
     }
 
     /// For each node, the places of what it needs, in order.
@@ -331,6 +342,17 @@ impl Graph {
         }
         needs
     }
+}
+
+/// Place of each kept node among the kept ones.
+pub(crate) fn places(kept: impl Iterator<Item = bool>) -> Vec<Option<u32>> {
+    let mut next = 0;
+    let mut place = |kept: bool| {
+        let at = kept.then_some(next);
+        next += u32::from(kept);
+        at
+    };
+    kept.map(&mut place).collect()
 }
 
 /// A graph that grows.

@@ -9,7 +9,7 @@ pub mod cargo;
 pub mod cmake_api;
 pub mod compile_commands;
 pub mod go;
-mod graph;
+pub(crate) mod graph;
 pub mod make;
 pub mod ninja;
 pub mod nix;

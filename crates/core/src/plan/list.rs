@@ -9,34 +9,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::govern::simulate::{Job, Links, Outcome, Span, Workload};
+use super::ranks::Ranks;
+use crate::govern::simulate::{Job, Network, Outcome, Span, Workload};
 use crate::units::Bytes;
 
 /// Waiting units that are tried before the search ends, as the governor does.
 const WINDOW: usize = 48;
-
-/// Time as whole nanoseconds, so that it has an order.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// For each job, the time from its start to the end of the longest chain behind it.
-fn chains(workload: &Workload, order: &[usize], figures: &[Figures]) -> Vec<u64> {
-    let mut chains = vec![0_u64; workload.jobs.len()];
-    for at in order.iter().rev() {
-        let Some((job, figures)) = workload.jobs.get(*at).zip(figures.get(*at)) else { continue };
-        let own = chains.get(*at).copied().unwrap_or(0) + figures.nanos;
-        if let Some(slot) = chains.get_mut(*at) {
-            *slot = own;
-        }
-        for before in &job.after {
-            if let Some(slot) = chains.get_mut(*before) {
-                *slot = (*slot).max(own);
-            }
-        }
-    }
-    chains
-}
 
 /// What a schedule asks of a job again and again: jobs with their names lie far apart in memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,20 +30,25 @@ impl Figures {
     fn of(job: &Job) -> Self {
         Self {
             memory: job.memory.0,
-            nanos: nanos(job.duration()),
+            nanos: u64::try_from(job.duration().as_nanos()).unwrap_or(u64::MAX),
             share: job.share(),
             waits: number(job.after.len()),
         }
     }
 }
 
-/// What is the same for every schedule of a workload.
+/// What is the same for every schedule of a workload. Jobs go by their rank, the one with the longest
+/// chain first: those that start one after the other lie beside each other.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    links: Links,
-    order: Vec<usize>,
     figures: Vec<Figures>,
-    chains: Vec<u64>,
+    /// Where those that wait for each job begin in `waiting`; one more at the end.
+    starts: Vec<u32>,
+    waiting: Vec<u32>,
+    /// The place of each job in the workload.
+    jobs: Vec<u32>,
+    /// Jobs that can never run.
+    lost: u32,
     /// Processor seconds of all that can be run.
     busy: f64,
 }
@@ -82,32 +65,42 @@ struct Lister<'a> {
     budget: u64,
     threads: f64,
     waits: Vec<u32>,
-    ready: BinaryHeap<(u64, Reverse<usize>)>,
-    ends: BinaryHeap<Reverse<(u64, usize)>>,
+    ready: Ranks,
+    ends: BinaryHeap<Reverse<(u64, u32)>>,
     free: Room,
     now: u64,
     outcome: Outcome,
 }
 
-/// Schedules a workload.
-pub fn list_schedule(workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
-    Prepared::new(workload).schedule(budget, threads)
-}
-
 impl Prepared {
-    pub(super) fn new(workload: &Workload) -> Self {
-        let links = Links::of(workload);
-        let order = links.in_order(workload);
-        let figures: Vec<Figures> = workload.jobs.iter().map(Figures::of).collect();
-        let chains = chains(workload, &order, &figures);
-        let jobs = order.iter().filter_map(|at| workload.jobs.get(*at));
-        let busy = jobs.map(|job| job.cpu.as_secs_f64()).sum();
-        Self { links, order, figures, chains, busy }
-    }
-
-    /// All jobs so that each comes after those it waits for.
-    pub(super) fn order(&self) -> &[usize] {
-        &self.order
+    pub(super) fn new(workload: &Workload, network: &Network) -> Self {
+        let mut ranked: Vec<(Reverse<u64>, u32)> =
+            network.lengths().iter().copied().map(Reverse).zip(0..).collect();
+        ranked.sort_unstable();
+        let jobs: Vec<u32> = ranked.into_iter().map(|(_, at)| at).collect();
+        let mut ranks = vec![0; jobs.len()];
+        for (rank, at) in (0..).zip(&jobs) {
+            if let Some(slot) = ranks.get_mut(*at as usize) {
+                *slot = rank;
+            }
+        }
+        let (mut starts, mut waiting) = (Vec::with_capacity(jobs.len() + 1), Vec::new());
+        for at in &jobs {
+            starts.push(number(waiting.len()));
+            let behind = network.waiting_for(*at as usize).iter();
+            waiting.extend(behind.filter_map(|next| ranks.get(*next as usize)));
+        }
+        starts.push(number(waiting.len()));
+        let job = |at: &u32| workload.jobs.get(*at as usize);
+        let run = network.order().iter().filter_map(job);
+        Self {
+            figures: jobs.iter().filter_map(job).map(Figures::of).collect(),
+            starts,
+            waiting,
+            lost: number(jobs.len() - network.order().len()),
+            jobs,
+            busy: run.map(|job| job.cpu.as_secs_f64()).sum(),
+        }
     }
 
     /// Schedules the workload that this was made of.
@@ -118,7 +111,7 @@ impl Prepared {
             budget: budget.0,
             threads,
             waits: self.figures.iter().map(|figures| figures.waits).collect(),
-            ready: BinaryHeap::new(),
+            ready: Ranks::new(count),
             ends: BinaryHeap::new(),
             free: Room { memory: budget.0, threads, running: 0 },
             now: 0,
@@ -129,16 +122,26 @@ impl Prepared {
                 evicted: 0,
                 paused: 0,
                 killed: 0,
-                lost: number(count - self.order.len()),
+                lost: self.lost,
                 spans: vec![None; count],
             },
         };
-        let figures = self.figures.iter().enumerate();
-        for (at, _) in figures.filter(|(_, figures)| figures.waits == 0) {
-            lister.becomes_ready(at);
+        let figures = (0..).zip(&self.figures);
+        for (rank, _) in figures.filter(|(_, figures)| figures.waits == 0) {
+            lister.becomes_ready(rank);
         }
         lister.run();
         lister.finish()
+    }
+
+    fn figures(&self, rank: u32) -> Figures {
+        self.figures.get(rank as usize).copied().unwrap_or_default()
+    }
+
+    fn waiting_for(&self, rank: u32) -> &[u32] {
+        let at = rank as usize;
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        range.and_then(|(from, to)| self.waiting.get(*from as usize..*to as usize)).unwrap_or(&[])
     }
 }
 
@@ -149,13 +152,13 @@ fn number(count: usize) -> u32 {
 impl Lister<'_> {
     fn run(&mut self) {
         self.start();
-        while let Some(Reverse((time, at))) = self.ends.pop() {
+        while let Some(Reverse((time, rank))) = self.ends.pop() {
             self.now = time;
-            self.end(at);
+            self.end(rank);
             // Those that end at the same time make room together.
             while self.ends.peek().is_some_and(|Reverse((next, _))| *next == time) {
-                if let Some(Reverse((_, at))) = self.ends.pop() {
-                    self.end(at);
+                if let Some(Reverse((_, rank))) = self.ends.pop() {
+                    self.end(rank);
                 }
             }
             self.start();
@@ -170,65 +173,70 @@ impl Lister<'_> {
         self.outcome
     }
 
-    fn becomes_ready(&mut self, at: usize) {
+    fn span(&mut self, rank: u32) -> Option<&mut Option<Span>> {
+        let job = self.prepared.jobs.get(rank as usize)?;
+        self.outcome.spans.get_mut(*job as usize)
+    }
+
+    fn becomes_ready(&mut self, rank: u32) {
         let now = Duration::from_nanos(self.now);
-        if let Some(span) = self.outcome.spans.get_mut(at) {
+        if let Some(span) = self.span(rank) {
             *span = Some(Span { ready: now, start: now, end: now });
         }
-        self.ready.push((self.prepared.chains.get(at).copied().unwrap_or(0), Reverse(at)));
+        self.ready.insert(rank);
     }
 
-    fn figures(&self, at: usize) -> Figures {
-        self.prepared.figures.get(at).copied().unwrap_or_default()
-    }
-
-    fn share(&self, at: usize) -> f64 {
-        self.figures(at).share.min(self.threads)
+    fn share(&self, rank: u32) -> f64 {
+        self.prepared.figures(rank).share.min(self.threads)
     }
 
     fn start(&mut self) {
-        let mut passed = Vec::new();
-        while self.free.threads > 1e-6 && passed.len() < WINDOW {
-            let Some((chain, Reverse(at))) = self.ready.pop() else { break };
+        let (mut passed, mut from) = (0, 0);
+        while self.free.threads > 1e-6 && passed < WINDOW {
+            let Some(rank) = self.ready.first_from(from) else { break };
             let alone = self.free.running == 0;
-            let fits = self.figures(at).memory <= self.free.memory
-                && self.share(at) <= self.free.threads + 0.25;
-            if alone || fits { self.launch(at) } else { passed.push((chain, Reverse(at))) }
+            let fits = self.prepared.figures(rank).memory <= self.free.memory
+                && self.share(rank) <= self.free.threads + 0.25;
+            if alone || fits {
+                self.launch(rank);
+            } else {
+                passed += 1;
+            }
+            from = rank + 1;
         }
-        self.ready.extend(passed);
     }
 
-    fn launch(&mut self, at: usize) {
-        let Figures { memory, nanos, .. } = self.figures(at);
+    fn launch(&mut self, rank: u32) {
+        self.ready.remove(rank);
+        let Figures { memory, nanos, .. } = self.prepared.figures(rank);
         self.free.memory = self.free.memory.saturating_sub(memory);
-        self.free.threads -= self.share(at);
+        self.free.threads -= self.share(rank);
         self.free.running += 1;
         // One that is larger than everything runs alone.
         let held = Bytes((self.budget - self.free.memory).max(memory));
         self.outcome.peak = self.outcome.peak.max(held);
-        let end = self.now.saturating_add(nanos);
-        if let Some(Some(span)) = self.outcome.spans.get_mut(at) {
-            span.start = Duration::from_nanos(self.now);
+        let (start, end) = (self.now, self.now.saturating_add(nanos));
+        if let Some(Some(span)) = self.span(rank) {
+            span.start = Duration::from_nanos(start);
             span.end = Duration::from_nanos(end);
         }
-        self.ends.push(Reverse((end, at)));
+        self.ends.push(Reverse((end, rank)));
     }
 
-    fn end(&mut self, at: usize) {
-        self.free.memory =
-            self.free.memory.saturating_add(self.figures(at).memory).min(self.budget);
-        self.free.threads += self.share(at);
+    fn end(&mut self, rank: u32) {
+        let memory = self.prepared.figures(rank).memory;
+        self.free.memory = self.free.memory.saturating_add(memory).min(self.budget);
+        self.free.threads += self.share(rank);
         self.free.running -= 1;
         if self.free.running == 0 {
             self.free = Room { memory: self.budget, threads: self.threads, running: 0 };
         }
         let prepared = self.prepared;
-        for next in prepared.links.waiting_for(at) {
-            let next = *next as usize;
-            let Some(waits) = self.waits.get_mut(next) else { continue };
+        for next in prepared.waiting_for(rank) {
+            let Some(waits) = self.waits.get_mut(*next as usize) else { continue };
             *waits -= 1;
             if *waits == 0 {
-                self.becomes_ready(next);
+                self.becomes_ready(*next);
             }
         }
     }
@@ -241,6 +249,10 @@ mod tests {
 
     fn workload(text: &str) -> Workload {
         Workload::parse(text).unwrap()
+    }
+
+    fn list_schedule(workload: &Workload, budget: Bytes, threads: f64) -> Outcome {
+        Prepared::new(workload, &Network::of(workload)).schedule(budget, threads)
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod list;
 mod noise;
 mod package;
 mod past;
+mod ranks;
 mod risk;
 mod schedule;
 mod tier;
@@ -23,7 +24,6 @@ mod work;
 pub use band::Band;
 pub use class::Class;
 pub use gantt::{Bar, gantt};
-pub use list::list_schedule;
 pub use package::{AtThreads, PackageEstimate, PackagePast, PackageQuery, estimate_package};
 pub use risk::{
     Level, Risk, Risks, SilenceLimit, Timeout, oom_risk, silence_limit, timeout, timeout_risk,

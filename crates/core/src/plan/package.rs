@@ -181,9 +181,9 @@ fn unknown(language: Option<Language>) -> PackageEstimate {
 
 /// From its units, by the simulator.
 fn of_units(work: &Work, threads: f64) -> PackageEstimate {
-    let largest = work.estimates.iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
+    let largest = work.estimates().iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
     let largest = largest.unwrap_or_default();
-    let runner = Runner::new(&work.workload);
+    let runner = Runner::new(work.workload(), work.network());
     let at = |threads: u32| {
         let outcome = runner.run(ENDLESS, f64::from(threads), Rule::Make(threads));
         (outcome.peak.saturating_add(TOOL), outcome.makespan.as_secs_f64())
@@ -191,7 +191,7 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
     let steps: Vec<(u32, (Bytes, f64))> = doubling(threads).map(|n| (n, at(n))).collect();
     let (peak, wall) = steps.last().map_or((TOOL, 0.0), |(_, figures)| *figures);
     let deviation = largest.numbers().deviation().hypot(MEETING);
-    let cpu: f64 = work.estimates.iter().map(|unit| unit.cpu_seconds.expected).sum();
+    let cpu: f64 = work.estimates().iter().map(|unit| unit.cpu_seconds.expected).sum();
     let time = time_deviation(work);
     PackageEstimate {
         peak: Band::around(peak.0 as f64, deviation).bytes(),
@@ -201,14 +201,14 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
             .collect(),
         largest_unit: largest,
         longest_unit_seconds: work
-            .estimates
+            .estimates()
             .iter()
             .map(|unit| unit.wall_seconds.max)
             .fold(0.0, f64::max),
         cpu_seconds: Band::around(cpu, time),
         wall_seconds: Band::around(wall.max(0.1), time.hypot(REPEATED)),
         disk: None,
-        units: work.estimates.len(),
+        units: work.estimates().len(),
         basis: rests_on(work),
         confidence: 0.0,
     }
@@ -260,7 +260,7 @@ fn doubling(threads: f64) -> impl Iterator<Item = u32> {
 /// Half of the error of units is one that they share.
 fn time_deviation(work: &Work) -> f64 {
     let weight = |of: fn(f64, f64) -> f64| -> f64 {
-        let units = work.estimates.iter().map(|unit| unit.cpu_seconds);
+        let units = work.estimates().iter().map(|unit| unit.cpu_seconds);
         units.map(|cpu| of(cpu.expected, cpu.deviation())).sum()
     };
     let total = weight(|seconds, _| seconds).max(1e-9);
@@ -273,12 +273,12 @@ fn time_deviation(work: &Work) -> f64 {
 fn rests_on(work: &Work) -> Basis {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let is_measured = |basis: Basis| matches!(basis, Basis::Measured(_) | Basis::Other(_));
-    let measured = work.estimates.iter().filter(|unit| is_measured(unit.basis)).count();
+    let measured = work.estimates().iter().filter(|unit| is_measured(unit.basis)).count();
     if measured > 0 {
-        return Basis::Units(number(measured), number(work.estimates.len()));
+        return Basis::Units(number(measured), number(work.estimates().len()));
     }
     let seconds = |unit: &&UnitEstimate| unit.cpu_seconds.expected;
-    let largest = work.estimates.iter().max_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    let largest = work.estimates().iter().max_by(|a, b| seconds(a).total_cmp(&seconds(b)));
     largest.map_or(Basis::Cold, |unit| unit.basis)
 }
 

@@ -3,7 +3,6 @@
 //!
 //! Does not know how the work was estimated, nor how a schedule is drawn.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -13,7 +12,7 @@ use super::band::Band;
 use super::list::Prepared;
 use super::work::Work;
 use crate::govern::simulate::{
-    Bounds, Job, Outcome, Rule, Setup, Workload, bounds_beside, longest_chain, simulate,
+    Bounds, Job, Network, Outcome, Rule, Setup, Workload, bounds_in, simulate,
 };
 use crate::units::Bytes;
 
@@ -99,10 +98,10 @@ pub struct Comparison {
 
 /// The governor's schedule of all the work.
 pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
-    let runner = Runner::new(&work.workload);
+    let (workload, network) = (work.workload(), work.network());
+    let runner = Runner::new(workload, network);
     let outcome = runner.run(budget, threads, Rule::Governor);
-    let chain = longest_chain(&work.workload, &runner.order());
-    let limits = bounds_beside(&work.workload, &chain, budget, threads);
+    let limits = bounds_in(workload, network, budget, threads);
     let spans: Vec<Option<(f64, f64)>> = outcome
         .spans
         .iter()
@@ -111,14 +110,14 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
     let makespan = outcome.makespan.as_secs_f64();
     Schedule {
         way: runner.way(),
-        units: work.workload.jobs.len(),
+        units: workload.jobs.len(),
         makespan_seconds: Band::around(makespan, deviation(work)),
         peak: outcome.peak,
         idle: outcome.idle,
-        critical_path: critical_path(&work.workload, &chain),
+        critical_path: critical_path(workload, network),
         limited_by: limited_by(&limits, outcome.makespan),
         lost: outcome.lost,
-        memory: memory(&work.workload, &spans, makespan),
+        memory: memory(workload, &spans, makespan),
         spans,
     }
 }
@@ -130,15 +129,9 @@ pub(super) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    pub(super) fn new(workload: &'a Workload) -> Self {
+    pub(super) fn new(workload: &'a Workload, network: &Network) -> Self {
         let large = workload.jobs.len() > MOST_SIMULATED;
-        Self { workload, prepared: large.then(|| Prepared::new(workload)) }
-    }
-
-    /// All jobs so that each comes after those it waits for.
-    fn order(&self) -> Cow<'_, [usize]> {
-        let prepared = self.prepared.as_ref().map(|prepared| Cow::Borrowed(prepared.order()));
-        prepared.unwrap_or_else(|| Cow::Owned(self.workload.in_order()))
+        Self { workload, prepared: large.then(|| Prepared::new(workload, network)) }
     }
 
     const fn way(&self) -> Way {
@@ -162,7 +155,7 @@ impl<'a> Runner<'a> {
 /// Deviation of the logarithm of the whole time: what units do not share averages out.
 fn deviation(work: &Work) -> f64 {
     let (mut sum, mut shared, mut own) = (0.0, 0.0, 0.0);
-    for estimate in &work.estimates {
+    for estimate in work.estimates() {
         let (seconds, deviation) =
             (estimate.wall_seconds.expected, estimate.wall_seconds.deviation());
         sum += seconds;
@@ -175,8 +168,9 @@ fn deviation(work: &Work) -> f64 {
     (COMMON * (shared / sum).powi(2) + (1.0 - COMMON) * own / (sum * sum)).sqrt()
 }
 
-fn critical_path(workload: &Workload, chain: &[usize]) -> Vec<Step> {
-    let jobs = chain.iter().filter_map(|at| workload.jobs.get(*at));
+fn critical_path(workload: &Workload, network: &Network) -> Vec<Step> {
+    let chain = network.longest_chain().into_iter();
+    let jobs = chain.filter_map(|at| workload.jobs.get(at));
     jobs.map(|job| Step { name: job.name.clone(), seconds: job.duration().as_secs_f64() }).collect()
 }
 
@@ -231,14 +225,10 @@ pub fn compare(packages: &[(String, Work)], rule: Rule, budget: Bytes, threads: 
             jobs: packages.iter().map(|(name, work)| whole(name, work, cores, threads)).collect(),
         },
         Rule::Governor | Rule::Make(_) | Rule::Oracle => {
-            let mut all = Work::default();
-            for (_, work) in packages {
-                all.add(work.clone());
-            }
-            all.workload
+            Work::beside(packages.iter().map(|(_, work)| work)).into_workload()
         }
     };
-    let outcome = Runner::new(&workload).run(budget, threads, rule);
+    let outcome = Runner::new(&workload, &Network::of(&workload)).run(budget, threads, rule);
     Comparison {
         rule: rule.to_string(),
         makespan_seconds: outcome.makespan.as_secs_f64(),
@@ -254,9 +244,10 @@ pub(super) const ENDLESS: Bytes = Bytes(u64::MAX / 4);
 
 /// A package as one job that starts so many units at a time.
 fn whole(name: &str, work: &Work, cores: u32, threads: f64) -> Job {
-    let runner = Runner::new(&work.workload);
+    let jobs = &work.workload().jobs;
+    let runner = Runner::new(work.workload(), work.network());
     let alone = runner.run(ENDLESS, threads.min(f64::from(cores)), Rule::Make(cores));
-    let cpu: Duration = work.workload.jobs.iter().map(|job| job.cpu).sum();
+    let cpu: Duration = jobs.iter().map(|job| job.cpu).sum();
     let wall = alone.makespan.as_secs_f64().max(1e-3);
     let share = (cpu.as_secs_f64() / wall).max(0.05);
     let sleep = if share < 1.0 { wall - cpu.as_secs_f64() } else { 0.0 };

@@ -3,22 +3,24 @@
 //!
 //! Does not know who schedules them.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::class::Class;
 use super::unit::{Knowledge, UnitEstimate};
-use crate::govern::simulate::{Job, Workload};
-use crate::inventory::Graph;
+use crate::govern::simulate::{Job, Network, Workload};
+use crate::inventory::{Edge, Graph, Node, graph};
 use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
 
 /// What there is to do, with what it is expected to take.
 #[derive(Clone, Debug, Default)]
 pub struct Work {
-    /// The jobs, for the simulator.
-    pub workload: Workload,
-    /// What each is expected to take, in the same order.
-    pub estimates: Vec<UnitEstimate>,
+    workload: Workload,
+    /// In the order of the jobs.
+    estimates: Vec<UnitEstimate>,
+    /// That of the workload, once somebody asked for it.
+    network: OnceLock<Network>,
 }
 
 /// Part of a unit's time in which its memory grows, where nobody measured it.
@@ -44,77 +46,56 @@ impl UnitEstimate {
 /// The work of a graph: what is compiled, after what it needs. Nodes that take nothing (downloads,
 /// groups) are left out, and what needs them waits for what they need.
 pub fn workload(graph: &Graph, knowledge: &Knowledge) -> Work {
-    let kept: Vec<bool> =
-        graph.nodes.iter().map(|node| Class::of_node(node) != Class::Nothing).collect();
-    let places = places(&kept);
-    let needs = reached(graph, &kept);
+    let kept = |node: &Node| Class::of_node(node) != Class::Nothing;
+    let places = graph::places(graph.nodes.iter().map(kept));
+    let mut needed = Needed::new(graph, &places);
     let mut work = Work::default();
-    for ((node, kept), needs) in graph.nodes.iter().zip(&kept).zip(needs) {
-        if !kept {
-            continue;
-        }
-        let estimate = knowledge.node(node);
-        let after =
-            needs.iter().filter_map(|at| *places.get(*at as usize)?).collect::<Vec<usize>>();
-        work.workload.jobs.push(estimate.job(node.label.clone(), after));
-        work.estimates.push(estimate);
+    let nodes = (0..).zip(&graph.nodes).zip(&places).filter(|(_, place)| place.is_some());
+    for ((at, node), _) in nodes {
+        work.push(node.label.clone(), knowledge.node(node), needed.by(at));
     }
-    without_circles(&mut work.workload);
-    work
+    work.without_circles()
 }
 
-/// Place of each kept node among the kept ones.
-fn places(kept: &[bool]) -> Vec<Option<usize>> {
-    let mut next = 0;
-    let mut place = |kept: &bool| {
-        let at = kept.then_some(next);
-        next += usize::from(*kept);
-        at
-    };
-    kept.iter().map(&mut place).collect()
+/// What nodes need, with what is not kept replaced by what that needs.
+struct Needed<'a> {
+    graph: &'a Graph,
+    places: &'a [Option<u32>],
+    /// Where the edges of each node begin; one more at the end.
+    starts: Vec<u32>,
+    /// The node that was last asked about when this one was seen.
+    seen: Vec<u32>,
+    open: Vec<u32>,
 }
 
-/// What each node needs, with what is not kept replaced by what that needs.
-fn reached(graph: &Graph, kept: &[bool]) -> Vec<Vec<u32>> {
-    let direct = graph.needs();
-    if kept.iter().all(|kept| *kept) {
-        return direct;
+impl<'a> Needed<'a> {
+    fn new(graph: &'a Graph, places: &'a [Option<u32>]) -> Self {
+        let starts = graph.starts();
+        Self { graph, places, starts, seen: vec![u32::MAX; places.len()], open: Vec::new() }
     }
-    let mut out = Vec::with_capacity(direct.len());
-    let mut seen = vec![usize::MAX; direct.len()];
-    for (from, needs) in direct.iter().enumerate() {
-        let mut reached = Vec::new();
-        let mut open = needs.clone();
-        while let Some(at) = open.pop() {
-            let Some(mark) = seen.get_mut(at as usize).filter(|mark| **mark != from) else {
-                continue;
-            };
-            *mark = from;
-            if kept.get(at as usize) == Some(&true) {
-                reached.push(at);
-            } else {
-                open.extend(direct.get(at as usize).into_iter().flatten());
+
+    fn edges(&self, from: u32) -> &'a [Edge] {
+        let at = from as usize;
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        range.and_then(|(a, b)| self.graph.edges.get(*a as usize..*b as usize)).unwrap_or(&[])
+    }
+
+    /// The places, among those that are kept, of all that one needs.
+    fn by(&mut self, from: u32) -> Vec<usize> {
+        let edges = self.edges(from);
+        let mut out = Vec::with_capacity(edges.len());
+        self.open.extend(edges.iter().map(|edge| edge.to));
+        while let Some(at) = self.open.pop() {
+            match self.seen.get_mut(at as usize) {
+                Some(seen) if *seen != from => *seen = from,
+                _ => continue,
+            }
+            match self.places.get(at as usize) {
+                Some(Some(place)) => out.push(*place as usize),
+                _ => self.open.extend(self.edges(at).iter().map(|edge| edge.to)),
             }
         }
-        out.push(if kept.get(from) == Some(&true) { reached } else { Vec::new() });
-    }
-    out
-}
-
-/// Nothing may wait for itself: what does, waits for nothing.
-fn without_circles(workload: &mut Workload) {
-    let order = workload.in_order();
-    if order.len() == workload.jobs.len() {
-        return;
-    }
-    let mut ordered = vec![false; workload.jobs.len()];
-    for at in order {
-        if let Some(mark) = ordered.get_mut(at) {
-            *mark = true;
-        }
-    }
-    for (job, _) in workload.jobs.iter_mut().zip(&ordered).filter(|(_, ordered)| !**ordered) {
-        job.after.clear();
+        out
     }
 }
 
@@ -133,34 +114,73 @@ pub fn replayed(records: &[UnitRecord], knowledge: &Knowledge) -> Work {
     for unit in &units {
         let before = ends.partition_point(|(end, _)| *end <= asked(unit));
         let last = before.checked_sub(1).and_then(|at| ends.get(at));
-        let estimate = knowledge.record(unit);
         let after = last.map(|(_, at)| *at).into_iter().collect();
-        work.workload.jobs.push(estimate.job(unit.label.clone(), after));
-        work.estimates.push(estimate);
+        work.push(unit.label.clone(), knowledge.record(unit), after);
     }
     work
 }
 
 impl Work {
-    /// Adds other work beside this one.
-    pub fn add(&mut self, other: Self) {
+    /// Adds a unit that waits for others, by their places.
+    pub fn push(&mut self, name: String, estimate: UnitEstimate, after: Vec<usize>) {
+        self.network.take();
+        self.workload.jobs.push(estimate.job(name, after));
+        self.estimates.push(estimate);
+    }
+
+    /// All of these beside each other, one after the other in the order of their units.
+    pub fn beside<'a>(works: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut works = works.into_iter();
+        let first = works.next().cloned().unwrap_or_default();
+        works.fold(first, Self::and)
+    }
+
+    fn and(mut self, other: &Self) -> Self {
+        self.network.take();
         let first = self.workload.jobs.len();
-        let moved = other.workload.jobs.into_iter().map(|mut job| {
+        let moved = other.workload.jobs.iter().cloned().map(|mut job| {
             job.after.iter_mut().for_each(|at| *at += first);
             job
         });
         self.workload.jobs.extend(moved);
-        self.estimates.extend(other.estimates);
+        self.estimates.extend(&other.estimates);
+        self
     }
 
-    /// The same with every peak at the most that is expected of it.
-    #[must_use]
-    pub fn at_most(&self) -> Workload {
-        let mut workload = self.workload.clone();
-        for (job, estimate) in workload.jobs.iter_mut().zip(&self.estimates) {
-            job.memory = estimate.peak.max.max(job.memory);
+    /// The jobs, for the simulator.
+    pub const fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    pub(super) fn into_workload(self) -> Workload {
+        self.workload
+    }
+
+    /// What each job is expected to take, in the same order.
+    pub fn estimates(&self) -> &[UnitEstimate] {
+        &self.estimates
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        self.network.get_or_init(|| Network::of(&self.workload))
+    }
+
+    /// Nothing may wait for itself: what does, waits for nothing.
+    fn without_circles(mut self) -> Self {
+        let count = self.estimates.len();
+        if self.network().order().len() == count {
+            return self;
         }
-        workload
+        let mut ordered = vec![false; count];
+        for at in self.network().order() {
+            if let Some(mark) = ordered.get_mut(*at as usize) {
+                *mark = true;
+            }
+        }
+        let jobs = self.workload.jobs.iter_mut().zip(&ordered);
+        jobs.filter(|(_, ordered)| !**ordered).for_each(|(job, _)| job.after.clear());
+        self.network.take();
+        self
     }
 
     /// Sum of all expected peaks.
@@ -174,7 +194,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::{Edge, Kind, Language, Node};
+    use crate::inventory::{Kind, Language};
 
     fn graph(kinds: &[Kind], edges: &[(u32, u32)]) -> Graph {
         let node = |(at, kind): (usize, &Kind)| {
@@ -201,6 +221,6 @@ mod tests {
     fn circles_are_cut() {
         let kinds = [Kind::TranslationUnit, Kind::TranslationUnit];
         let work = workload(&graph(&kinds, &[(0, 1), (1, 0)]), &Knowledge::default());
-        assert_eq!(work.workload.in_order().len(), 2);
+        assert_eq!(work.network().order().len(), 2);
     }
 }

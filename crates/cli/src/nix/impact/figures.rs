@@ -128,8 +128,7 @@ fn cost(after: &Closure, rebuilt: &[&Change], sources: &Sources<'_>) -> (Work, B
         let after = facts.inputs.iter().filter_map(|input| places.get(input.as_str()).copied());
         peak = peak.max(estimate.peak.expected);
         named.push((estimate.wall_seconds.expected, facts.name.clone()));
-        work.workload.jobs.push(estimate.job(facts.name.clone(), after.collect()));
-        work.estimates.push(estimate);
+        work.push(facts.name.clone(), estimate, after.collect());
     }
     named.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     (work, peak, named.into_iter().map(|(_, name)| name).collect())

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::network::Network;
 use super::workload::{Job, Workload};
 use crate::units::Bytes;
 
@@ -28,38 +29,15 @@ impl Bounds {
     }
 }
 
-/// The longest chain of jobs that wait for each other, first to last. Needs an order in which each job
-/// comes after those it waits for.
-pub(crate) fn longest_chain(workload: &Workload, order: &[usize]) -> Vec<usize> {
-    let count = workload.jobs.len();
-    let mut ends = vec![Duration::ZERO; count];
-    let mut before: Vec<Option<usize>> = vec![None; count];
-    for at in order.iter().copied() {
-        let Some(job) = workload.jobs.get(at) else { continue };
-        let last = job.after.iter().copied().max_by_key(|at| ends.get(*at).copied());
-        let start = last.and_then(|at| ends.get(at)).copied().unwrap_or_default();
-        if let (Some(end), Some(before)) = (ends.get_mut(at), before.get_mut(at)) {
-            *end = start + job.duration();
-            *before = last;
-        }
-    }
-    let last = (0..count).max_by_key(|at| ends.get(*at).copied());
-    let previous = |at: &usize| before.get(*at).copied().flatten();
-    let mut chain: Vec<usize> = std::iter::successors(last, previous).collect();
-    chain.reverse();
-    chain
-}
-
 /// The bounds of a workload.
 pub fn bounds(workload: &Workload, budget: Bytes, threads: f64) -> Bounds {
-    let chain = longest_chain(workload, &workload.in_order());
-    bounds_beside(workload, &chain, budget, threads)
+    bounds_in(workload, &Network::of(workload), budget, threads)
 }
 
-/// The same for whoever knows the longest chain.
-pub(crate) fn bounds_beside(
+/// The same for whoever knows the network of the workload.
+pub(crate) fn bounds_in(
     workload: &Workload,
-    chain: &[usize],
+    network: &Network,
     budget: Bytes,
     threads: f64,
 ) -> Bounds {
@@ -73,6 +51,6 @@ pub(crate) fn bounds_beside(
         processor: Duration::from_secs_f64(cpu / threads),
         memory: Duration::from_secs_f64(area(|_| 1.0)),
         held_memory: Duration::from_secs_f64(area(|growth| 1.0 - growth / 2.0)),
-        longest: chain.iter().filter_map(|at| jobs.get(*at)).map(Job::duration).sum(),
+        longest: Duration::from_nanos(network.lengths().iter().max().copied().unwrap_or(0)),
     }
 }

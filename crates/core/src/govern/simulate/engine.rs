@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::network::Network;
 use super::rules::Rule;
 use super::workload::{Job, Workload};
 use crate::govern::{
@@ -115,10 +116,9 @@ struct Engine<'a> {
     live: Vec<Live<'a>>,
     /// Jobs that wait, for the rules that are not the governor's; the next one last.
     backlog: Vec<usize>,
-    /// For each job, those that wait for it.
-    successors: Vec<Vec<usize>>,
+    network: Network,
     /// For each job, how many others must end before it can start.
-    waits: Vec<usize>,
+    waits: Vec<u32>,
     left: usize,
     busy: f64,
     /// The shares of processors that were last wanted together, and how much that slowed them.
@@ -139,7 +139,7 @@ pub fn simulate(workload: &Workload, setup: &Setup, rule: Rule) -> Outcome {
 
 impl<'a> Engine<'a> {
     fn new(workload: &'a Workload, setup: &'a Setup, rule: Rule) -> Self {
-        let jobs = &workload.jobs;
+        let (jobs, network) = (&workload.jobs, Network::of(workload));
         let outcome = Outcome {
             makespan: Duration::ZERO,
             peak: Bytes::ZERO,
@@ -159,8 +159,8 @@ impl<'a> Engine<'a> {
             look_at: 0.0,
             live: Vec::new(),
             backlog: Vec::new(),
-            successors: workload.successors(),
-            waits: jobs.iter().map(|job| job.after.len()).collect(),
+            waits: network.waits().to_vec(),
+            network,
             left: jobs.len(),
             busy: 0.0,
             slowed: (Vec::new(), 1.0),
@@ -221,11 +221,11 @@ impl<'a> Engine<'a> {
     fn release(&mut self, index: usize) {
         self.left -= 1;
         let mut ready = Vec::new();
-        for next in self.successors.get(index).into_iter().flatten() {
-            let Some(waits) = self.waits.get_mut(*next) else { continue };
+        for next in self.network.waiting_for(index).iter().map(|next| *next as usize) {
+            let Some(waits) = self.waits.get_mut(next) else { continue };
             *waits -= 1;
             if *waits == 0 {
-                ready.push(*next);
+                ready.push(next);
             }
         }
         if !ready.is_empty() {

@@ -5,14 +5,15 @@
 
 mod bounds;
 mod engine;
+mod network;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod workload;
 
+pub(crate) use bounds::bounds_in;
 pub use bounds::{Bounds, bounds};
-pub(crate) use bounds::{bounds_beside, longest_chain};
 pub use engine::{Outcome, Setup, Span, simulate};
+pub(crate) use network::Network;
 pub use rules::{Rule, RuleError};
-pub(crate) use workload::Links;
 pub use workload::{Job, Workload, WorkloadError};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::network::Network;
 use crate::govern::curve::{Curve, PARTS};
 use crate::govern::{Basis, Forecast, Shape};
 use crate::units::Bytes;
@@ -148,30 +149,11 @@ impl Workload {
         }
     }
 
-    /// For each job, the jobs that wait for it.
-    pub fn successors(&self) -> Vec<Vec<usize>> {
-        let mut out = vec![Vec::new(); self.jobs.len()];
-        for (index, job) in self.jobs.iter().enumerate() {
-            for before in &job.after {
-                if let Some(successors) = out.get_mut(*before) {
-                    successors.push(index);
-                }
-            }
-        }
-        out
-    }
-
-    /// All jobs so that each comes after those it waits for; those that wait in a circle are missing
-    /// (Kahn 1962).
-    pub fn in_order(&self) -> Vec<usize> {
-        Links::of(self).in_order(self)
-    }
-
     /// The name of a job that waits for itself, through others or not.
     fn circle(&self) -> Option<String> {
         let mut left: BTreeSet<usize> = (0..self.jobs.len()).collect();
-        for index in self.in_order() {
-            left.remove(&index);
+        for index in Network::of(self).order() {
+            left.remove(&(*index as usize));
         }
         left.first().and_then(|index| Some(self.jobs.get(*index)?.name.clone()))
     }
@@ -201,67 +183,6 @@ impl Workload {
             *before = to.get(*before).copied().unwrap_or(*before);
         }
         self
-    }
-}
-
-/// For each job, those that wait for it, in one piece of memory: workloads may be large.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Links {
-    /// Where the ones of each job begin; one more at the end.
-    starts: Vec<usize>,
-    waiting: Vec<u32>,
-}
-
-impl Links {
-    pub(crate) fn of(workload: &Workload) -> Self {
-        let count = workload.jobs.len();
-        let mut starts = vec![0; count + 1];
-        for before in workload.jobs.iter().flat_map(|job| &job.after) {
-            if let Some(number) = starts.get_mut(before + 1) {
-                *number += 1;
-            }
-        }
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += *start;
-            *start = sum;
-        }
-        let mut next = starts.clone();
-        let mut waiting = vec![0; sum];
-        for (at, job) in workload.jobs.iter().enumerate() {
-            for before in job.after.iter().filter(|before| **before < count) {
-                let Some(place) = next.get_mut(*before) else { continue };
-                if let Some(slot) = waiting.get_mut(*place) {
-                    *slot = u32::try_from(at).unwrap_or(u32::MAX);
-                }
-                *place += 1;
-            }
-        }
-        Self { starts, waiting }
-    }
-
-    /// Those that wait for a job.
-    pub(crate) fn waiting_for(&self, at: usize) -> &[u32] {
-        let range = self.starts.get(at).zip(self.starts.get(at + 1));
-        range.and_then(|(from, to)| self.waiting.get(*from..*to)).unwrap_or_default()
-    }
-
-    pub(crate) fn in_order(&self, workload: &Workload) -> Vec<usize> {
-        let mut waits: Vec<usize> = workload.jobs.iter().map(|job| job.after.len()).collect();
-        let mut order: Vec<usize> =
-            (0..waits.len()).filter(|at| waits.get(*at) == Some(&0)).collect();
-        let mut at = 0;
-        while let Some(index) = order.get(at).copied() {
-            at += 1;
-            for next in self.waiting_for(index) {
-                let Some(left) = waits.get_mut(*next as usize) else { continue };
-                *left -= 1;
-                if *left == 0 {
-                    order.push(*next as usize);
-                }
-            }
-        }
-        order
     }
 }
 
@@ -376,7 +297,7 @@ mod tests {
                     [[job]]\nname = \"c\"\ncount = 3\nmemory = \"1 MiB\"\ncpu = 1";
         let workload = Workload::parse(text).unwrap();
         assert_eq!(workload.jobs[0].after, [1, 2, 3]);
-        assert_eq!(workload.in_order(), [1, 2, 3, 0]);
+        assert_eq!(Network::of(&workload).order(), [1, 2, 3, 0]);
         let shuffled = workload.shuffled(3);
         let link = shuffled.jobs.iter().find(|job| job.name == "link").unwrap();
         assert!(link.after.iter().all(|before| shuffled.jobs[*before].name == "c"));
