@@ -50,7 +50,8 @@ impl History {
             events: HashMap::new(),
             done: Imported::default(),
         };
-        let read = import.all(lines).map_err(|mistake| mistake.told(&database))?;
+        let read = units::indexed_afterwards(&transaction, || import.all(lines));
+        let read = read.map_err(|mistake| mistake.told(&database))?;
         transaction.commit().map_err(database)?;
         Ok(read)
     }
@@ -61,6 +62,12 @@ enum Mistake {
     Database(rusqlite::Error),
     Io(std::io::Error),
     Line(usize, String),
+}
+
+impl From<rusqlite::Error> for Mistake {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
 }
 
 impl Mistake {

@@ -119,25 +119,56 @@ pub(crate) fn make_room(db: &Connection, roomy: bool) -> rusqlite::Result<()> {
 
 fn insert_all(db: &mut Connection, units: &[UnitRecord], roomy: bool) -> rusqlite::Result<()> {
     if !roomy {
-        return insert_each(db, units);
+        return in_transaction(db, |db| insert_each(db, units));
     }
     make_room(db, true)?;
-    let stored = insert_each(db, units);
+    let stored = in_transaction(db, |db| indexed_afterwards(db, || insert_each(db, units)));
     make_room(db, false)?;
     stored
 }
 
-fn insert_each(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
+fn in_transaction(
+    db: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     // A transaction that begins as a writer waits for other writers; one that becomes a writer
     // later may be refused at once.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    {
-        let mut statement = transaction.prepare_cached(INSERT)?;
-        for unit in units {
-            insert(&mut statement, unit)?;
-        }
-    }
+    work(&transaction)?;
     transaction.commit()
+}
+
+/// Does work that adds very many units. Where there are none yet, the indexes are made of sorted entries
+/// afterwards: one that grows row by row is written at random places.
+pub(crate) fn indexed_afterwards<T, E: From<rusqlite::Error>>(
+    db: &Connection,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    if db.prepare("SELECT 1 FROM units LIMIT 1")?.exists([])? {
+        return work();
+    }
+    let indexes = indexes(db)?;
+    for (name, _) in &indexes {
+        db.execute_batch(&format!("DROP INDEX {name}"))?;
+    }
+    let done = work()?;
+    for (_, sql) in &indexes {
+        db.execute_batch(sql)?;
+    }
+    Ok(done)
+}
+
+/// The names of the units' indexes, and how each is made.
+fn indexes(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let made = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'units' AND type = 'index'";
+    let mut query = db.prepare(made)?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn insert_each(db: &Connection, units: &[UnitRecord]) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached(INSERT)?;
+    units.iter().try_for_each(|unit| insert(&mut statement, unit))
 }
 
 fn insert_missing(db: &mut Connection, units: &[UnitRecord]) -> rusqlite::Result<usize> {

@@ -68,6 +68,32 @@ fn labels(units: &[UnitRecord]) -> Vec<&str> {
     units.iter().map(|unit| unit.label.as_str()).collect()
 }
 
+/// Very many at once are stored another way, which leaves the indexes as they were, also when it fails.
+#[test]
+fn very_many_units_are_stored_whole_or_not_at_all() {
+    let place = place();
+    let mut history = place.open();
+    let many: Vec<UnitRecord> =
+        (0..6000).map(|n| unit(&format!("key {}", n % 7), Some(n / 1000))).collect();
+    let text = |query: &str| -> Vec<String> {
+        let db = place.raw();
+        let mut query = db.prepare(query).unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let indexes = || text("SELECT sql FROM sqlite_schema WHERE type = 'index' ORDER BY name");
+    let before = indexes();
+    let refuse = "CREATE TRIGGER full AFTER INSERT ON units WHEN new.id > 5500 \
+                  BEGIN SELECT raise(ABORT, 'full'); END";
+    place.raw().execute_batch(refuse).unwrap();
+    history.record_units(&many).unwrap_err();
+    assert_eq!(indexes(), before);
+    place.raw().execute_batch("DROP TRIGGER full").unwrap();
+    history.record_units(&many).unwrap();
+    assert_eq!(indexes(), before);
+    assert_eq!(text("PRAGMA integrity_check"), ["ok"]);
+    assert_eq!(history.units_by_key("key 3", 5000).unwrap().len(), 857);
+}
+
 #[test]
 fn units_are_found_by_key_family_and_run() {
     let place = place();
