@@ -25,9 +25,11 @@ const FETCHING: &[&str] = &[
 
 pub use other::{pnpm, yarn};
 
-/// Whether a package with these dependencies compiles an addon.
-fn compiles(dependencies: &[String]) -> bool {
-    dependencies.iter().any(|name| COMPILING.contains(&name.as_str()))
+/// Whether a package with these dependencies compiles an addon. What helps others does not: yarn names
+/// `node-gyp` as a dependency of all that use it, be it only to test themselves.
+fn compiles(name: &str, dependencies: &[String]) -> bool {
+    let helps = |name: &str| COMPILING.contains(&name);
+    !helps(name) && dependencies.iter().any(|needed| helps(needed))
 }
 
 /// Whether it fetches a compiled one where there is one.
@@ -173,7 +175,7 @@ fn add(builder: &mut GraphBuilder, path: &str, package: &Locked) {
     builder.add(node.in_package(&named));
     let helpers: Vec<String> = package.dependencies.keys().cloned().collect();
     let fetches = fetches(&helpers);
-    let script = if compiles(&helpers) || fetches {
+    let script = if compiles(name, &helpers) || fetches {
         Kind::Extension
     } else if package.has_install_script {
         Kind::InstallScript

@@ -191,7 +191,7 @@ fn graph(entries: impl Iterator<Item = Entry>) -> Graph {
         let id = format!("npm:{package}");
         let node = Node::new(Language::Npm, Kind::Dependency, id, &entry.name);
         let place = builder.add(node.in_package(&package));
-        let (compiles, fetches) = (compiles(&entry.helpers), fetches(&entry.helpers));
+        let (compiles, fetches) = (compiles(&entry.name, &entry.helpers), fetches(&entry.helpers));
         let mut user = place;
         if compiles || fetches || entry.has_script {
             let kind = if compiles || fetches { Kind::Extension } else { Kind::InstallScript };
@@ -244,6 +244,13 @@ mod tests {
         assert_eq!(pnpm_id("/a/1.0.0_react@17.0.0"), "a/1.0.0_react@17.0.0");
         assert_eq!(pnpm_id("/@a/b/1.0.0_x"), "/@a/b@1.0.0".trim_start_matches('/'));
         assert_eq!(pnpm_id("'/@a/b@1.0.0(c@2.0.0)'"), "@a/b@1.0.0");
+    }
+
+    #[test]
+    fn what_helps_addons_is_none() {
+        let text = "__metadata:\n  version: 8\n\n\"node-addon-api@npm:^5\":\n  version: 5.1.0\n  dependencies:\n    node-gyp: \"npm:latest\"\n";
+        let only = ("node-addon-api@5.1.0".to_owned(), Kind::Dependency, true);
+        assert_eq!(shown(&yarn(text)), [only]);
     }
 
     #[test]
