@@ -106,10 +106,9 @@ struct Attempt {
 
 impl Work<'_> {
     fn build(&mut self) -> (DerivationResult, Vec<(String, String)>) {
-        let (shared, ask) = (self.shared, self.ask(1));
-        let mut admission = Admission::new(ask, shared.govern, shared.permits.clone());
+        let mut admission = self.admission();
         loop {
-            let Some(grant) = admission.wait(&shared.cancelled) else {
+            let Some(grant) = admission.wait(&self.shared.cancelled) else {
                 return self.result(Outcome::NotTried, None, None);
             };
             let mut store = match self.connection() {
@@ -129,6 +128,11 @@ impl Work<'_> {
                 Some(Next::Again) => {
                     let _ = self.tell.send(Told::Again(self.place));
                 }
+                // Alone it was too large with these cores; with fewer it may not be.
+                Some(Next::GiveUp(Some(_))) if self.cores() < cores => {
+                    admission = self.admission();
+                    let _ = self.tell.send(Told::Again(self.place));
+                }
                 Some(Next::GiveUp(Some(message))) => {
                     return self.result(Outcome::OutOfMemory, Some(message), Some(&attempt));
                 }
@@ -137,6 +141,11 @@ impl Work<'_> {
         }
     }
 
+    fn admission(&self) -> Admission {
+        Admission::new(self.ask(1), self.shared.govern, self.shared.permits.clone())
+    }
+
+    /// Cores for the next attempt.
     fn cores(&self) -> u32 {
         match self.shared.cores {
             Some(cores) => (cores >> self.killed.min(31)).max(1),

@@ -4,12 +4,12 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Stdio};
 
 use ironwright_core::observe::unit::UnitOutcome;
 use ironwright_core::units::Bytes;
 
+use crate::group::Group;
 use crate::home::{Home, begin, end_of, good, run, stderr, until};
 
 /// Holds memory for some time, and notes how many do so at a time.
@@ -164,47 +164,6 @@ fn what_must_not_run_twice_does_not() {
     assert_eq!(fs::read_to_string(home.work().join("times")).unwrap(), "x\n");
 }
 
-/// A control group of version 1, removed at the end.
-struct Group(PathBuf);
-
-impl Group {
-    fn new(limit: Bytes) -> Self {
-        let path = format!("/sys/fs/cgroup/memory/ironwright-test-{}", std::process::id());
-        let made = Self(path.into());
-        fs::create_dir(&made.0).unwrap();
-        fs::write(made.0.join("memory.limit_in_bytes"), limit.0.to_string()).unwrap();
-        made
-    }
-
-    /// Starts a command inside.
-    fn enter(&self, command: &Command) -> Child {
-        let script = "echo $$ > \"$0\"; exec \"$@\"";
-        let mut inside = Command::new("sh");
-        inside.args(["-c", script]).arg(self.0.join("cgroup.procs"));
-        inside.arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => inside.env(key, value),
-                None => inside.env_remove(key),
-            };
-        }
-        inside.current_dir(command.get_current_dir().unwrap());
-        inside.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        begin(inside)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for _ in 0..100 {
-            if fs::remove_dir(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-}
-
 #[test]
 #[ignore = "needs root and a v1 memory controller"]
 fn what_the_kernel_kills_alone_fails_with_its_figures() {
@@ -212,7 +171,9 @@ fn what_the_kernel_kills_alone_fails_with_its_figures() {
     let _governor = home.govern("4GiB");
     let group = Group::new(Bytes::mib(200));
     let script = "echo begun; python3 -c 'x = bytearray(400 << 20)'; exit $?";
-    let output = end_of(group.enter(&home.unit("giant", &[], script)));
+    let mut giant = group.inside(&home.unit("giant", &[], script));
+    giant.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = end_of(begin(giant));
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(137), "{said}");
     assert!(said.contains("giant was killed for want of memory although it ran alone"), "{said}");

@@ -8,6 +8,8 @@
 #![expect(clippy::zombie_processes, reason = "a home ends what runs in it when it is dropped")]
 
 mod death;
+#[path = "../common/group.rs"]
+mod group;
 mod home;
 mod kills;
 mod limits;

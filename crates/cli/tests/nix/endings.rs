@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::home::Home;
+use ironwright_core::units::Bytes;
+
+use super::group::Group;
+use super::home::{Home, text};
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
@@ -81,4 +84,22 @@ fn an_interruption_leaves_nothing_behind() {
     assert!(left.is_empty(), "{left:?}");
     home.set(&format!(r#"a = sh "long-1.0" [ ] "echo {begun} > $out";"#));
     home.builds(&[".#a"]);
+}
+
+/// Alone it is too large with two cores, and not with one.
+#[test]
+#[ignore = "needs Nix, root and a v1 memory controller; cargo xtask test --install runs it"]
+fn what_the_kernel_kills_alone_is_built_with_fewer_cores() {
+    let home = Home::new("");
+    let tried = home.path("tried").display().to_string();
+    let hold = "import time; x = bytearray(200 << 20); time.sleep(1)";
+    home.set(&format!(
+        r#"a = sh "wide-1.0" [ ] "echo $NIX_BUILD_CORES >> {tried}; seq 2 | xargs -P $NIX_BUILD_CORES -I% python3 -c '{hold}' || exit 1; echo > $out";"#
+    ));
+    let group = Group::new(Bytes::mib(320));
+    let command = home.ironwright(&["build", ".#a", "--cores", "2"]);
+    let output = group.inside(&command).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("is built again"), "{}", text(&output));
+    assert_eq!(home.read("tried"), "2\n1\n");
 }
