@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn disk_follows_from_sources_until_it_is_measured() {
-        assert!(of(&[]).disk.unwrap().expected >= Bytes::mib(19));
+        assert!(of(&[]).disk.unwrap().expected >= Bytes::mib(11));
         let mut run = past(true, true, 500, 60.0);
         run.disk = Some(Bytes::mib(300));
         let disk = of(&[run]).disk.unwrap();
