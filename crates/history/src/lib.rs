@@ -50,6 +50,14 @@ pub enum HistoryError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// Damage was found in use, and the file moved out of the way.
+    #[error("the history {} is damaged: it is set aside as {}, and the next command begins a new one", path.display(), aside.display())]
+    SetAside {
+        /// The database.
+        path: PathBuf,
+        /// Where it is now.
+        aside: PathBuf,
+    },
     /// A damaged file could not be moved out of the way.
     #[error("{} is damaged and cannot be set aside: {error}", path.display())]
     Damaged {
@@ -169,7 +177,12 @@ impl History {
     }
 
     fn error(&self) -> impl Fn(rusqlite::Error) -> HistoryError + '_ {
-        |error| HistoryError::Database { path: self.path.clone(), error }
+        |error| {
+            if is_damage(&error) {
+                return damaged(&self.path, error);
+            }
+            HistoryError::Database { path: self.path.clone(), error }
+        }
     }
 
     /// What a query finds. A row that cannot be understood is left out rather than hiding all
@@ -214,6 +227,22 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Sets a database aside in which damage was found, unless another program did so and this is a new one.
+fn damaged(path: &Path, error: rusqlite::Error) -> HistoryError {
+    let directory = path.parent().and_then(|directory| fs::File::open(directory).ok());
+    // Where directories cannot be locked, being quicker is all there is.
+    let _ = directory.as_ref().map(fs::File::lock);
+    let check = |db: Connection| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    let checked: rusqlite::Result<String> = Connection::open(path).and_then(check);
+    if checked.is_ok_and(|said| said == "ok") {
+        return HistoryError::Database { path: path.to_owned(), error };
+    }
+    match set_aside(path) {
+        Ok(aside) => HistoryError::SetAside { path: path.to_owned(), aside },
+        Err(error) => error,
+    }
 }
 
 /// Moves a damaged database, with its journal, to the first free name.

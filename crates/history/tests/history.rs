@@ -242,6 +242,32 @@ fn a_damaged_database_is_set_aside() {
     assert_eq!(all(&path).len(), 1);
 }
 
+/// Its first page is whole, so that it opens.
+#[test]
+fn damage_that_shows_only_in_use_sets_it_aside_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.db");
+    let history = History::open(&path).unwrap();
+    for _ in 0..50 {
+        let id = history.begin(&facts("kept"), OWNER).unwrap();
+        history.finish(id, &facts("kept")).unwrap();
+    }
+    drop(history);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let rest = bytes.get_mut(4096..).unwrap();
+    rest.fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    let history = History::open(&path).unwrap();
+    let error = history.list(&Filter::default(), |_| false).unwrap_err();
+    assert!(matches!(error, HistoryError::SetAside { .. }), "{error}");
+    // Others that had it open find the new one, and leave it.
+    History::open(&path).unwrap().begin(&facts("new"), OWNER).unwrap();
+    let error = history.list(&Filter::default(), |_| false).unwrap_err();
+    assert!(matches!(error, HistoryError::Database { .. }), "{error}");
+    assert_eq!(std::fs::read(directory.path().join("history.db.damaged-1")).unwrap(), bytes);
+    assert_eq!(all(&path).len(), 1);
+}
+
 #[test]
 fn of_two_that_find_the_damage_one_sets_it_aside() {
     let directory = tempfile::tempdir().unwrap();

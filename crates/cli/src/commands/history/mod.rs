@@ -66,7 +66,8 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, CliError> {
 
 /// The history, if there is one.
 fn existing() -> Result<Option<History>, CliError> {
-    match history_path().filter(|path| path.exists()) {
+    // One that cannot be looked for is not one that is not there.
+    match history_path().filter(|path| path.try_exists().unwrap_or(true)) {
         Some(path) => Ok(Some(open_history(&path)?)),
         None => Ok(None),
     }
