@@ -9,13 +9,20 @@ use std::process::{Command, Stdio};
 /// Beginnings of lines that say less than the next: npm's codes, Python's way to an exception.
 const SAYING_LITTLE: &[&str] = &["npm error code", "npm warn", "Traceback", "note:", "warning:"];
 
-/// The first line of a message that says what is wrong; of an exception of Python the last.
-fn gist(message: &str) -> &str {
-    let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+/// The line of a message that says what is wrong, with the next where it only announces that: the first
+/// that is called an error, else the first; of an exception of Python the last.
+fn gist(message: &str) -> String {
+    let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let is_traceback = message.trim_start().starts_with("Traceback");
     let telling = |line: &&str| !SAYING_LITTLE.iter().any(|head| line.starts_with(head));
-    let found = if is_traceback { lines.next_back() } else { lines.find(telling) };
-    found.or_else(|| message.lines().next()).unwrap_or("no message")
+    let error = || lines.iter().position(|line| line.starts_with("error: "));
+    let first = || error().or_else(|| lines.iter().position(telling));
+    let at = if is_traceback { lines.len().checked_sub(1) } else { first() };
+    match lines.get(at.unwrap_or(0)..).unwrap_or_default() {
+        [] => "no message".to_owned(),
+        [first, next, ..] if first.ends_with(':') => format!("{first} {next}"),
+        [first, ..] => (*first).to_owned(),
+    }
 }
 
 /// What a tool prints, or why it told nothing, in one line.
@@ -55,6 +62,8 @@ mod tests {
                 "OSError: no route",
             ),
             ("\nerror: a\nmore\n", "error: a"),
+            ("    Updating crates.io index\nerror: no crate\n", "error: no crate"),
+            ("go: errors parsing go.mod:\ngo.mod:3: x\n", "go: errors parsing go.mod: go.mod:3: x"),
             ("note: b\n", "note: b"),
             ("", "no message"),
         ] {
