@@ -263,9 +263,10 @@ impl<'a, 's> Walk<'a, 's> {
             host,
         };
         let bytes = (self.size)(target.sources());
-        let node = Node::new(Language::Rust, kind, id, label)
+        let mut node = Node::new(Language::Rust, kind, id, label)
             .in_package(format!("{}-{}", package.name, package.version))
             .sized(bytes);
+        node.features = features.to_vec();
         (self.builder.add(command.keyed(node, self.release)), true)
     }
 }

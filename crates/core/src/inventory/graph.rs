@@ -165,6 +165,9 @@ pub struct Node {
     /// Package that it belongs to, with its version where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Features with which a crate is compiled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// True when it is not compiled here: it is fetched, unpacked or there already.
     pub prebuilt: bool,
     /// True when its result lies in the store already, so that neither it nor what only it needs is
@@ -194,6 +197,7 @@ impl Node {
             language,
             size_bytes: None,
             package: None,
+            features: Vec::new(),
             prebuilt: !kind.compiles(),
             there: false,
             key: None,
