@@ -64,7 +64,7 @@ fn the_summary_tells_time_memory_and_what_held_it_back() {
 #[test]
 fn peak_memory_is_that_of_the_tree_and_of_the_largest_process() {
     let home = tempfile::tempdir().unwrap();
-    let hold = "import time; x = bytearray(150 << 20); time.sleep(0.6)";
+    let hold = "import time; x = bytearray(150 << 20); time.sleep(2)";
     let script = format!("python3 -c '{hold}' & python3 -c '{hold}' & wait");
     let facts = json(&run(home.path(), &["--json", "--", "sh", "-c", &script]));
     let summary = &facts["summary"];

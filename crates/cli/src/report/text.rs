@@ -68,7 +68,8 @@ fn head(report: &Report) -> String {
         out += &line("disk", &format!("{} written, {} of it left", disk.written, disk.left));
     }
     if counts.units == 0 {
-        out += &line("units", "none: it did not run under a governor");
+        let none = if report.governed { "none" } else { "none: it did not run under a governor" };
+        out += &line("units", none);
     } else {
         out += &line("units", &unit_counts(report));
     }

@@ -90,6 +90,8 @@ pub struct Report {
     pub budget: Bytes,
     /// Figures of the whole run.
     pub summary: Summary,
+    /// Whether somebody governed it.
+    pub governed: bool,
     /// What became of its units.
     pub counts: Counts,
     /// The limit that it was ended for.
@@ -243,6 +245,7 @@ pub fn derive(given: &Given<'_>) -> Report {
         disk: facts.disk,
         ranges: range::judge(given, &summary),
         summary,
+        governed: facts.governed.is_some(),
         counts,
         accuracy: accuracy::accuracy(&units),
         waits: waits::sums(&units),
