@@ -19,7 +19,7 @@ use ironwright_host::inventory::Options;
 use crate::commands::build::package_name;
 use crate::error::{CliError, count};
 use crate::recording::history_path;
-use crate::sources::{fetched, inventory_of, is_out_of_reach};
+use crate::sources::{fetched, inventory_of, is_out_of_reach, kept_as};
 use crate::ui;
 use crate::workspace::Target;
 
@@ -107,7 +107,7 @@ pub(crate) fn candidates(
         .iter()
         .map(|target| {
             let name = name(target);
-            (past.runs(&target.source.to_string(), &name), name)
+            (past.runs(&kept_as(&target.source.to_string()), &name), name)
         })
         .collect();
     // Units of these packages first: they may be older than the newest of all.

@@ -36,6 +36,7 @@ use crate::link::{RunLink, Situation};
 use crate::patience::PatiencePlan;
 use crate::progress::Progress;
 use crate::recording::Recording;
+use crate::sources::{kept_as, shown};
 use crate::ui;
 
 /// Everything that is decided before the first process starts.
@@ -127,7 +128,7 @@ impl Execution {
     pub(crate) fn of_plan(plan: BuildPlan, profile: &Profile, launcher: Option<PathBuf>) -> Self {
         let (steps, driver) = (plan.steps, Some(plan.driver));
         let mut execution = Self::new(steps, driver, profile, Place::BuildEnv, launcher);
-        execution.source = Some(plan.source);
+        execution.source = Some(kept_as(&plan.source));
         execution.package = Some(plan.package);
         execution.output = Some(plan.output);
         execution.scratch = plan.scratch;
@@ -239,7 +240,7 @@ impl Execution {
     /// What is done, for people.
     fn label(&self) -> String {
         let command = || self.steps.first().map(|step| step.argv.join(" "));
-        self.source.clone().or_else(command).unwrap_or_default()
+        self.source.as_deref().map(shown).or_else(command).unwrap_or_default()
     }
 
     /// What the history keeps of it at the start.

@@ -2,7 +2,7 @@
 //!
 //! Does not know formats; the host reads, the core parses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ironwright_core::build::Source;
 use ironwright_core::inventory::Graph;
@@ -31,6 +31,24 @@ pub(crate) fn inventory_of(source: &Source, options: Options) -> Result<Inventor
         Source::Go { name, .. } => go_program(package(name), options.online)?,
         Source::Nix(installable) => closure(installable)?,
     })
+}
+
+/// The name under which builds of a source are kept: a directory is the same from wherever it is named.
+pub(crate) fn kept_as(source: &str) -> String {
+    let absolute =
+        |path: &str| Some(format!("path:{}", std::fs::canonicalize(path).ok()?.display()));
+    source.strip_prefix("path:").and_then(absolute).unwrap_or_else(|| source.to_owned())
+}
+
+/// The same for people: a directory as it is named from here.
+pub(crate) fn shown(source: &str) -> String {
+    let below = || {
+        let path = Path::new(source.strip_prefix("path:")?);
+        let below = path.strip_prefix(std::env::current_dir().ok()?).ok()?;
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        Some(format!("path:{}", below.display()))
+    };
+    below().unwrap_or_else(|| source.to_owned())
 }
 
 /// Whether a source is only unknown because it cannot be fetched now.

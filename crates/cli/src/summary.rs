@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::count;
 use crate::nix::results::Results;
+use crate::sources::shown;
 use crate::ui::{self, BAD, GOOD, HEADING, paint};
 
 /// What `run --json` and `build --json` print of a run.
@@ -76,7 +77,8 @@ pub(crate) fn text(
         _ if interrupted => paint(BAD, "interrupted"),
         _ => paint(BAD, &failure(facts, code)),
     };
-    let what = facts.source.clone().map(|source| format!(" {source}")).unwrap_or_default();
+    let what =
+        facts.source.as_deref().map(|source| format!(" {}", shown(source))).unwrap_or_default();
     let mut out = format!(
         "{}{what}: {outcome} in {}\n",
         paint(HEADING, "ironwright"),

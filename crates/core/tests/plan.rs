@@ -40,6 +40,7 @@ impl Run {
             threads: self.threads,
             disk: None,
             overran: false,
+            units: None,
         }
     }
 }

@@ -111,7 +111,7 @@ impl Figures {
                 facts.steps.iter().map(|step| of(&step.observed)).fold(0, u64::saturating_add);
             i64::try_from(total).unwrap_or(i64::MAX)
         };
-        let peak = facts.steps.iter().map(|step| step.observed.peak_tree.0).max().unwrap_or(0);
+        let peak = facts.steps.iter().map(|step| step.observed.peak().0).max().unwrap_or(0);
         Self {
             exit_code: facts.steps.last().map_or(0, |step| step.observed.exit.code()),
             wall_ns: sum(|o| o.wall_ns),

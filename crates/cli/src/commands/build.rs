@@ -22,6 +22,7 @@ use crate::nix::forecast;
 use crate::nix::prepare::Prepared;
 use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
+use crate::sources::shown;
 use crate::summary::RunReport;
 use crate::table::table;
 use crate::ui::{DIM, HEADING, paint};
@@ -331,7 +332,7 @@ fn header(execution: &Execution, context: &Context) -> String {
         .total
         .as_ref()
         .map_or_else(|| "unknown memory".to_owned(), |m| m.value.to_string());
-    let title = execution.source.clone().unwrap_or_default();
+    let title = execution.source.as_deref().map(shown).unwrap_or_default();
     let mut out = format!("{} {title}\n", paint(HEADING, "ironwright"));
     out.push_str(&format!("  host       {cpu}{name}, {memory}\n"));
     out.push_str(&format!(
@@ -393,7 +394,7 @@ pub(crate) fn show_plan(executions: &[Execution], json: bool) -> Result<u8, CliE
 }
 
 fn plan_text(execution: &Execution) -> String {
-    let what = execution.source.clone().unwrap_or_else(|| "command".to_owned());
+    let what = execution.source.as_deref().map_or_else(|| "command".to_owned(), shown);
     let mut out = format!("{}\n", paint(HEADING, &what));
     for step in &execution.steps {
         out.push_str(&format!(

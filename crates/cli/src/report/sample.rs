@@ -128,6 +128,7 @@ pub(crate) fn report(label: &str) -> Report {
             threads: 2,
             disk: None,
             overran: false,
+            units: None,
         },
     }];
     derive(&Given {

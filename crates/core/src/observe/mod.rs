@@ -162,6 +162,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Most memory of the tree: of one that was over before it was looked at, its largest process.
+    pub fn peak(&self) -> Bytes {
+        self.peak_tree.max(self.peak_process)
+    }
+
     /// The exit code to pass on: what ended for a limit failed, whatever it says itself, and what a
     /// user ended did not succeed.
     pub fn code(&self) -> i32 {
@@ -316,7 +321,7 @@ pub fn summarise(facts: &RunFacts) -> Summary {
         cpu,
         busy_threads,
         cpu_use: ratio(busy_threads, f64::from(facts.threads.max(1))),
-        peak_tree: observed.iter().map(|o| o.peak_tree).max().unwrap_or_default(),
+        peak_tree: observed.iter().map(|o| o.peak()).max().unwrap_or_default(),
         peak_process: largest.map(|o| o.peak_process).unwrap_or_default(),
         peak_process_name: largest.and_then(|o| o.peak_process_name.clone()),
         held_back: Vec::new(),

@@ -43,13 +43,14 @@ impl Band<f64> {
     /// How sure it is, from 0 to 1: one half for a band whose ends are a factor of two apart, one
     /// for a band without width.
     pub fn confidence(&self) -> f64 {
-        let width = (self.max.max(1e-12) / self.min.max(1e-12)).ln().max(0.0);
+        let width = 2.0 * SIDES * self.deviation();
         std::f64::consts::LN_2 / (std::f64::consts::LN_2 + width)
     }
 
-    /// Standard deviation of the logarithm.
+    /// Standard deviation of the logarithm, by the upper side: what is added to both for chance may
+    /// leave nothing below.
     pub fn deviation(&self) -> f64 {
-        (self.max.max(1e-12) / self.min.max(1e-12)).ln().max(0.0) / (2.0 * SIDES)
+        (self.max.max(1e-12) / self.expected.max(1e-12)).ln().max(0.0) / SIDES
     }
 }
 
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn a_band_is_as_sure_as_it_is_narrow() {
         assert!((Band::around(3.0, 0.0).confidence() - 1.0).abs() < 1e-9);
-        let double = Band { min: 1.0, expected: 1.4, max: 2.0 };
+        let double = Band { min: 1.0, expected: f64::sqrt(2.0), max: 2.0 };
         assert!((double.confidence() - 0.5).abs() < 1e-9);
         assert!(Band::around(3.0, 0.2).confidence() > Band::around(3.0, 0.4).confidence());
         assert!((Band::around(9.0, 0.3).deviation() - 0.3).abs() < 1e-9);

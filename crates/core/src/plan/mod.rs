@@ -25,6 +25,7 @@ pub use band::Band;
 pub use class::Class;
 pub use gantt::{Bar, gantt};
 pub use package::{AtThreads, PackageEstimate, PackagePast, PackageQuery, estimate_package};
+pub(crate) use past::is_whole as is_whole_build;
 pub use risk::{
     Level, Risk, Risks, SilenceLimit, Timeout, oom_risk, silence_limit, timeout, timeout_risk,
 };

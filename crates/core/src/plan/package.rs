@@ -35,6 +35,8 @@ pub struct PackagePast {
     pub disk: Option<Bytes>,
     /// Whether it was ended because it took too long.
     pub overran: bool,
+    /// Units that ran, where somebody counted them.
+    pub units: Option<u32>,
 }
 
 impl PackagePast {
@@ -50,6 +52,7 @@ impl PackagePast {
             threads: facts.threads,
             disk: facts.disk.map(|disk| disk.written),
             overran: facts.overran().is_some(),
+            units: facts.governed.map(|governed| governed.units),
         }
     }
 }
@@ -285,6 +288,7 @@ fn rests_on(work: &Work) -> Basis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::oom_risk;
 
     fn past(same: bool, complete: bool, mib: u64, seconds: f64) -> PackagePast {
         PackagePast {
@@ -296,6 +300,7 @@ mod tests {
             threads: 4,
             disk: None,
             overran: false,
+            units: None,
         }
     }
 
@@ -331,6 +336,27 @@ mod tests {
         let other = of(&[past(false, true, 500, 60.0)]);
         assert_eq!(other.basis, Basis::Other(1));
         assert!(other.confidence < of(&[past(true, true, 500, 60.0)]).confidence);
+    }
+
+    #[test]
+    fn what_was_built_already_teaches_nothing() {
+        let run = |units, mib, seconds| PackagePast {
+            units: Some(units),
+            ..past(true, true, mib, seconds)
+        };
+        let whole = of(&[run(20, 500, 60.0)]);
+        let mixed = of(&[run(0, 9, 0.3), run(2, 90, 3.0), run(20, 500, 60.0)]);
+        assert_eq!((mixed.basis, mixed.peak), (Basis::Measured(1), whole.peak));
+        // A package without units that anybody sees has only such runs.
+        assert_eq!(of(&[run(0, 500, 60.0)]).peak, whole.peak);
+    }
+
+    #[test]
+    fn chance_makes_small_builds_no_risk() {
+        let small = of(&[past(true, true, 9, 1.0); 3]);
+        assert!(small.confidence > 0.2, "{small:?}");
+        let room = oom_risk(small.peak, Bytes::gib(20));
+        assert!(room.probability < 0.01, "{room:?}");
     }
 
     #[test]

@@ -38,7 +38,8 @@ const OTHER_THREADS: f64 = 0.3;
 const OTHER_VERSION: f64 = 0.25;
 /// Takes in past runs of the whole, which know more than all units: what meets what, and the tool.
 pub(super) fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
-    let good: Vec<&PackagePast> = query.past.iter().filter(|run| run.complete).collect();
+    let is_whole = is_whole(query.past);
+    let good: Vec<&PackagePast> = query.past.iter().filter(|run| is_whole(run)).collect();
     let grown = query
         .past
         .iter()
@@ -81,6 +82,20 @@ pub(super) fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) 
     if estimate.units == 0 {
         estimate.largest_unit = peak;
         estimate.longest_unit_seconds = estimate.wall_seconds.max;
+    }
+}
+
+/// Tells builds of all of it, by the units of those that are known: one that found most of it built already
+/// says nothing of the next that does not.
+pub(crate) fn is_whole(past: &[PackagePast]) -> impl Fn(&PackagePast) -> bool + use<> {
+    let most = |same: bool| {
+        let alike = past.iter().filter(|run| run.complete && run.same == same);
+        alike.filter_map(|run| run.units).max()
+    };
+    let (same, other) = (most(true), most(false));
+    move |run| {
+        let most = if run.same { same.or(other) } else { other };
+        run.complete && run.units.zip(most).is_none_or(|(units, most)| units >= most.div_ceil(2))
     }
 }
 
@@ -145,6 +160,9 @@ const fn disk_factor(language: Option<Language>) -> (f64, f64) {
     }
 }
 
+/// What even the smallest build writes: a program with its runtime, files of the build system.
+const LEAST_WRITTEN: f64 = 1024.0 * 1024.0;
+
 /// What a package writes to disk: as before, else by the size of its sources.
 pub(super) fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
     // What is there already is not written again, so the most that was ever written tells.
@@ -155,5 +173,5 @@ pub(super) fn disk(query: &PackageQuery<'_>) -> Option<Band<Bytes>> {
     // Sources whose sizes nobody told add up to nothing.
     let source = query.source_bytes.filter(|source| *source > Bytes::ZERO)?.0 as f64;
     let (factor, deviation) = disk_factor(query.language);
-    Some(Band::around(source * factor, deviation).bytes())
+    Some(Band::around(source * factor + LEAST_WRITTEN, deviation).bytes())
 }

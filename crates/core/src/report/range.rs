@@ -10,7 +10,7 @@ use super::{Given, Standing};
 use crate::build::Driver;
 use crate::inventory::Language;
 use crate::observe::{RunFacts, Summary};
-use crate::plan::{Band, Basis, PackagePast, PackageQuery, estimate_package};
+use crate::plan::{Band, Basis, PackagePast, PackageQuery, estimate_package, is_whole_build};
 
 /// An earlier run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,14 +66,17 @@ pub fn language_of(facts: &RunFacts) -> Option<Language> {
     Driver::ALL.iter().find(|known| known.name() == driver).copied().map(Language::of_driver)
 }
 
-/// Nothing without earlier runs, or when the run itself did not end well: half a build is no build.
+/// Nothing without earlier runs, or when the run itself did not end well, or found most of it built: half a
+/// build is no build.
 pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
     let is_whole = given.standing == Standing::Finished && summary.exit_code == 0;
-    let good: Vec<&Earlier> = given.earlier.iter().filter(|run| run.past.complete).collect();
-    if good.is_empty() || !is_whole {
+    let past: Vec<PackagePast> = given.earlier.iter().map(|run| run.past).collect();
+    let is_build = is_whole_build(&past);
+    let good: Vec<&Earlier> = given.earlier.iter().filter(|run| is_build(&run.past)).collect();
+    let own = PackagePast { same: true, complete: true, ..PackagePast::of(given.facts, "") };
+    if good.is_empty() || !is_whole || !is_build(&own) {
         return None;
     }
-    let past: Vec<PackagePast> = given.earlier.iter().map(|run| run.past).collect();
     let estimate = estimate_package(&PackageQuery {
         past: &past,
         work: None,

@@ -315,6 +315,7 @@ fn a_run_is_judged_by_earlier_ones_only_if_it_ended_well() {
             threads: 2,
             disk: None,
             overran: false,
+            units: None,
         },
     };
     let ranges = report(&[], &[], &[earlier(7000), earlier(6000)]).ranges.unwrap();
