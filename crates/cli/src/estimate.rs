@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ironwright_core::build::Source;
+use ironwright_core::build::{Driver, PlanError, Source};
 use ironwright_core::inventory::{Graph, Kind, Language, Node, Summary};
 use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::plan::{
@@ -155,6 +155,10 @@ fn candidate(
         Some(_) => None,
         None => graph(&target.source, options, &mut notes)?,
     };
+    let is_empty = graph.as_ref().is_some_and(|graph| graph.nodes.is_empty());
+    if runs.is_empty() && is_empty && target.driver.is_none() {
+        recognised(&target.source)?;
+    }
     let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
     let work = recorded.unwrap_or_else(of_graph);
     // A store that has all of it is no lack of knowledge, nor is a package without scripts.
@@ -177,6 +181,18 @@ fn candidate(
 }
 
 /// What is still to be done for a source, where that can be told without building it.
+/// Of a directory in which nothing is found there is nothing to tell, unless it is known what builds it.
+fn recognised(source: &Source) -> Result<(), CliError> {
+    let Source::Path(path) = source else { return Ok(()) };
+    let entries =
+        std::fs::read_dir(path).map_err(|error| CliError::Read { path: path.clone(), error })?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    if Driver::recognise(&names.collect::<Vec<_>>()).is_empty() {
+        return Err(PlanError::NotRecognised(path.display().to_string()).into());
+    }
+    Ok(())
+}
+
 fn graph(
     source: &Source,
     options: Options,

@@ -87,15 +87,13 @@ impl Workspace {
         Target { source, package: Some(package), driver: package.driver }
     }
 
-    fn package(&self, name: &str) -> Result<&Package, CliError> {
-        self.manifest.package(name).ok_or_else(|| {
-            let names = self.manifest.packages.iter().map(|package| package.name.as_str());
-            let hint = match nearest(name, names.clone()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("its packages are {}", names.collect::<Vec<_>>().join(", ")),
-            };
-            CliError::usage(format!("{} has no package \"{name}\"", self.manifest.path), hint)
-        })
+    fn no_package(&self, name: &str) -> CliError {
+        let names = self.manifest.packages.iter().map(|package| package.name.as_str());
+        let hint = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("its packages are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        CliError::usage(format!("{} has no package \"{name}\"", self.manifest.path), hint)
     }
 }
 
@@ -107,16 +105,26 @@ pub(crate) fn targets<'a>(
     if wanted.is_empty() {
         return whole(workspace);
     }
-    let target = |wanted: &Wanted| match (wanted, workspace) {
-        (Wanted::Source(source), _) => {
-            Ok(Target { source: source.clone(), package: None, driver: None })
-        }
-        (Wanted::Package(name), Some(workspace)) => Ok(workspace.target(workspace.package(name)?)),
-        (Wanted::Package(name), None) => {
-            Err(CliError::Source(SourceError::UnknownScheme(name.clone())))
-        }
+    let target = |wanted: &Wanted| match wanted {
+        Wanted::Source(source) => Ok(of_source(source.clone())),
+        Wanted::Package(name) => named(name, workspace),
     };
     wanted.iter().map(target).collect()
+}
+
+const fn of_source<'a>(source: Source) -> Target<'a> {
+    Target { source, package: None, driver: None }
+}
+
+/// A package of the workspace, else a directory, which needs no scheme.
+fn named<'a>(name: &str, workspace: Option<&'a Workspace>) -> Result<Target<'a>, CliError> {
+    let of_workspace = workspace.and_then(|it| Some(it.target(it.manifest.package(name)?)));
+    match (of_workspace, workspace) {
+        (Some(target), _) => Ok(target),
+        _ if Path::new(name).is_dir() => Ok(of_source(Source::Path(name.into()))),
+        (None, Some(workspace)) => Err(workspace.no_package(name)),
+        (None, None) => Err(CliError::Source(SourceError::UnknownScheme(name.to_owned()))),
+    }
 }
 
 /// Every package of a workspace.

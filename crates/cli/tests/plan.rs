@@ -89,6 +89,7 @@ fn what_is_not_there_is_told() {
     for (arguments, part) in [
         (&["plan"][..], "ironwright init"),
         (&["plan", "path:nowhere"], "nowhere"),
+        (&["plan", "."], "no project recognised in ."),
         (&["plan", "--against", "fastest"], "fastest"),
         (&["build", "path:.", "--timeout", "soon"], "number of seconds"),
     ] {

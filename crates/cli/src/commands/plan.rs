@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use ironwright_core::build::Source;
 use ironwright_core::govern::simulate::Rule;
 use ironwright_core::plan::{
     Band, Bar, BudgetTable, Comparison, PackageEstimate, Risks, Schedule, SilenceLimit, Tier,
@@ -24,7 +23,7 @@ use crate::error::{CliError, count};
 use crate::estimate::{Candidate, candidates};
 use crate::table::table;
 use crate::ui::{self, BAD, DIM, HEADING, WARN, paint};
-use crate::workspace::{Target, Wanted, Workspace, targets};
+use crate::workspace::{Target, Workspace, targets};
 
 /// Say what a build will take, what may run together, how long it takes and what can go wrong.
 ///
@@ -96,7 +95,7 @@ pub(crate) fn run(args: &PlanArgs, host: &HostArgs) -> Result<u8, CliError> {
     let settings = Settings::resolve(&context.profile(None));
     let budget = settings.size(&system::MEMORY_BUDGET).unwrap_or_default();
     let threads = u32::try_from(settings.count(&system::BUILD_THREADS)).unwrap_or(1).max(1);
-    let wanted = args.sources.iter().map(|text| wanted(text)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = args.sources.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
     let workspace = Workspace::find()?;
     let targets: Vec<Target<'_>> = targets(&wanted, workspace.as_ref())?;
     let found = candidates(&targets, f64::from(threads), args.files_only, args.offline)?;
@@ -112,14 +111,6 @@ pub(crate) fn run(args: &PlanArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     ui::print(&out)?;
     Ok(0)
-}
-
-/// A directory needs no scheme.
-fn wanted(text: &str) -> Result<Wanted, CliError> {
-    if !text.contains(':') && std::path::Path::new(text).is_dir() {
-        return Ok(Wanted::Source(Source::Path(text.into())));
-    }
-    Ok(text.parse()?)
 }
 
 /// A package whose units are not known counts as one.
