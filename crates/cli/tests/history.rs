@@ -197,6 +197,9 @@ fn units_are_listed_in_order() {
     assert_eq!(labels(&["--key", "rustc lib quote-1.0 0"]), ["quote"]);
     assert_eq!(labels(&["--package", "fd"]), [""; 0]);
     assert!(asked(home.path(), &["units", "--largest"]).contains("800 MiB"));
+    let unknown = ironwright(home.path(), &["history", "units", "--run", "99"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown).contains("there is no run 99"), "{}", text(&unknown));
 }
 
 #[test]

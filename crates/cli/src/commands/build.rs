@@ -34,10 +34,9 @@ use crate::{governance, summary, ui};
 /// A source is crate:NAME or crate:NAME@VERSION (a crate of crates.io with programs in it), the same
 /// with npm:, pypi: or go: for their registries, or path:DIR (a Cargo, CMake, Make or autotools, Go, npm
 /// or Python project). Several are built one after the other. A name without a colon is a package of the
-/// workspace, whose manifest ironwright.toml is found here or above (`ironwright init` writes one), else a
-/// directory; without
-/// any name, all its packages are built in its order. Each package gets its overrides from the manifest
-/// and from [packages.NAME] of the profile, which comes last.
+/// workspace, whose manifest ironwright.toml is found here or above (`ironwright init` writes one), else
+/// a directory; without any name, all packages of the workspace are built in its order. Each package gets
+/// its overrides from the manifest and from [packages.NAME] of the profile, which comes last.
 ///
 /// What Nix builds is named as for `nix build`: FLAKE#ATTRIBUTE, a .drv file, a path of the store, or
 /// nix:INSTALLABLE; with -f FILE or --expr EXPR every name is an attribute. All of these are evaluated

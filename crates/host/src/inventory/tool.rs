@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// Beginnings of lines that say less than the next: npm's codes, Python's way to an exception.
 const SAYING_LITTLE: &[&str] = &["npm error code", "npm warn", "Traceback", "note:", "warning:"];
 
-/// The line of a message that says what is wrong, with the next where it only announces that: the first
+/// The line of a message that says what is wrong, with the next where that has the place or the matter: the first
 /// that is called an error, else the first; of an exception of Python the last.
 fn gist(message: &str) -> String {
     let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -21,6 +21,9 @@ fn gist(message: &str) -> String {
     match lines.get(at.unwrap_or(0)..).unwrap_or_default() {
         [] => "no message".to_owned(),
         [first, next, ..] if first.ends_with(':') => format!("{first} {next}"),
+        [first, next, ..] if next.starts_with("--> ") => {
+            format!("{}: {first}", next.trim_start_matches("--> "))
+        }
         [first, ..] => (*first).to_owned(),
     }
 }
@@ -63,6 +66,7 @@ mod tests {
             ),
             ("\nerror: a\nmore\n", "error: a"),
             ("    Updating crates.io index\nerror: no crate\n", "error: no crate"),
+            ("error: no table\n --> Cargo.toml:4:14\n", "Cargo.toml:4:14: error: no table"),
             ("go: errors parsing go.mod:\ngo.mod:3: x\n", "go: errors parsing go.mod: go.mod:3: x"),
             ("note: b\n", "note: b"),
             ("", "no message"),

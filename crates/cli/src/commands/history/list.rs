@@ -36,7 +36,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<i64>,
     /// At most this many, newest first.
-    #[arg(long, short = 'n', default_value_t = 20)]
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON.
     #[arg(long)]

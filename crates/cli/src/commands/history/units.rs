@@ -9,7 +9,7 @@ use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::units::human_duration;
 use ironwright_history::{Order, RunId, UnitFilter};
 
-use super::{existing, local, shortened};
+use super::{existing, local, shortened, with_run};
 use crate::error::CliError;
 use crate::table::table;
 use crate::ui;
@@ -38,7 +38,7 @@ pub(crate) struct UnitsArgs {
     #[arg(long)]
     key: Option<String>,
     /// At most this many; without an order the newest.
-    #[arg(long, short = 'n', default_value_t = 20)]
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON.
     #[arg(long)]
@@ -57,7 +57,11 @@ pub(super) fn run(args: &UnitsArgs) -> Result<u8, CliError> {
         key: args.key.clone(),
         limit: args.limit,
     };
-    let units = match existing()? {
+    let history = match args.run {
+        Some(run) => Some(with_run(run)?.0),
+        None => existing()?,
+    };
+    let units = match history {
         Some(history) => history.find_units(&filter)?,
         None => Vec::new(),
     };
