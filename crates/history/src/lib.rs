@@ -126,9 +126,7 @@ impl History {
     /// Sets a damaged database aside and begins a new one, unless another program, which found the
     /// same damage, was quicker.
     fn renew(path: &Path) -> Result<Self, HistoryError> {
-        let directory = path.parent().and_then(|directory| fs::File::open(directory).ok());
-        // Where directories cannot be locked, being quicker is all there is.
-        let _ = directory.as_ref().map(fs::File::lock);
+        let _lock = locked(path);
         match Self::open_patiently(path, OpenFlags::default()) {
             Err(HistoryError::Database { error, .. }) if is_damage(&error) => {
                 let aside = set_aside(path)?;
@@ -231,9 +229,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Sets a database aside in which damage was found, unless another program did so and this is a new one.
 fn damaged(path: &Path, error: rusqlite::Error) -> HistoryError {
-    let directory = path.parent().and_then(|directory| fs::File::open(directory).ok());
-    // Where directories cannot be locked, being quicker is all there is.
-    let _ = directory.as_ref().map(fs::File::lock);
+    let _lock = locked(path);
     let check = |db: Connection| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     let checked: rusqlite::Result<String> = Connection::open(path).and_then(check);
     if checked.is_ok_and(|said| said == "ok") {
@@ -243,6 +239,14 @@ fn damaged(path: &Path, error: rusqlite::Error) -> HistoryError {
         Ok(aside) => HistoryError::SetAside { path: path.to_owned(), aside },
         Err(error) => error,
     }
+}
+
+/// The directory of a database, locked against others that find the same damage until it is dropped. Where
+/// directories cannot be locked, being quicker is all there is.
+fn locked(path: &Path) -> Option<fs::File> {
+    let directory = fs::File::open(path.parent()?).ok()?;
+    let _ = directory.lock();
+    Some(directory)
 }
 
 /// Moves a damaged database, with its journal, to the first free name.

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::ranks::Ranks;
-use crate::govern::simulate::{Job, Network, Outcome, Span, Workload};
+use crate::govern::simulate::{Job, Links, Network, Outcome, Span, Workload};
 use crate::units::Bytes;
 
 /// Waiting units that are tried before the search ends, as the governor does.
@@ -42,9 +42,7 @@ impl Figures {
 #[derive(Debug)]
 pub(super) struct Prepared {
     figures: Vec<Figures>,
-    /// Where those that wait for each job begin in `waiting`; one more at the end.
-    starts: Vec<u32>,
-    waiting: Vec<u32>,
+    links: Links,
     /// The place of each job in the workload.
     jobs: Vec<u32>,
     /// Jobs that can never run.
@@ -84,19 +82,16 @@ impl Prepared {
                 *slot = rank;
             }
         }
-        let (mut starts, mut waiting) = (Vec::with_capacity(jobs.len() + 1), Vec::new());
+        let mut links = Links::default();
         for at in &jobs {
-            starts.push(number(waiting.len()));
             let behind = network.waiting_for(*at as usize).iter();
-            waiting.extend(behind.filter_map(|next| ranks.get(*next as usize)));
+            links.push(behind.filter_map(|next| ranks.get(*next as usize)).copied());
         }
-        starts.push(number(waiting.len()));
         let job = |at: &u32| workload.jobs.get(*at as usize);
         let run = network.order().iter().filter_map(job);
         Self {
             figures: jobs.iter().filter_map(job).map(Figures::of).collect(),
-            starts,
-            waiting,
+            links,
             lost: number(jobs.len() - network.order().len()),
             jobs,
             busy: run.map(|job| job.cpu.as_secs_f64()).sum(),
@@ -136,12 +131,6 @@ impl Prepared {
 
     fn figures(&self, rank: u32) -> Figures {
         self.figures.get(rank as usize).copied().unwrap_or_default()
-    }
-
-    fn waiting_for(&self, rank: u32) -> &[u32] {
-        let at = rank as usize;
-        let range = self.starts.get(at).zip(self.starts.get(at + 1));
-        range.and_then(|(from, to)| self.waiting.get(*from as usize..*to as usize)).unwrap_or(&[])
     }
 }
 
@@ -232,7 +221,7 @@ impl Lister<'_> {
             self.free = Room { memory: self.budget, threads: self.threads, running: 0 };
         }
         let prepared = self.prepared;
-        for next in prepared.waiting_for(rank) {
+        for next in prepared.links.of(rank as usize) {
             let Some(waits) = self.waits.get_mut(*next as usize) else { continue };
             *waits -= 1;
             if *waits == 0 {

@@ -14,6 +14,6 @@ mod workload;
 pub(crate) use bounds::bounds_in;
 pub use bounds::{Bounds, bounds};
 pub use engine::{Outcome, Setup, Span, simulate};
-pub(crate) use network::Network;
+pub(crate) use network::{Links, Network};
 pub use rules::{Rule, RuleError};
 pub use workload::{Job, Workload, WorkloadError};

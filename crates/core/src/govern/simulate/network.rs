@@ -8,9 +8,7 @@ use super::workload::{Job, Workload};
 /// Jobs and what waits for them (an activity network, as the critical path method has it).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network {
-    /// Where those that wait for each job begin in `waiting`; one more at the end.
-    starts: Vec<u32>,
-    waiting: Vec<u32>,
+    links: Links,
     /// How many others each job waits for.
     waits: Vec<u32>,
     order: Vec<u32>,
@@ -22,8 +20,8 @@ impl Network {
     /// That of a workload. One that waits for a job which is not there never runs.
     pub(crate) fn of(workload: &Workload) -> Self {
         let waits = workload.jobs.iter().map(|job| number(job.after.len())).collect();
-        let (starts, waiting) = waiting(&workload.jobs);
-        let mut network = Self { starts, waiting, waits, ..Self::default() };
+        let links = Links::between(&workload.jobs);
+        let mut network = Self { links, waits, ..Self::default() };
         network.order = network.in_order();
         network.chains = network.chains(&workload.jobs);
         network
@@ -31,8 +29,7 @@ impl Network {
 
     /// Those that wait for a job.
     pub(crate) fn waiting_for(&self, at: usize) -> &[u32] {
-        let range = self.starts.get(at).zip(self.starts.get(at + 1));
-        range.and_then(|(from, to)| self.waiting.get(*from as usize..*to as usize)).unwrap_or(&[])
+        self.links.of(at)
     }
 
     /// How many others each job waits for.
@@ -93,31 +90,58 @@ impl Network {
     }
 }
 
-/// Those that wait for each job, one after the other, and where those of each begin.
-fn waiting(jobs: &[Job]) -> (Vec<u32>, Vec<u32>) {
-    let mut starts = vec![0_u32; jobs.len() + 1];
-    for before in jobs.iter().flat_map(|job| &job.after) {
-        if let Some(number) = starts.get_mut(before + 1) {
-            *number += 1;
-        }
+/// Those that wait for each job, in one piece of memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    /// Where those of each job begin in `waiting`; one more at the end.
+    starts: Vec<u32>,
+    waiting: Vec<u32>,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { starts: vec![0], waiting: Vec::new() }
     }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
+}
+
+impl Links {
+    /// Those that wait for a job.
+    pub(crate) fn of(&self, at: usize) -> &[u32] {
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        range.and_then(|(from, to)| self.waiting.get(*from as usize..*to as usize)).unwrap_or(&[])
     }
-    let mut next = starts.clone();
-    let mut waiting = vec![0; sum as usize];
-    for (at, job) in (0..).zip(jobs) {
-        for before in job.after.iter().filter(|before| **before < jobs.len()) {
-            let Some(place) = next.get_mut(*before) else { continue };
-            if let Some(slot) = waiting.get_mut(*place as usize) {
-                *slot = at;
+
+    /// Adds another job, and those that wait for it.
+    pub(crate) fn push(&mut self, waiting: impl Iterator<Item = u32>) {
+        self.waiting.extend(waiting);
+        self.starts.push(number(self.waiting.len()));
+    }
+
+    fn between(jobs: &[Job]) -> Self {
+        let mut starts = vec![0_u32; jobs.len() + 1];
+        for before in jobs.iter().flat_map(|job| &job.after) {
+            if let Some(number) = starts.get_mut(before + 1) {
+                *number += 1;
             }
-            *place += 1;
         }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut waiting = vec![0; sum as usize];
+        for (at, job) in (0..).zip(jobs) {
+            for before in job.after.iter().filter(|before| **before < jobs.len()) {
+                let Some(place) = next.get_mut(*before) else { continue };
+                if let Some(slot) = waiting.get_mut(*place as usize) {
+                    *slot = at;
+                }
+                *place += 1;
+            }
+        }
+        Self { starts, waiting }
     }
-    (starts, waiting)
 }
 
 fn number(count: usize) -> u32 {
