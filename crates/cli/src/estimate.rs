@@ -19,7 +19,7 @@ use ironwright_host::inventory::Options;
 use crate::commands::build::package_name;
 use crate::error::{CliError, count};
 use crate::recording::history_path;
-use crate::sources::{fetched, inventory_of, is_out_of_reach, kept_as};
+use crate::sources::{fetched, inventory_of, is_out_of_reach, kept_as, names_in};
 use crate::ui;
 use crate::workspace::Target;
 
@@ -184,10 +184,7 @@ fn candidate(
 /// Of a directory in which nothing is found there is nothing to tell, unless it is known what builds it.
 fn recognised(source: &Source) -> Result<(), CliError> {
     let Source::Path(path) = source else { return Ok(()) };
-    let entries =
-        std::fs::read_dir(path).map_err(|error| CliError::Read { path: path.clone(), error })?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    if Driver::recognise(&names.collect::<Vec<_>>()).is_empty() {
+    if Driver::recognise(&names_in(path)?).is_empty() {
         return Err(PlanError::NotRecognised(path.display().to_string()).into());
     }
     Ok(())

@@ -51,6 +51,16 @@ pub(crate) fn shown(source: &str) -> String {
     below().unwrap_or_else(|| source.to_owned())
 }
 
+/// The names in a directory, in order, by which its build system is recognised.
+pub(crate) fn names_in(directory: &Path) -> Result<Vec<String>, CliError> {
+    let entries = std::fs::read_dir(directory)
+        .map_err(|error| CliError::Read { path: directory.to_owned(), error })?;
+    let mut names: Vec<_> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Whether a source is only unknown because it cannot be fetched now.
 pub(crate) const fn is_out_of_reach(error: &CliError) -> bool {
     matches!(error, CliError::Fetch(FetchError::Tool { .. }))

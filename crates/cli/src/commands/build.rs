@@ -22,7 +22,7 @@ use crate::nix::forecast;
 use crate::nix::prepare::Prepared;
 use crate::patience::{PatiencePlan, TimeoutChoice};
 use crate::progress::{Progress, ProgressChoice};
-use crate::sources::shown;
+use crate::sources::{names_in, shown};
 use crate::summary::RunReport;
 use crate::table::table;
 use crate::ui::{DIM, HEADING, paint};
@@ -264,10 +264,7 @@ fn surroundings(
         return Ok(registry(&target.source, cwd, args, common));
     };
     let dir = std::fs::canonicalize(path).map_err(|error| read(path, error))?;
-    let entries = std::fs::read_dir(&dir).map_err(|error| read(&dir, error))?;
-    let mut names: Vec<_> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort_unstable();
+    let names = names_in(&dir)?;
     Ok(Surroundings { dir, names, ..common })
 }
 
