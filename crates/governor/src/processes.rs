@@ -167,9 +167,10 @@ impl Processes {
         false
     }
 
-    /// The parent of a process; nothing when it is gone.
+    /// The parent of a process; nothing when it is gone. Of one that is just being reaped the kernel
+    /// still tells, but no parent.
     pub(crate) fn parent_of(&self, pid: i32) -> Option<i32> {
-        read_stat(&self.proc, pid).map(|stat| stat.parent)
+        read_stat(&self.proc, pid).map(|stat| stat.parent).filter(|parent| *parent > 0)
     }
 
     /// Finds processes that were born since the last time, now and then.
@@ -450,6 +451,16 @@ mod tests {
         assert!(!processes.is_inside_a_unit(own));
         assert_ne!(processes.parent_of(own), Some(own));
         assert_eq!(processes.parent_of(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_that_is_being_reaped_is_gone() {
+        let proc = tempfile::tempdir().unwrap();
+        std::fs::create_dir(proc.path().join("7")).unwrap();
+        let line = "7 (sh) X 0 -1 -1 0 -1 4194572 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0 0 0\n";
+        std::fs::write(proc.path().join("7/stat"), line).unwrap();
+        assert!(read_stat(proc.path(), 7).is_some());
+        assert_eq!(Processes::new(proc.path()).parent_of(7), None);
     }
 
     #[test]
