@@ -116,7 +116,7 @@ pub(crate) fn candidates(
     units.extend(past.newest_units(TEACHING));
     newest_first(&mut units);
     let knowledge = Knowledge::new(&units);
-    let options = Options { files_only, online: !offline };
+    let options = Options { files_only, online: !offline, outermost: true };
     let one = |(target, (runs, name)): (&Target<'_>, (Vec<PastRun>, String))| {
         candidate(target, &runs, name, &past, &knowledge, threads, options)
     };
@@ -155,17 +155,23 @@ fn candidate(
         Some(_) => None,
         None => graph(&target.source, options, &mut notes)?,
     };
+    let driver = driver_of(target);
     let is_empty = graph.as_ref().is_some_and(|graph| graph.nodes.is_empty());
-    if runs.is_empty() && is_empty && target.driver.is_none() {
-        recognised(&target.source)?;
+    if let Source::Path(path) = &target.source
+        && runs.is_empty()
+        && is_empty
+        && driver.is_none()
+    {
+        return Err(PlanError::NotRecognised(path.display().to_string()).into());
     }
     let of_graph = || graph.as_ref().map(|graph| workload(graph, knowledge)).unwrap_or_default();
     let work = recorded.unwrap_or_else(of_graph);
-    // A store that has all of it is no lack of knowledge, nor is a package without scripts.
-    let nothing_to_do =
-        matches!(target.source, Source::Nix(_) | Source::Npm { .. }) && graph.is_some();
-    let (language, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
-    let language = language.or_else(|| language_of(&target.source));
+    let (largest, source_bytes) = graph.as_ref().map_or((None, None), largest_language);
+    let language = driver.map(Language::of_driver).or(largest);
+    // A store that has all of it is no lack of knowledge, nor is a package without anything to compile.
+    let is_known = matches!(target.source, Source::Nix(_))
+        || matches!(language, Some(Language::Npm | Language::Python));
+    let nothing_to_do = is_known && graph.is_some();
     let estimate = estimate_package(&PackageQuery {
         past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
         work: Some(&work).filter(|work| !work.estimates().is_empty() || nothing_to_do),
@@ -180,16 +186,22 @@ fn candidate(
     Ok(Candidate { name, source: target.source.to_string(), work, estimate, notes })
 }
 
-/// What is still to be done for a source, where that can be told without building it.
-/// Of a directory in which nothing is found there is nothing to tell, unless it is known what builds it.
-fn recognised(source: &Source) -> Result<(), CliError> {
-    let Source::Path(path) = source else { return Ok(()) };
-    if Driver::recognise(&names_in(path)?).is_empty() {
-        return Err(PlanError::NotRecognised(path.display().to_string()).into());
-    }
-    Ok(())
+/// What builds a target.
+fn driver_of(target: &Target<'_>) -> Option<Driver> {
+    let own = match &target.source {
+        Source::Crate { .. } => Some(Driver::Cargo),
+        Source::Npm { .. } => Some(Driver::Npm),
+        Source::Pypi { .. } => Some(Driver::Python),
+        Source::Go { .. } => Some(Driver::Go),
+        Source::Nix(_) => None,
+        Source::Path(path) => {
+            Driver::recognise(&names_in(path).unwrap_or_default()).first().copied()
+        }
+    };
+    target.driver.or(own)
 }
 
+/// What is still to be done for a source, where that can be told without building it.
 fn graph(
     source: &Source,
     options: Options,
@@ -224,18 +236,6 @@ fn still_needed(all: Graph, notes: &mut Vec<String>) -> Graph {
         known - graph.nodes.len(),
     ));
     graph
-}
-
-/// What most packages of a registry are written in.
-const fn language_of(source: &Source) -> Option<Language> {
-    match source {
-        Source::Crate { .. } => Some(Language::Rust),
-        Source::Npm { .. } => Some(Language::Npm),
-        Source::Pypi { .. } => Some(Language::Python),
-        Source::Go { .. } => Some(Language::Go),
-        Source::Nix(_) => Some(Language::Nix),
-        Source::Path(_) => None,
-    }
 }
 
 /// The language of most sources, and the size of all that are compiled.

@@ -122,7 +122,11 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
     }
     // A directory is read as it is; what is not here yet may be fetched.
     let is_here = matches!(source, Source::Path(_));
-    let options = Options { files_only: args.files_only, online: !args.offline && !is_here };
+    let options = Options {
+        files_only: args.files_only,
+        online: !args.offline && !is_here,
+        outermost: !is_here,
+    };
     let inventory = inventory_of(&source, options)?;
     let differences = if args.check {
         check_closure(&derivation(&inventory), &inventory.graph)?

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node};
 use crate::unit::Invocation;
+use crate::units::Bytes;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -90,7 +91,30 @@ pub fn packages(
             builder.needs(link, own);
         }
     }
-    Ok(builder.finish())
+    let mut graph = builder.finish();
+    size_links(&mut graph);
+    Ok(graph)
+}
+
+/// A program is as large as all packages that it is linked from, whoever compiled them.
+fn size_links(graph: &mut Graph) {
+    let needs = graph.needs();
+    let is_link = |(_, node): &(usize, &Node)| node.kind == Kind::Link;
+    let links: Vec<usize> =
+        graph.nodes.iter().enumerate().filter(is_link).map(|(at, _)| at).collect();
+    for link in links {
+        let (mut seen, mut open, mut bytes) = (vec![false; needs.len()], vec![link], 0);
+        while let Some(at) = open.pop() {
+            if seen.get_mut(at).is_none_or(|seen| std::mem::replace(seen, true)) {
+                continue;
+            }
+            bytes += graph.nodes.get(at).and_then(|node| node.size_bytes).map_or(0, |size| size.0);
+            open.extend(needs.get(at).into_iter().flatten().map(|needed| *needed as usize));
+        }
+        if let Some(node) = graph.nodes.get_mut(link) {
+            node.size_bytes = Some(Bytes(bytes));
+        }
+    }
 }
 
 fn id(path: &str) -> String {
@@ -228,7 +252,9 @@ mod tests {
             ]
         );
         assert_eq!(graph.needs()[2..], [vec![0, 1], vec![2]]);
-        assert_eq!(graph.nodes[2].size_bytes.map(|b| b.0), Some(20));
+        // Two files of its own; a program is as large as all that is linked.
+        let bytes = |at: usize| graph.nodes[at].size_bytes.map(|bytes| bytes.0);
+        assert_eq!((bytes(2), bytes(3)), (Some(20), Some(40)));
         let key = graph.nodes[1].key.as_deref().unwrap();
         assert!(key.starts_with("go compile gopkg.in/yaml.v3@3.0.1 "), "{key}");
         assert!(graph.nodes[3].key.is_some());

@@ -128,11 +128,6 @@ impl Kind {
         }
     }
 
-    /// Whether its size is only the sum of the sizes of what it is made from.
-    pub const fn is_sum(self) -> bool {
-        matches!(self, Self::Archive | Self::Link | Self::Interpreter)
-    }
-
     /// Whether a thing of this kind is compiled when it is not there already.
     pub const fn compiles(self) -> bool {
         !matches!(
@@ -227,6 +222,18 @@ impl Node {
     pub fn sized(mut self, bytes: Option<u64>) -> Self {
         self.size_bytes = bytes.map(Bytes);
         self
+    }
+
+    /// Whether its size is only the sum of the sizes of what it is made from, which are nodes of their own.
+    pub const fn is_sum(&self) -> bool {
+        match self.kind {
+            Kind::Archive | Kind::Link | Kind::Interpreter => true,
+            // Of an addon of Node.js only the size is known.
+            Kind::Extension => {
+                matches!(self.language, Language::CFamily) && self.size_bytes.is_some()
+            }
+            _ => false,
+        }
     }
 
     /// Whether building it runs a compiler.

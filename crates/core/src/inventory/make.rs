@@ -22,10 +22,15 @@ pub fn sources<'a>(
 ) -> Graph {
     let mut builder = GraphBuilder::default();
     for (path, size) in files.into_iter().filter(|(path, _)| is_source(path)) {
-        let id = format!("c:{project}/{path}");
-        builder.add(Node::new(Language::CFamily, Kind::TranslationUnit, id, path).sized(size));
+        builder.add(unit(project, path, size));
     }
     builder.finish()
+}
+
+/// The node of one source.
+pub fn unit(project: &str, path: &str, size: Option<u64>) -> Node {
+    let id = format!("c:{project}/{path}");
+    Node::new(Language::CFamily, Kind::TranslationUnit, id, path).sized(size)
 }
 
 #[cfg(test)]

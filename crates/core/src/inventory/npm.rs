@@ -143,14 +143,17 @@ fn flatten(above: &str, nested: BTreeMap<String, Nested>, packages: &mut BTreeMa
         for (name, package) in nested {
             let slash = if above.is_empty() { "" } else { "/" };
             let path = format!("{above}{slash}node_modules/{name}");
-            let names = match package.requires {
+            let helpers: Vec<String> = match package.requires {
                 Requires::Names(names) => names.into_keys().collect(),
                 Requires::Other(_) => Vec::new(),
             };
-            let dependencies = names.into_iter().map(|name| (name, serde_json::Value::Null));
+            let dependencies =
+                helpers.iter().map(|name| (name.clone(), serde_json::Value::Null)).collect();
             let locked = Locked {
                 version: Some(package.version),
-                dependencies: dependencies.collect(),
+                // Locks of that version do not tell.
+                has_install_script: compiles(&name, &helpers) || fetches(&helpers),
+                dependencies,
                 ..Locked::default()
             };
             packages.insert(path.clone(), locked);
@@ -175,13 +178,12 @@ fn add(builder: &mut GraphBuilder, path: &str, package: &Locked) {
     builder.add(node.in_package(&named));
     let helpers: Vec<String> = package.dependencies.keys().cloned().collect();
     let fetches = fetches(&helpers);
-    let script = if compiles(name, &helpers) || fetches {
-        Kind::Extension
-    } else if package.has_install_script {
-        Kind::InstallScript
-    } else {
+    if !package.has_install_script {
+        // It may still carry an addon, which others compiled.
         return;
-    };
+    }
+    let is_addon = compiles(name, &helpers) || fetches;
+    let script = if is_addon { Kind::Extension } else { Kind::InstallScript };
     let mut node = Node::new(Language::Npm, script, script_id(path), name).in_package(named);
     node.prebuilt = fetches;
     builder.add(node);
@@ -289,6 +291,9 @@ mod tests {
         };
         assert_eq!(of(Kind::Extension), [("sqlite", false)]);
         assert_eq!(of(Kind::InstallScript), [("esbuild", false)]);
+        let carried = LOCK.replace("\"1.0.0\", \"hasInstallScript\": true", "\"1.0.0\"");
+        let graph = lock("package-lock.json", &carried).unwrap();
+        assert!(!graph.nodes.iter().any(|n| n.kind == Kind::Extension));
         let fetching = LOCK.replace("\"nan\": \"2\"", "\"prebuild-install\": \"2\"");
         let graph = lock("package-lock.json", &fetching).unwrap();
         assert!(graph.nodes.iter().any(|n| n.kind == Kind::Extension && n.prebuilt));

@@ -4,8 +4,13 @@
 //! requirement has a wheel is known only where a lock file lists its files; else it is taken for
 //! prebuilt, as most are.
 
+mod native;
+
 use serde::Deserialize;
 
+pub use native::is_native;
+
+use super::make;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, toml};
 use crate::units::Bytes;
 
@@ -78,6 +83,16 @@ struct Setuptools {
 #[serde(default)]
 struct Declared {
     name: String,
+    sources: Vec<String>,
+}
+
+impl Manifest {
+    /// The build backend, if it is one that compiles by itself. All of these have a build tool that runs several
+    /// compilers at a time; setuptools runs one after the other.
+    fn compiling_backend(&self) -> Option<&'static (&'static str, Language)> {
+        let backend = self.build_system.build_backend.split(['.', ':']).next().unwrap_or_default();
+        COMPILING_BACKENDS.iter().find(|(known, _)| *known == backend)
+    }
 }
 
 /// What a project's own files say. All of them may be absent.
@@ -87,10 +102,18 @@ pub struct Texts<'a> {
     pub pyproject: Option<(&'a str, &'a str)>,
     /// `setup.py`.
     pub setup: Option<&'a str>,
-    /// Name of the project's folder, for a project that does not tell its own.
+    /// The project's folder. Its name is that of a project that does not tell its own.
     pub folder: &'a str,
-    /// Bytes of the sources that may be compiled.
-    pub native_bytes: Option<u64>,
+    /// Sources that may be compiled: paths from the folder, with their sizes in bytes.
+    pub native: &'a [(String, Option<u64>)],
+}
+
+/// An extension that a project declares.
+struct Extension {
+    name: String,
+    language: Language,
+    /// What it is compiled from, where that is listed.
+    sources: Vec<String>,
 }
 
 /// The graph of a project: its build, its extensions, and what it requires.
@@ -99,7 +122,8 @@ pub fn project(texts: &Texts<'_>) -> Result<Graph, InventoryError> {
         Some((file, text)) => toml(file, text, "pyproject.toml")?,
         None => Manifest::default(),
     };
-    let name = manifest.project.name.as_deref().unwrap_or(texts.folder);
+    let folder = texts.folder.rsplit('/').next().unwrap_or_default();
+    let name = manifest.project.name.as_deref().unwrap_or(folder);
     let package = match &manifest.project.version {
         Some(version) => format!("{name}-{version}"),
         None => name.to_owned(),
@@ -108,18 +132,32 @@ pub fn project(texts: &Texts<'_>) -> Result<Graph, InventoryError> {
     let id = format!("python:{name} (build)");
     let build =
         builder.add(Node::new(Language::Python, Kind::Build, id, name).in_package(&package));
-    let declared = extensions(&manifest, texts.setup, name);
+    let declared = extensions(&manifest, texts, name);
     if let Some(node) = builder.node_mut(build).filter(|_| declared.is_empty()) {
         // Packing text files into a wheel compiles nothing.
         node.prebuilt = true;
     }
-    let only = declared.len() == 1;
-    for (extension, language) in declared {
-        let id = format!("python:{name}:{extension}");
-        let node = Node::new(language, Kind::Extension, id, &extension).in_package(&package);
-        let is_native = only && language == Language::CFamily;
-        let place = builder.add(node.sized(texts.native_bytes.filter(|_| is_native)));
+    let in_order = manifest.compiling_backend().is_none();
+    for extension in declared {
+        let id = format!("python:{name}:{}", extension.name);
+        let node = Node::new(extension.language, Kind::Extension, id, &extension.name);
+        let place = builder.add(node.in_package(&package));
         builder.needs(build, place);
+        if extension.language != Language::CFamily {
+            continue;
+        }
+        let sources = native::compiled(texts.native, &extension.sources);
+        if let Some(node) = builder.node_mut(place).filter(|_| !sources.is_empty()) {
+            node.size_bytes = Some(Bytes(sources.iter().filter_map(|(_, size)| *size).sum()));
+        }
+        let mut before = None;
+        for (path, size) in sources {
+            let unit = builder.add(make::unit(texts.folder, path, *size).in_package(&package));
+            builder.needs(place, unit);
+            if let Some(before) = before.replace(unit).filter(|_| in_order) {
+                builder.needs(unit, before);
+            }
+        }
     }
     let required = manifest.build_system.requires.iter().chain(&manifest.project.dependencies);
     for requirement in required {
@@ -131,15 +169,19 @@ pub fn project(texts: &Texts<'_>) -> Result<Graph, InventoryError> {
 }
 
 /// Extensions by name; one that stands for all where they are only known to be there.
-fn extensions(manifest: &Manifest, setup: Option<&str>, name: &str) -> Vec<(String, Language)> {
+fn extensions(manifest: &Manifest, texts: &Texts<'_>, name: &str) -> Vec<Extension> {
     let declared = &manifest.tool.setuptools.ext_modules;
     if !declared.is_empty() {
-        return declared.iter().map(|it| (it.name.clone(), Language::CFamily)).collect();
+        let extension = |it: &Declared| Extension {
+            name: it.name.clone(),
+            language: Language::CFamily,
+            sources: it.sources.clone(),
+        };
+        return declared.iter().map(extension).collect();
     }
-    let backend = manifest.build_system.build_backend.split(['.', ':']).next().unwrap_or_default();
-    let by_backend = COMPILING_BACKENDS.iter().find(|(known, _)| *known == backend);
+    let by_backend = manifest.compiling_backend();
     let by_setup = || {
-        let text = setup?;
+        let text = texts.setup?;
         DECLARING.iter().find(|(word, _)| code_contains(text, word))
     };
     let by_requirement = || {
@@ -147,8 +189,15 @@ fn extensions(manifest: &Manifest, setup: Option<&str>, name: &str) -> Vec<(Stri
             manifest.build_system.requires.iter().filter_map(|r| requirement_name(r)).collect();
         COMPILING_REQUIREMENTS.iter().find(|(known, _)| names.iter().any(|name| name == known))
     };
-    let found = by_backend.or_else(by_setup).or_else(by_requirement);
-    found.map(|(_, language)| (name.to_owned(), *language)).into_iter().collect()
+    // A backend of the project's own tells nothing; sources of Cython are there to be compiled.
+    let by_source = || native::has_cython(texts.native).then_some(&("Cython", Language::CFamily));
+    let found = by_backend.or_else(by_setup).or_else(by_requirement).or_else(by_source);
+    let extension = |(_, language): &(&str, Language)| Extension {
+        name: name.to_owned(),
+        language: *language,
+        sources: Vec::new(),
+    };
+    found.map(extension).into_iter().collect()
 }
 
 /// Whether a line of Python contains a word outside of a comment at the line's end.

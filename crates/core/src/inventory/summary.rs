@@ -24,7 +24,7 @@ pub struct Tally {
 impl Tally {
     /// Adds a node to a total over several kinds, in which no source counts twice.
     fn total(&mut self, node: &Node) {
-        if node.kind.is_sum() {
+        if node.is_sum() {
             self.count += 1;
         } else {
             self.add(node);

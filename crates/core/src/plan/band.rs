@@ -34,6 +34,16 @@ impl Band<f64> {
         Self { min: self.min * factor, expected: self.expected * factor, max: self.max * factor }
     }
 
+    /// What both take, one after the other or side by side.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            min: self.min + more.min,
+            expected: self.expected + more.expected,
+            max: self.max + more.max,
+        }
+    }
+
     /// As bytes.
     pub fn bytes(self) -> Band<Bytes> {
         let bytes = |value: f64| Bytes(1).scaled(value);

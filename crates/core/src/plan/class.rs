@@ -22,6 +22,8 @@ pub enum Class {
     C,
     /// A C++ file.
     Cxx,
+    /// A file of which Cython makes C.
+    Cython,
     /// CUDA.
     Cuda,
     /// Objects that are linked or archived.
@@ -30,7 +32,7 @@ pub enum Class {
     GoPackage,
     /// A Go program that is linked.
     GoLink,
-    /// An extension that a package manager builds, or a project's own build script.
+    /// An extension that a package manager builds of unknown sources, or a project's own build script.
     Script,
     /// A script that a package manager runs when it installs: most look around and end.
     Hook,
@@ -42,12 +44,13 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RustLibrary,
         Self::RustProgram,
         Self::RustBuildScript,
         Self::C,
         Self::Cxx,
+        Self::Cython,
         Self::Cuda,
         Self::Link,
         Self::GoPackage,
@@ -66,6 +69,7 @@ impl Class {
             Self::RustBuildScript => "build scripts",
             Self::C => "C files",
             Self::Cxx => "C++ files",
+            Self::Cython => "Cython files",
             Self::Cuda => "CUDA files",
             Self::Link => "links",
             Self::GoPackage => "Go packages",
@@ -85,6 +89,11 @@ impl Class {
         match (node.language, node.kind) {
             (_, Kind::Derivation) => Self::Whole,
             (_, Kind::InstallScript) => Self::Hook,
+            // What pip itself takes is added to the package.
+            (Language::Python, Kind::Build) => Self::Nothing,
+            // Of the crates of one that is written in Rust, each is a node.
+            (Language::Rust, Kind::Extension) => Self::Link,
+            (_, Kind::Extension) if node.is_sum() => Self::Link,
             (_, Kind::Extension | Kind::Build) => Self::Script,
             (Language::Go, Kind::Link | Kind::Program) => Self::GoLink,
             (Language::Go, _) => Self::GoPackage,
@@ -123,6 +132,7 @@ impl Class {
         match ending {
             "cc" | "cpp" | "cxx" | "C" | "c++" | "hpp" | "mm" | "ixx" | "cppm" => Self::Cxx,
             "cu" => Self::Cuda,
+            "pyx" => Self::Cython,
             _ => Self::C,
         }
     }

@@ -36,21 +36,23 @@ pub(super) const DEVIATION: (f64, f64) = (0.45, 0.7);
 pub(super) const UNSIZED: (f64, f64) = (0.7, 1.0);
 
 impl Cold {
-    /// The lines of a class. Figures are of gcc 12, rustc 1.95 and Go 1.19 on a Zen 4 guest; of what
-    /// was not built there (scripts, whole packages) they are round numbers.
+    /// The lines of a class. Figures are of gcc 12, rustc 1.95, Go 1.19 and Cython 3 on a Zen 4 guest; of
+    /// what was not built there (scripts, whole packages) they are round numbers. Of a crate beyond a MiB most
+    /// are tables for other systems; a program takes what it instantiates of its libraries.
     pub(super) const fn of(class: Class) -> Self {
         match class {
-            Class::RustLibrary => cold(50, 110.0, 2048, 0.2, 1.5, 150),
-            Class::RustProgram => cold(85, 110.0, 2048, 0.4, 3.0, 100),
+            Class::RustLibrary => cold(55, 130.0, 1024, 0.2, 1.5, 150),
+            Class::RustProgram => cold(160, 200.0, 2048, 5.0, 15.0, 100),
             Class::RustBuildScript => cold(60, 4.0, 1024, 0.2, 0.5, 20),
-            Class::C => cold(16, 130.0, 1024, 0.02, 4.5, 30),
-            Class::Cxx => cold(75, 1500.0, 128, 0.5, 8.0, 20),
+            Class::C => cold(18, 190.0, 1024, 0.02, 4.5, 30),
+            Class::Cxx => cold(100, 1500.0, 128, 0.5, 8.0, 20),
+            Class::Cython => cold(160, 2000.0, 128, 1.5, 90.0, 30),
             Class::Cuda => cold(500, 2000.0, 128, 5.0, 60.0, 20),
-            Class::Link => cold(24, 2.0, 1 << 20, 0.05, 0.02, 2048),
+            Class::Link => cold(10, 2.0, 1 << 20, 0.05, 0.02, 2048),
             Class::GoPackage => cold(28, 100.0, 1024, 0.06, 2.0, 60),
-            Class::GoLink => cold(150, 4.0, 1 << 20, 0.6, 0.1, 4096),
+            Class::GoLink => cold(8, 11.0, 1 << 20, 0.2, 0.03, 12_288),
             Class::Script => cold(300, 0.0, 1024, 10.0, 0.0, 100),
-            Class::Hook => cold(80, 0.0, 1024, 1.5, 0.0, 100),
+            Class::Hook => cold(45, 0.0, 1024, 1.0, 0.0, 100),
             // A packed source of 1, 20 and 130 MB (zlib, Python, LLVM): 320, 700 and 2900 MiB, and 1.3,
             // 8 and 45 minutes.
             Class::Whole => cold(300, 20.0, 1 << 20, 60.0, 20.0, 4096),

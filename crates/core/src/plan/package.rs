@@ -68,7 +68,7 @@ pub struct PackageQuery<'a> {
     pub threads: f64,
     /// Size of its sources.
     pub source_bytes: Option<Bytes>,
-    /// Language of most of it.
+    /// Language of what builds it, which is that of most of it.
     pub language: Option<Language>,
     /// Packages that its package manager fetches and unpacks, where they are known.
     pub fetched: usize,
@@ -112,7 +112,18 @@ pub struct PackageEstimate {
 /// Deviation of the time of a build whose units are known.
 const REPEATED: f64 = 0.15;
 /// What the build tool and the shells around its compilers hold.
-const TOOL: Bytes = Bytes::mib(48);
+const fn tool(language: Option<Language>) -> Bytes {
+    match language {
+        Some(Language::Rust) => Bytes::mib(40),
+        // pip and a backend; and what a compiler keeps of the interpreter's headers.
+        Some(Language::Python) => Bytes::mib(85),
+        Some(Language::Go | Language::CFamily) => Bytes::mib(16),
+        // It is added with what it fetches.
+        Some(Language::Npm) => Bytes::ZERO,
+        Some(Language::Nix) | None => Bytes::mib(48),
+    }
+}
+
 /// Deviation of a peak that a schedule made of units, beside that of the units: which of them meet.
 const MEETING: f64 = 0.2;
 /// MiB and seconds of a package of which only the language is known: round numbers, with a deviation
@@ -134,9 +145,11 @@ const UNKNOWN: f64 = 1.0;
 /// Estimates a package.
 pub fn estimate_package(query: &PackageQuery<'_>) -> PackageEstimate {
     let mut estimate =
-        query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query.threads));
-    if query.work.is_some() && query.language == Some(Language::Npm) {
-        managed(query.fetched, &mut estimate);
+        query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query));
+    match query.language.filter(|_| query.work.is_some()) {
+        Some(Language::Npm) => by_npm(query.fetched, &mut estimate),
+        Some(Language::Python) => by_pip(&mut estimate),
+        _ => {}
     }
     of_past(query, &mut estimate);
     estimate.confidence = estimate.peak.numbers().confidence();
@@ -183,16 +196,17 @@ fn unknown(language: Option<Language>) -> PackageEstimate {
 }
 
 /// From its units, by the simulator.
-fn of_units(work: &Work, threads: f64) -> PackageEstimate {
+fn of_units(work: &Work, query: &PackageQuery<'_>) -> PackageEstimate {
+    let (threads, tool) = (query.threads, tool(query.language));
     let largest = work.estimates().iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
     let largest = largest.unwrap_or_default();
     let runner = Runner::new(work.workload(), work.network());
     let at = |threads: u32| {
         let outcome = runner.run(ENDLESS, f64::from(threads), Rule::Make(threads));
-        (outcome.peak.saturating_add(TOOL), outcome.makespan.as_secs_f64())
+        (outcome.peak.saturating_add(tool), outcome.makespan.as_secs_f64())
     };
     let steps: Vec<(u32, (Bytes, f64))> = doubling(threads).map(|n| (n, at(n))).collect();
-    let (peak, wall) = steps.last().map_or((TOOL, 0.0), |(_, figures)| *figures);
+    let (peak, wall) = steps.last().map_or((tool, 0.0), |(_, figures)| *figures);
     let deviation = largest.numbers().deviation().hypot(MEETING);
     let cpu: f64 = work.estimates().iter().map(|unit| unit.cpu_seconds.expected).sum();
     let time = time_deviation(work);
@@ -217,29 +231,51 @@ fn of_units(work: &Work, threads: f64) -> PackageEstimate {
     }
 }
 
-/// MiB and seconds of npm itself, and what each package adds. Installations of 1, 12, 100, 136 and 195
-/// packages took 193 to 444, 263 to 319, 133 to 140, 321 and 200 to 245 MiB, and 4.1, 3.4, 2.3, 5.1 and
-/// 7.2 s: packages differ in size by a factor of a thousand, and nobody tells it before.
-const NPM: ((f64, f64), (f64, f64)) = ((150.0, 0.7), (1.8, 0.025));
+/// MiB and seconds of npm itself, and what each package adds. Installations of 1 to 3 packages took 81 to 444
+/// MiB, of 12 to 41 116 to 319, of 68 to 100 133 to 184, of 118 to 195 200 to 321 MiB; and of 1, 12, 100, 136
+/// and 195 4.1, 3.4, 2.3, 5.1 and 7.2 s: packages differ in size by a factor of a thousand, and nobody tells
+/// it before.
+const NPM: ((f64, f64), (f64, f64)) = ((120.0, 0.6), (1.8, 0.025));
 /// Deviations of its memory and of its time.
-const NPM_DEVIATION: (f64, f64) = (0.6, 0.7);
+const NPM_DEVIATION: (f64, f64) = (0.7, 0.7);
 
-/// Adds the package manager, which is there while scripts run.
-fn managed(fetched: usize, estimate: &mut PackageEstimate) {
+/// MiB and seconds of pip and of the build backend that it starts: wheels of text took 80 and 89 MiB.
+const PIP: (f64, f64) = (90.0, 3.0);
+/// Deviations of its memory and of its time, which is that of downloads.
+const PIP_DEVIATION: (f64, f64) = (0.2, 0.7);
+
+/// Adds pip, which holds most before any compiler runs.
+fn by_pip(estimate: &mut PackageEstimate) {
+    let memory = Band::around(PIP.0 * 1024.0 * 1024.0, PIP_DEVIATION.0).bytes();
+    let time = Band::around(PIP.1, PIP_DEVIATION.1);
+    let own = estimate.peak;
+    estimate.peak = Band {
+        min: own.min.max(memory.min),
+        expected: own.expected.max(memory.expected),
+        max: own.max.max(memory.max),
+    };
+    for at in &mut estimate.peak_by_threads {
+        at.peak = at.peak.max(memory.expected);
+    }
+    if estimate.units == 0 {
+        (estimate.wall_seconds, estimate.cpu_seconds) = (time, time);
+        estimate.largest_unit = estimate.peak;
+        estimate.longest_unit_seconds = time.max;
+        return;
+    }
+    estimate.wall_seconds = estimate.wall_seconds.plus(time);
+    estimate.cpu_seconds = estimate.cpu_seconds.plus(time);
+}
+
+/// Adds npm, which is there while scripts run.
+fn by_npm(fetched: usize, estimate: &mut PackageEstimate) {
     const MIB: f64 = 1024.0 * 1024.0;
     let ((mib, mib_each), (seconds, seconds_each)) = NPM;
     let count = fetched as f64;
     let memory = Band::around((mib + mib_each * count) * MIB, NPM_DEVIATION.0);
     let time = Band::around(seconds + seconds_each * count, NPM_DEVIATION.1);
     let scripts = estimate.units > 0;
-    let sum = |own: Band<f64>, more: Band<f64>| {
-        let more = if scripts { more } else { Band::default() };
-        Band {
-            min: own.min + more.min,
-            expected: own.expected + more.expected,
-            max: own.max + more.max,
-        }
-    };
+    let sum = |own: Band<f64>, more: Band<f64>| if scripts { own.plus(more) } else { own };
     estimate.peak = sum(memory, estimate.peak.numbers()).bytes();
     estimate.wall_seconds = sum(time, estimate.wall_seconds);
     estimate.cpu_seconds = sum(time, estimate.cpu_seconds);

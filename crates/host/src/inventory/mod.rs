@@ -37,6 +37,8 @@ pub struct Options {
     pub files_only: bool,
     /// Let Cargo fetch what it does not have.
     pub online: bool,
+    /// Of a folder that is a project, leave out those below it, which are not built with it.
+    pub outermost: bool,
 }
 
 /// One project and what its part of the inventory was read from.
@@ -91,8 +93,8 @@ impl Found {
         Self { graph, read_from: read_from.into(), notes: Vec::new() }
     }
 
-    fn noted(mut self, note: Option<String>) -> Self {
-        self.notes.extend(note);
+    fn noted(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
         self
     }
 }
@@ -104,7 +106,11 @@ pub fn read_directory(directory: &Path, options: Options) -> Result<Inventory, R
     let mut inventory = Inventory::default();
     let mut sizes = Sizes::default();
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    for project in discover(&name, &tree) {
+    let mut projects = discover(&name, &tree);
+    if options.outermost && projects.iter().any(|project| project.path == ".") {
+        projects.retain(|project| project.path == ".");
+    }
+    for project in projects {
         let path = match &*project.path {
             "." => directory.clone(),
             below => directory.join(below),
@@ -167,7 +173,7 @@ fn read_project(
         Driver::Cmake | Driver::Make => c_family::read(path, sizes),
         Driver::Go => go::read(path, options, sizes),
         Driver::Npm => npm::read(path, sizes),
-        Driver::Python => python::read(path, sizes),
+        Driver::Python => python::read(path, options, sizes),
     }
 }
 

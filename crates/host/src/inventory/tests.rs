@@ -9,7 +9,7 @@ use ironwright_testkit::FakeRoot;
 
 use super::*;
 
-const FILES_ONLY: Options = Options { files_only: true, online: false };
+const FILES_ONLY: Options = Options { files_only: true, online: false, outermost: false };
 
 fn labels(inventory: &Inventory, kind: Kind) -> Vec<&str> {
     let of_kind = inventory.graph.nodes.iter().filter(|node| node.kind == kind);
@@ -85,6 +85,28 @@ fn a_cargo_project_is_read_by_cargo_without_being_changed() {
     let inventory = read_directory(root.path(), Options::default()).unwrap();
     assert_eq!(labels(&inventory, Kind::Program), ["demo"]);
     assert!(!root.resolve("Cargo.lock").exists() && !root.resolve("target").exists());
+}
+
+#[test]
+fn the_crate_of_an_extension_belongs_to_it() {
+    let pyproject = "[build-system]\nrequires = [\"setuptools-rust\"]\n";
+    let manifest = "[package]\nname = \"fast\"\nversion = \"0.1.0\"\n";
+    let root = FakeRoot::new([
+        ("pyproject.toml", pyproject),
+        ("docs/pyproject.toml", "[project]\nname = \"docs\"\ndependencies = [\"sphinx\"]\n"),
+        ("src/_fast/Cargo.toml", manifest),
+        ("src/_fast/src/lib.rs", "//! Nothing.\n"),
+        (
+            "src/_fast/Cargo.lock",
+            "version = 3\n[[package]]\nname = \"fast\"\nversion = \"0.1.0\"\n",
+        ),
+    ]);
+    let inventory = read_directory(root.path(), FILES_ONLY).unwrap();
+    assert_eq!(labels(&inventory, Kind::Library), ["fast"]);
+    assert_eq!(labels(&inventory, Kind::Dependency), ["setuptools-rust", "sphinx"]);
+    let own = read_directory(root.path(), Options { outermost: true, ..FILES_ONLY }).unwrap();
+    assert_eq!(labels(&own, Kind::Dependency), ["setuptools-rust"]);
+    assert_eq!((own.projects.len(), labels(&own, Kind::Library).len()), (1, 1));
 }
 
 #[test]

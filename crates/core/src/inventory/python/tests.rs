@@ -10,8 +10,8 @@ fn extension_of(pyproject: &str, setup: Option<&str>) -> Option<(String, Languag
     let texts = Texts {
         pyproject: Some(("pyproject.toml", pyproject)),
         setup,
-        folder: "here",
-        native_bytes: Some(3),
+        folder: "/work/here",
+        native: &[],
     };
     let graph = project(&texts).unwrap();
     let found = graph.nodes.iter().find(|node| node.kind == Kind::Extension)?;
@@ -29,6 +29,36 @@ fn extensions_are_told_by_backend_setup_and_requirements() {
     assert_eq!(extension_of(cython, None), Some(("here".to_owned(), Language::CFamily)));
     let declared = "[[tool.setuptools.ext-modules]]\nname = \"a.b\"\nsources = [\"b.c\"]\n";
     assert_eq!(extension_of(declared, None), Some(("a.b".to_owned(), Language::CFamily)));
+}
+
+#[test]
+fn an_extension_is_made_of_its_sources() {
+    let native: Vec<_> =
+        ["a.c", "b.pyx", "tests/t.c"].iter().map(|path| ((*path).to_owned(), Some(7))).collect();
+    let of = |pyproject: &str| {
+        let texts = Texts {
+            pyproject: Some(("p", pyproject)),
+            folder: "/w/x",
+            native: &native,
+            ..Texts::default()
+        };
+        project(&texts).unwrap()
+    };
+    let units = |graph: &Graph| -> Vec<String> {
+        let units = graph.nodes.iter().filter(|node| node.kind == Kind::TranslationUnit);
+        units.map(|node| node.id.clone()).collect()
+    };
+    // setuptools compiles one after the other, Meson several at a time.
+    let graph = of("[build-system]\nrequires = [\"Cython\"]\n");
+    assert_eq!(units(&graph), ["c:/w/x/a.c", "c:/w/x/b.pyx"]);
+    let needs = graph.needs();
+    assert_eq!((&needs[1], &needs[3]), (&vec![2, 3], &vec![2]));
+    let graph = of("[build-system]\nbuild-backend = \"mesonpy\"\n");
+    assert!(graph.needs()[2..].iter().all(Vec::is_empty));
+    // A backend of its own, in the project itself.
+    assert_eq!(units(&of("[build-system]\nbuild-backend = \"own.hooks\"\n")).len(), 2);
+    let graph = of("[[tool.setuptools.ext-modules]]\nname = \"x.y\"\nsources = [\"a.c\"]\n");
+    assert_eq!(units(&graph), ["c:/w/x/a.c"]);
 }
 
 #[test]
