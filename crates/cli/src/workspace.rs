@@ -131,8 +131,8 @@ fn named<'a>(name: &str, workspace: Option<&'a Workspace>) -> Result<Target<'a>,
 fn whole(workspace: Option<&Workspace>) -> Result<Vec<Target<'_>>, CliError> {
     let Some(workspace) = workspace else {
         return Err(CliError::usage(
-            format!("nothing to build: no {MANIFEST} here or above, and no source is named"),
-            "`ironwright init` writes one; or name a source: ironwright build path:.",
+            format!("nothing to build: no {MANIFEST} here or above, and nothing is named"),
+            "`ironwright init` writes one; `.` names this directory, crate:NAME a package",
         ));
     };
     let targets: Vec<_> =

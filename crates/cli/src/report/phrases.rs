@@ -64,8 +64,8 @@ pub(crate) fn ending(report: &Report) -> String {
     match (report.standing, report.summary.exit_code) {
         (Standing::Running, _) => "running".to_owned(),
         (Standing::Lost, _) => "lost: its process died".to_owned(),
-        (Standing::Finished, 0) => "done".to_owned(),
-        (Standing::Finished, code) => match report.overran {
+        (Standing::Finished, Some(0) | None) => "done".to_owned(),
+        (Standing::Finished, Some(code)) => match report.overran {
             Some(overrun) => overrun.to_string(),
             None => format!("exit code {code}"),
         },

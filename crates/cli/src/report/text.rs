@@ -45,7 +45,7 @@ fn line(name: &str, text: &str) -> String {
 
 fn head(report: &Report) -> String {
     let (summary, counts) = (&report.summary, &report.counts);
-    let style = if summary.exit_code == 0 { GOOD } else { BAD };
+    let style = if matches!(summary.exit_code, Some(0) | None) { GOOD } else { BAD };
     let title = format!("run {}: {}", report.run, report.what);
     let mut out = format!("{} ({})\n", paint(HEADING, &title), paint(style, &ending(report)));
     out += &line("time", &took(report));

@@ -15,6 +15,50 @@ pub fn is_source(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(stem, end)| !stem.is_empty() && SOURCES.contains(&end))
 }
 
+/// A path from the project's folder, with its size in bytes.
+pub type Source = (String, Option<u64>);
+
+/// Folders of what is not part of what a project is used for.
+const BESIDE: &[&str] = &[
+    "test",
+    "tests",
+    "testing",
+    "unittest",
+    "unittests",
+    "bench",
+    "benchmark",
+    "benchmarks",
+    "example",
+    "examples",
+    "doc",
+    "docs",
+    "fuzz",
+    "fuzzing",
+    "ossfuzz",
+];
+/// Words in names of programs that test.
+const TESTING: &[&str] = &["test", "tests", "unittest", "bench", "benchmark", "fuzzer"];
+/// Words in paths of what is for another system.
+const ELSEWHERE: &[&str] = &[
+    "windows", "win32", "win64", "osx", "macos", "darwin", "bsd", "freebsd", "openbsd", "netbsd",
+    "solaris", "sunos", "aix", "android",
+];
+
+/// Those of the sources that are compiled for who uses a project on this system: all but tests, examples
+/// and sources for other systems, as far as the words in their paths tell. Where nothing else is there, all.
+pub fn for_users_here(all: &[Source]) -> Vec<&Source> {
+    let kept: Vec<&Source> = all.iter().filter(|(path, _)| !is_aside(path)).collect();
+    if kept.is_empty() { all.iter().collect() } else { kept }
+}
+
+fn is_aside(path: &str) -> bool {
+    let words = |text: &str, of: &[&str]| {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| of.contains(&word))
+    };
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    words(path, ELSEWHERE) || words(folder, BESIDE) || words(name, TESTING)
+}
+
 /// The graph of sources: paths from the project's folder, with their sizes.
 pub fn sources<'a>(
     project: &str,
@@ -36,6 +80,26 @@ pub fn unit(project: &str, path: &str, size: Option<u64>) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_and_other_systems_are_left_out() {
+        let all = |paths: &[&str]| -> Vec<Source> {
+            paths.iter().map(|path| ((*path).to_owned(), Some(1))).collect()
+        };
+        let sources = all(&[
+            "a/_ps_windows.c",
+            "a/arch/bsd/x.c",
+            "a/_ps.c",
+            "deps/test/big.cc",
+            "tests/t.c",
+            "test_a.c",
+            "doc.c",
+        ]);
+        let kept: Vec<_> = for_users_here(&sources).iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(kept, ["a/_ps.c", "doc.c"]);
+        // A project that is nothing but tests.
+        assert_eq!(for_users_here(&all(&["tests/a.c"])).len(), 1);
+    }
 
     #[test]
     fn only_what_is_compiled_by_itself_counts() {

@@ -104,9 +104,9 @@ impl Reader {
                 }
                 ("include" | "subninja", name) if depth < DEEPEST => {
                     let name = self.expanded(name.trim());
-                    if let Some(text) = (files.read)(&name) {
-                        self.file(&name, &text, files, depth + 1)?;
-                    }
+                    let text = (files.read)(&name)
+                        .ok_or_else(|| mistake(format!("{name} is not there; configure again")))?;
+                    self.file(&name, &text, files, depth + 1)?;
                 }
                 ("pool" | "default" | "include" | "subninja", _) => {}
                 _ => self.variable(&line).map_err(mistake)?,
@@ -158,6 +158,9 @@ impl Reader {
             return Err(
                 "a build statement is `build OUTPUTS: RULE INPUTS`; the rule is missing".into()
             );
+        }
+        if rule != "phony" && !self.rules.contains_key(rule) {
+            return Err(format!("no rule is named {rule}: `rule {rule}` belongs above"));
         }
         let (inputs, _) = paths(inputs, &mut value);
         let [outputs, implicit_outputs, ..] = outputs;
@@ -337,6 +340,8 @@ rule CUSTOM
         let message = |text: &str| graph_of(text).unwrap_err().to_string();
         assert!(message("a = b\nbuild x y\n").starts_with("build.ninja:2: a build statement is"));
         assert!(message("what is this\n").contains("NAME = VALUE"));
+        assert!(message("rule r\nbuild x: s y\n").starts_with("build.ninja:2: no rule is named s"));
+        assert!(message("include gone\n").starts_with("build.ninja:1: gone is not there"));
     }
 
     #[test]

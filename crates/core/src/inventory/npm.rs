@@ -32,9 +32,10 @@ fn compiles(name: &str, dependencies: &[String]) -> bool {
     !helps(name) && dependencies.iter().any(|needed| helps(needed))
 }
 
-/// Whether it fetches a compiled one where there is one.
+/// Whether it fetches a compiled one where there is one, or has a package of files for this system.
 fn fetches(dependencies: &[String]) -> bool {
-    dependencies.iter().any(|name| FETCHING.contains(&name.as_str()))
+    let fetches = |name: &String| FETCHING.contains(&name.as_str()) || is_for_this_system(name);
+    dependencies.iter().any(fetches)
 }
 
 /// What npm calls the system that this is built for.
@@ -48,6 +49,12 @@ const fn cpu() -> &'static str {
         b"x86" => "ia32",
         _ => std::env::consts::ARCH,
     }
+}
+
+/// Whether the name of a package is that of files for this system: `@parcel/watcher-linux-x64-glibc`.
+fn is_for_this_system(name: &str) -> bool {
+    let words = || name.split(['/', '-', '_', '.']);
+    words().any(|word| word == OS) && words().any(|word| word == cpu())
 }
 
 /// Whether a package that is for some systems or processors is for this: `["linux"]`, `["!win32"]`.
@@ -176,7 +183,8 @@ fn add(builder: &mut GraphBuilder, path: &str, package: &Locked) {
     let kind = if package.link { Kind::Group } else { Kind::Dependency };
     let node = Node::new(Language::Npm, kind, format!("npm:{path}"), name);
     builder.add(node.in_package(&named));
-    let helpers: Vec<String> = package.dependencies.keys().cloned().collect();
+    let needed = package.dependencies.keys().chain(package.optional_dependencies.keys());
+    let helpers: Vec<String> = needed.cloned().collect();
     let fetches = fetches(&helpers);
     if !package.has_install_script {
         // It may still carry an addon, which others compiled.
@@ -294,6 +302,12 @@ mod tests {
         let carried = LOCK.replace("\"1.0.0\", \"hasInstallScript\": true", "\"1.0.0\"");
         let graph = lock("package-lock.json", &carried).unwrap();
         assert!(!graph.nodes.iter().any(|n| n.kind == Kind::Extension));
+        let own =
+            format!("\"optionalDependencies\": {{\"@x/sqlite-{OS}-{}-glibc\": \"1\"}},", cpu());
+        let own = LOCK
+            .replace("\"dependencies\": {\"nan\"", &format!("{own} \"dependencies\": {{\"nan\""));
+        let graph = lock("package-lock.json", &own).unwrap();
+        assert!(graph.nodes.iter().any(|n| n.kind == Kind::Extension && n.prebuilt), "{own}");
         let fetching = LOCK.replace("\"nan\": \"2\"", "\"prebuild-install\": \"2\"");
         let graph = lock("package-lock.json", &fetching).unwrap();
         assert!(graph.nodes.iter().any(|n| n.kind == Kind::Extension && n.prebuilt));

@@ -105,7 +105,7 @@ pub struct Texts<'a> {
     /// The project's folder. Its name is that of a project that does not tell its own.
     pub folder: &'a str,
     /// Sources that may be compiled: paths from the folder, with their sizes in bytes.
-    pub native: &'a [(String, Option<u64>)],
+    pub native: &'a [make::Source],
 }
 
 /// An extension that a project declares.

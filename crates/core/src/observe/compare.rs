@@ -50,8 +50,8 @@ pub struct Side {
     pub peak_tree: Bytes,
     /// Largest single process.
     pub peak_process: Bytes,
-    /// Code that it passed on.
-    pub exit_code: i32,
+    /// Code that it passed on, if anything has ended.
+    pub exit_code: Option<i32>,
     /// Attempts at units.
     pub units: usize,
     /// Attempts that were not the first.

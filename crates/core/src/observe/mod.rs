@@ -271,8 +271,8 @@ pub struct Summary {
     pub peak_process_name: Option<String>,
     /// What limited the run, strongest first.
     pub held_back: Vec<HeldBack>,
-    /// Code to pass on.
-    pub exit_code: i32,
+    /// Code to pass on; nothing as long as nothing has ended.
+    pub exit_code: Option<i32>,
 }
 
 /// Something that limited a run.
@@ -325,7 +325,7 @@ pub fn summarise(facts: &RunFacts) -> Summary {
         peak_process: largest.map(|o| o.peak_process).unwrap_or_default(),
         peak_process_name: largest.and_then(|o| o.peak_process_name.clone()),
         held_back: Vec::new(),
-        exit_code: observed.last().map_or(0, |o| o.code()),
+        exit_code: observed.last().map(|o| o.code()),
     };
     summary.held_back = held_back(facts, &observed, &summary);
     summary

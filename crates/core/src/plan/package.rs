@@ -45,7 +45,7 @@ impl PackagePast {
         let summary = summarise(facts);
         Self {
             same: facts.source.as_deref() == Some(source),
-            complete: summary.exit_code == 0 && !facts.steps.is_empty(),
+            complete: summary.exit_code == Some(0),
             wall_seconds: summary.wall.as_secs_f64(),
             cpu_seconds: summary.cpu.as_secs_f64(),
             peak: summary.peak_tree,

@@ -29,7 +29,7 @@ impl Batch {
     /// Adds up runs.
     pub fn of(runs: Vec<Report>) -> Self {
         let is_done =
-            |run: &&Report| run.standing == Standing::Finished && run.summary.exit_code == 0;
+            |run: &&Report| run.standing == Standing::Finished && run.summary.exit_code == Some(0);
         let judged: Vec<&Ranges> = runs.iter().filter_map(|run| run.ranges.as_ref()).collect();
         Self {
             done: runs.iter().filter(is_done).count(),

@@ -69,7 +69,7 @@ pub fn language_of(facts: &RunFacts) -> Option<Language> {
 /// Nothing without earlier runs, or when the run itself did not end well, or found most of it built: half a
 /// build is no build.
 pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
-    let is_whole = given.standing == Standing::Finished && summary.exit_code == 0;
+    let is_whole = given.standing == Standing::Finished && summary.exit_code == Some(0);
     let past: Vec<PackagePast> = given.earlier.iter().map(|run| run.past).collect();
     let is_build = is_whole_build(&past);
     let good: Vec<&Earlier> = given.earlier.iter().filter(|run| is_build(&run.past)).collect();

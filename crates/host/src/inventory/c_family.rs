@@ -100,9 +100,15 @@ pub(super) fn unrecognised(folder: &Path) -> Found {
 
 fn counted(project: &Path) -> Result<Found, ReadError> {
     let files = walk::files(project, make::is_source);
-    let listed = files.iter().map(|(path, size)| (path.as_str(), *size));
+    let own = make::for_users_here(&files);
+    let listed = own.iter().map(|(path, size)| (path.as_str(), *size));
     let graph = make::sources(&shown(project), listed);
-    let note = format!("{}: sources were counted; a build tree would tell more", shown(project));
+    let without = match files.len() - own.len() {
+        0 => String::new(),
+        count => format!(" without {count} of tests, examples and other systems"),
+    };
+    let note =
+        format!("{}: sources were counted{without}; a build tree would tell more", shown(project));
     let bytes = files.iter().filter_map(|(_, size)| *size).sum();
     let Some(interpreter) = python::cpython(project, bytes)? else {
         return Ok(Found::new(graph, "sources").noted(Some(note)));

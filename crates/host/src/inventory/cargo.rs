@@ -12,6 +12,9 @@ use super::sizes::Sizes;
 use super::tool::ask;
 use super::{Found, Options, ReadError, shown, text, walk};
 
+/// How Cargo says that no build can succeed, in or out of reach of registries.
+const REFUSED: &str = "failed to parse manifest";
+
 pub(super) fn read(
     project: &Path,
     options: Options,
@@ -43,6 +46,7 @@ pub(super) fn read(
             });
             return Ok(Found::new(graph, "cargo metadata").noted(note));
         }
+        Err(why_not) if why_not.contains(REFUSED) => return Err(ReadError::Refused(why_not)),
         Err(why_not) => why_not,
     };
     match lock {

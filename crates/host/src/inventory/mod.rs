@@ -79,6 +79,9 @@ pub enum ReadError {
     /// A text that is not what it should be.
     #[error(transparent)]
     Format(#[from] InventoryError),
+    /// A manifest that its build tool refuses: what it says, with the file.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// What one reader found.

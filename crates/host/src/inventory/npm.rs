@@ -28,8 +28,8 @@ pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError
         let path = project.join(name);
         if let Some(text) = text(&path)? {
             let mut graph = match *name {
-                "pnpm-lock.yaml" => npm::pnpm(&text),
-                "yarn.lock" => npm::yarn(&text),
+                "pnpm-lock.yaml" => npm::pnpm(&shown(&path), &text)?,
+                "yarn.lock" => npm::yarn(&shown(&path), &text)?,
                 _ => npm::lock(&shown(&path), &text)?,
             };
             size(project, &mut graph, sizes);

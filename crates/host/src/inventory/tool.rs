@@ -20,6 +20,7 @@ fn gist(message: &str) -> String {
     let at = if is_traceback { lines.len().checked_sub(1) } else { first() };
     match lines.get(at.unwrap_or(0)..).unwrap_or_default() {
         [] => "no message".to_owned(),
+        [first, "Caused by:", cause, ..] => format!("{first}: {cause}"),
         [first, next, ..] if first.ends_with(':') => format!("{first} {next}"),
         [first, next, ..] if next.starts_with("--> ") => {
             format!("{}: {first}", next.trim_start_matches("--> "))
@@ -69,6 +70,7 @@ mod tests {
             ("error: no table\n --> Cargo.toml:4:14\n", "Cargo.toml:4:14: error: no table"),
             ("go: errors parsing go.mod:\ngo.mod:3: x\n", "go: errors parsing go.mod: go.mod:3: x"),
             ("note: b\n", "note: b"),
+            ("error: no a at x\n\nCaused by:\n  no b\n", "error: no a at x: no b"),
             ("", "no message"),
         ] {
             assert_eq!(gist(message), expected);

@@ -89,6 +89,7 @@ fn sides(a: &Side, b: &Side) -> Vec<Vec<String>> {
         row(name, a.to_string(), b.to_string(), ratio(a.0 as f64, b.0 as f64))
     };
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "?".to_owned());
+    let code = |code: Option<i32>| code.map_or_else(|| "?".to_owned(), |code| code.to_string());
     let number = |name: &str, a: usize, b: usize| {
         row(name, a.to_string(), b.to_string(), ratio(a as f64, b as f64))
     };
@@ -96,7 +97,7 @@ fn sides(a: &Side, b: &Side) -> Vec<Vec<String>> {
         row("what", shortened(&a.what, 40), shortened(&b.what, 40), String::new()),
         row("host", name(&a.host), name(&b.host), String::new()),
         row("generation", a.generation.clone(), b.generation.clone(), String::new()),
-        row("exit code", a.exit_code.to_string(), b.exit_code.to_string(), String::new()),
+        row("exit code", code(a.exit_code), code(b.exit_code), String::new()),
         number("threads", a.threads as usize, b.threads as usize),
         size("budget", a.budget, b.budget),
         time("time", a.wall, b.wall),

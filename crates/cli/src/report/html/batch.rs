@@ -53,7 +53,7 @@ fn table(batch: &Batch) -> String {
 fn row(run: &Report, longest: f64) -> String {
     let sizes = |value: f64| bytes(value).to_string();
     let kind = match (run.standing, run.summary.exit_code) {
-        (Standing::Finished, 0) => "good",
+        (Standing::Finished, Some(0)) => "good",
         (Standing::Running, _) => "now",
         _ => "bad",
     };

@@ -61,7 +61,7 @@ fn document(title: &str, body: &str, behind: &str) -> String {
 
 fn head(report: &Report) -> String {
     let kind = match (report.standing, report.summary.exit_code) {
-        (Standing::Finished, 0) => "good",
+        (Standing::Finished, Some(0)) => "good",
         (Standing::Running, _) => "now",
         _ => "bad",
     };

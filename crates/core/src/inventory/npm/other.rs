@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::{compiles, fetches, fits};
-use crate::inventory::{Graph, GraphBuilder, Kind, Language, Node};
+use crate::inventory::{Graph, GraphBuilder, InventoryError, Kind, Language, Node};
 
 /// One package of a lock file.
 #[derive(Debug, Default)]
 struct Entry {
+    /// Line at which it begins, counted from 1.
+    line: usize,
     /// Names under which others ask for it.
     asked_as: Vec<String>,
     name: String,
@@ -24,22 +26,41 @@ struct Entry {
     elsewhere: bool,
 }
 
-/// A line: its indent, and its key with what stands behind the colon or the space.
+/// A line: its number from 1, its indent, and its key with what stands behind the colon or the space.
 struct Line<'a> {
+    number: usize,
     indent: usize,
     key: &'a str,
     value: &'a str,
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.lines().filter_map(|line| {
+    (1..).zip(text.lines()).filter_map(|(number, line)| {
         let content = line.trim_start_matches(' ');
         if content.is_empty() || content.starts_with(['#', '-']) {
             return None;
         }
         let (key, value) = parted(content.trim_end());
-        Some(Line { indent: line.len() - content.len(), key, value })
+        Some(Line { number, indent: line.len() - content.len(), key, value })
     })
+}
+
+/// Beginnings of lines that a merge leaves where both sides changed something.
+const CONFLICT: &[&str] = &["<<<<<<< ", "=======", ">>>>>>> ", "||||||| "];
+
+/// Refuses what the tool itself would refuse: a file without its mark, and one with conflicts of a merge.
+fn check(file: &str, text: &str, is_mark: impl Fn(&str) -> bool) -> Result<(), InventoryError> {
+    let mistake = |line: usize, message: &str| {
+        Err(InventoryError::Line { file: file.to_owned(), line, message: message.to_owned() })
+    };
+    let is_conflict = |line: &str| CONFLICT.iter().any(|mark| line.starts_with(mark));
+    if let Some(at) = text.lines().position(is_conflict) {
+        return mistake(at + 1, "a conflict of a merge; installing again resolves it");
+    }
+    if !text.trim().is_empty() && !text.lines().any(is_mark) {
+        return mistake(1, "not a lock file: the line with its version is missing");
+    }
+    Ok(())
 }
 
 /// `"a b": c`, `a: c`, `a c` (yarn 1) and `a, "b":` (several names of one entry, left whole).
@@ -71,7 +92,8 @@ fn listed(value: &str) -> Vec<String> {
 const NEEDS: &[&str] = &["dependencies", "optionalDependencies"];
 
 /// The graph of a `pnpm-lock.yaml`.
-pub fn pnpm(text: &str) -> Graph {
+pub fn pnpm(file: &str, text: &str) -> Result<Graph, InventoryError> {
+    check(file, text, |line| line.starts_with("lockfileVersion:"))?;
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     let (mut in_packages, mut current, mut in_needs) = (false, String::new(), false);
     for line in lines(text) {
@@ -99,7 +121,7 @@ pub fn pnpm(text: &str) -> Graph {
             _ => {}
         }
     }
-    graph(entries.into_values())
+    Ok(graph(entries.into_values()))
 }
 
 /// `name@version` of a key: without quotes, the slash in front, and what peers it was resolved with.
@@ -127,7 +149,9 @@ fn parts(id: &str) -> (&str, &str) {
 }
 
 /// The graph of a `yarn.lock`.
-pub fn yarn(text: &str) -> Graph {
+pub fn yarn(file: &str, text: &str) -> Result<Graph, InventoryError> {
+    let is_mark = |line: &str| line.starts_with("# yarn lockfile v") || line == "__metadata:";
+    check(file, text, is_mark)?;
     let mut entries: Vec<Entry> = Vec::new();
     let mut in_needs = false;
     for line in lines(text) {
@@ -135,7 +159,7 @@ pub fn yarn(text: &str) -> Graph {
             0 => {
                 let asked_as: Vec<String> = line.key.split(',').map(yarn_id).collect();
                 let name = asked_as.first().map_or("", |first| parts(first).0).to_owned();
-                entries.push(Entry { asked_as, name, ..Entry::default() });
+                entries.push(Entry { line: line.number, asked_as, name, ..Entry::default() });
             }
             2 => {
                 in_needs = NEEDS.contains(&line.key);
@@ -153,9 +177,18 @@ pub fn yarn(text: &str) -> Graph {
         }
     }
     // `__metadata` is none, and what lies in the project itself is no dependency.
-    entries.retain(|entry| !entry.version.is_empty() && !entry.version.starts_with("0.0.0-use"));
-    entries.retain(|entry| entry.name != "__metadata");
-    graph(entries.into_iter())
+    entries.retain(|entry| entry.name != "__metadata" && !entry.version.starts_with("0.0.0-use"));
+    if let Some(entry) = entries.iter().find(|entry| entry.version.is_empty()) {
+        return Err(InventoryError::Line {
+            file: file.to_owned(),
+            line: entry.line,
+            message: format!(
+                "{} has no version: a line `version ...` belongs below it",
+                entry.name
+            ),
+        });
+    }
+    Ok(graph(entries.into_iter()))
 }
 
 /// `name@range`, without quotes and without the protocol that newer versions write.
@@ -228,7 +261,7 @@ mod tests {
 
     #[test]
     fn pnpm_tells_packages_addons_and_what_is_for_elsewhere() {
-        let graph = pnpm(PNPM);
+        let graph = pnpm("pnpm-lock.yaml", PNPM).unwrap();
         let named = |name: &str, kind, prebuilt| (name.to_owned(), kind, prebuilt);
         assert_eq!(
             shown(&graph),
@@ -250,7 +283,7 @@ mod tests {
     fn what_helps_addons_is_none() {
         let text = "__metadata:\n  version: 8\n\n\"node-addon-api@npm:^5\":\n  version: 5.1.0\n  dependencies:\n    node-gyp: \"npm:latest\"\n";
         let only = ("node-addon-api@5.1.0".to_owned(), Kind::Dependency, true);
-        assert_eq!(shown(&yarn(text)), [only]);
+        assert_eq!(shown(&yarn("yarn.lock", text).unwrap()), [only]);
     }
 
     #[test]
@@ -258,7 +291,7 @@ mod tests {
         let old = "# yarn lockfile v1\n\n\na@^1.0.0, a@~1.2:\n  version \"1.2.3\"\n  resolved \"https://x\"\n  dependencies:\n    \"@b/c\" \"^2.0\"\n    nan \"2\"\n\n\"@b/c@^2.0\":\n  version \"2.1.0\"\n";
         let new = "__metadata:\n  version: 8\n\n\"a@npm:^1.0.0\":\n  version: 1.2.3\n  resolution: \"a@npm:1.2.3\"\n  dependencies:\n    \"@b/c\": \"npm:^2.0\"\n    nan: \"npm:2\"\n  linkType: hard\n\n\"@b/c@npm:^2.0\":\n  version: 2.1.0\n\n\"mac@npm:1\":\n  version: 1.0.0\n  conditions: os=darwin & cpu=x64\n\n\"own@workspace:.\":\n  version: 0.0.0-use.local\n";
         for text in [old, new] {
-            let graph = yarn(text);
+            let graph = yarn("yarn.lock", text).unwrap();
             let packages: Vec<_> =
                 shown(&graph).into_iter().map(|(name, kind, _)| (name, kind)).collect();
             assert_eq!(
@@ -273,10 +306,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_damaged_file_is_refused_with_its_line() {
+        let of_yarn = |text: &str| yarn("yarn.lock", text).unwrap_err().to_string();
+        let merge = "# yarn lockfile v1\n\na@1:\n<<<<<<< HEAD\n  version \"1.0.0\"\n";
+        assert!(of_yarn(merge).starts_with("yarn.lock:4: a conflict of a merge"));
+        let cut = "# yarn lockfile v1\n\na@1:\n  version \"1.0.0\"\nb@1:\n";
+        assert!(of_yarn(cut).starts_with("yarn.lock:5: b has no version"), "{}", of_yarn(cut));
+        assert!(of_yarn("{}\n").starts_with("yarn.lock:1: not a lock file"));
+        let of_pnpm = |text: &str| pnpm("pnpm-lock.yaml", text).unwrap_err().to_string();
+        assert!(of_pnpm("packages:\n").starts_with("pnpm-lock.yaml:1: not a lock file"));
+        // An empty file marks the top of a project.
+        assert!(yarn("yarn.lock", "\n").unwrap().nodes.is_empty());
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "(packages:\n|  |[a@/:'\"(, ]|\\PC|\n){0,60}") {
-            let _ = (pnpm(&text), yarn(&text));
+            let (of_pnpm, of_yarn) =
+                (format!("lockfileVersion: 9\n{text}"), format!("__metadata:\n{text}"));
+            let _ = (pnpm("f", &of_pnpm).is_ok(), yarn("f", &of_yarn).is_ok());
+            let _ = (pnpm("f", &text).is_ok(), yarn("f", &text).is_ok());
         }
     }
 }

@@ -2,28 +2,7 @@
 //!
 //! Does not read them, nor run what lists them.
 
-use super::super::make;
-
-/// Words in paths of what is not part of the extension.
-const BESIDE: &[&str] = &[
-    "test",
-    "tests",
-    "testing",
-    "bench",
-    "benchmark",
-    "benchmarks",
-    "example",
-    "examples",
-    "doc",
-    "docs",
-    "fuzz",
-    "fuzzing",
-];
-/// Words in paths of what is for another system.
-const ELSEWHERE: &[&str] = &[
-    "windows", "win32", "win64", "win", "osx", "macos", "darwin", "bsd", "freebsd", "openbsd",
-    "netbsd", "solaris", "sunos", "aix", "android", "ios",
-];
+use super::super::make::{self, Source};
 
 /// Whether a file of that name is compiled, be it after Cython made C of it.
 pub fn is_native(name: &str) -> bool {
@@ -40,9 +19,6 @@ pub(super) fn has_cython(all: &[Source]) -> bool {
     compiled(all, &[]).iter().any(|(path, _)| without_pyx(path).is_some())
 }
 
-/// A path from the project's folder, with its size in bytes.
-type Source = (String, Option<u64>);
-
 /// Those of the sources that are compiled: what is listed, or all but tests, sources for other systems, and
 /// what Cython already made C of.
 pub(super) fn compiled<'a>(all: &'a [Source], listed: &[String]) -> Vec<&'a Source> {
@@ -55,12 +31,7 @@ pub(super) fn compiled<'a>(all: &'a [Source], listed: &[String]) -> Vec<&'a Sour
         without_pyx(path)
             .is_some_and(|stem| ["c", "cpp"].iter().any(|end| is_there(&format!("{stem}.{end}"))))
     };
-    all.iter().filter(|(path, _)| !is_aside(path) && !is_made(path)).collect()
-}
-
-fn is_aside(path: &str) -> bool {
-    let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
-    words.any(|word| BESIDE.contains(&word) || ELSEWHERE.contains(&word))
+    make::for_users_here(all).into_iter().filter(|(path, _)| !is_made(path)).collect()
 }
 
 #[cfg(test)]
@@ -74,9 +45,8 @@ mod tests {
     }
 
     #[test]
-    fn tests_and_other_systems_are_left_out() {
-        let paths =
-            ["a/_ps_windows.c", "a/arch/bsd/x.c", "a/_ps.c", "deps/test/big.cc", "tests/t.c"];
+    fn what_is_listed_is_compiled() {
+        let paths = ["a/arch/bsd/x.c", "a/_ps.c", "tests/t.c"];
         assert_eq!(of(&paths, &[]), ["a/_ps.c"]);
         assert_eq!(of(&paths, &["a/arch/bsd/x.c", "other.c"]), ["a/arch/bsd/x.c"]);
     }
