@@ -2,7 +2,7 @@
 //!
 //! Does not know how a report is derived.
 
-use ironwright_core::report::{Batch, Judged, Report};
+use ironwright_core::report::{Batch, Judged, Report, Unjudged};
 
 use super::phrases::{bytes, ending, seconds, took};
 use crate::error::count;
@@ -66,9 +66,15 @@ fn row(report: &Report) -> Vec<String> {
     ]
 }
 
-/// Whether a run kept to what was predicted; empty where nothing was.
+/// Whether a run kept to what was predicted; where nothing was, why.
 pub(super) fn judgement(report: &Report) -> &'static str {
-    let Some(ranges) = &report.ranges else { return "" };
+    let Some(ranges) = &report.ranges else {
+        return match report.unjudged {
+            Some(Unjudged::First) => "first build",
+            Some(Unjudged::MostlyBuilt) => "mostly built before",
+            Some(Unjudged::NotWell) | None => "",
+        };
+    };
     match (ranges.wall.inside, ranges.peak.inside) {
         (true, true) => "inside",
         (false, true) => "time outside",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ironwright_core::govern::Waiting;
 use ironwright_core::observe::unit::UnitOutcome;
-use ironwright_core::report::{Judged, Report, Standing, UnitReport};
+use ironwright_core::report::{Judged, Report, Standing, UnitReport, Unjudged};
 use ironwright_core::units::{Bytes, human_duration};
 
 /// Microseconds for people.
@@ -56,6 +56,17 @@ pub(crate) const fn outcome(outcome: Option<UnitOutcome>) -> &'static str {
         Some(UnitOutcome::Killed) => "killed",
         Some(UnitOutcome::Lost) => "lost",
         None => "not ended",
+    }
+}
+
+/// Why no range is given for a run.
+pub(crate) const fn unjudged(report: &Report) -> &'static str {
+    match report.unjudged {
+        Some(Unjudged::First) => "no earlier build of the same ended well",
+        Some(Unjudged::MostlyBuilt) => {
+            "it compiled less than half of what an earlier build did; the rest was built before"
+        }
+        Some(Unjudged::NotWell) | None => "it has not ended well",
     }
 }
 

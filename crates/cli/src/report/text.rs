@@ -2,12 +2,12 @@
 //!
 //! Does not know how a report is derived.
 
-use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, UnitReport};
+use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, UnitReport, Unjudged};
 use ironwright_core::units::Bytes;
 
 use super::phrases::{
     bytes, cache, ending, outcome, percent, ratio, reason, seconds, size, time, times, took,
-    verdict,
+    unjudged, verdict,
 };
 use crate::error::count;
 use crate::table::table;
@@ -101,7 +101,12 @@ fn unit_counts(report: &Report) -> String {
 }
 
 fn ranges(report: &Report) -> String {
-    let Some(ranges) = &report.ranges else { return String::new() };
+    let Some(ranges) = &report.ranges else {
+        return match report.unjudged {
+            Some(Unjudged::MostlyBuilt) => format!("\nno range: {}\n", unjudged(report)),
+            _ => String::new(),
+        };
+    };
     let mut out = heading(&format!("Against what was predicted ({})", ranges.basis));
     let row = |name: &str, judged: &Judged, show: &dyn Fn(f64) -> String| {
         vec![

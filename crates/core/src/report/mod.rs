@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use accuracy::{Accuracy, Times};
 pub use batch::Batch;
 pub use memory::{MOST_POINTS, MemoryPoint};
-pub use range::{Earlier, Judged, Ranges, language_of};
+pub use range::{Earlier, Judged, Ranges, Unjudged, language_of};
 pub use unit::{Attempt, Behind, Doing, Estimate, Span, UnitReport};
 pub use waits::{HeldUp, WaitSum};
 
@@ -100,6 +100,8 @@ pub struct Report {
     pub disk: Option<DiskUse>,
     /// Its figures within the ranges that were predicted from the runs before it.
     pub ranges: Option<Ranges>,
+    /// Why there are no ranges.
+    pub unjudged: Option<Unjudged>,
     /// Reserved memory and expected times against what units took.
     pub accuracy: Accuracy,
     /// What units waited for, the longest first.
@@ -230,6 +232,7 @@ pub fn derive(given: &Given<'_>) -> Report {
     let own_end = if wall_us > 0 { wall_us } else { ended_us };
     let mut counts = counts(&units);
     counts.slots = slots;
+    let judged = range::judge(given, &summary);
     Report {
         run: given.number,
         standing: given.standing,
@@ -243,7 +246,8 @@ pub fn derive(given: &Given<'_>) -> Report {
         budget: facts.budget,
         overran: facts.overran(),
         disk: facts.disk,
-        ranges: range::judge(given, &summary),
+        unjudged: judged.as_ref().err().copied(),
+        ranges: judged.ok(),
         summary,
         governed: facts.governed.is_some(),
         counts,

@@ -38,6 +38,18 @@ pub struct Judged {
     pub inside: bool,
 }
 
+/// Why no range is given for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unjudged {
+    /// It has not ended, or not well.
+    NotWell,
+    /// No earlier build of the same ended well.
+    First,
+    /// It found most of it built already: half a build is no build.
+    MostlyBuilt,
+}
+
 /// A run's figures with their ranges.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Ranges {
@@ -66,16 +78,20 @@ pub fn language_of(facts: &RunFacts) -> Option<Language> {
     Driver::ALL.iter().find(|known| known.name() == driver).copied().map(Language::of_driver)
 }
 
-/// Nothing without earlier runs, or when the run itself did not end well, or found most of it built: half a
-/// build is no build.
-pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
-    let is_whole = given.standing == Standing::Finished && summary.exit_code == Some(0);
+/// The ranges of a run, or why there are none.
+pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Result<Ranges, Unjudged> {
+    if given.standing != Standing::Finished || summary.exit_code != Some(0) {
+        return Err(Unjudged::NotWell);
+    }
     let past: Vec<PackagePast> = given.earlier.iter().map(|run| run.past).collect();
     let is_build = is_whole_build(&past);
     let good: Vec<&Earlier> = given.earlier.iter().filter(|run| is_build(&run.past)).collect();
     let own = PackagePast { same: true, complete: true, ..PackagePast::of(given.facts, "") };
-    if good.is_empty() || !is_whole || !is_build(&own) {
-        return None;
+    if good.is_empty() {
+        return Err(Unjudged::First);
+    }
+    if !is_build(&own) {
+        return Err(Unjudged::MostlyBuilt);
     }
     let estimate = estimate_package(&PackageQuery {
         past: &past,
@@ -88,7 +104,7 @@ pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Option<Ranges> {
     let of = |value: f64, band: Band<f64>, figure: fn(&PackagePast) -> f64| {
         judged(value, band, good.iter().map(|run| figure(&run.past)).collect())
     };
-    Some(Ranges {
+    Ok(Ranges {
         runs: good.iter().map(|run| run.run).collect(),
         basis: estimate.basis,
         wall: of(summary.wall.as_secs_f64(), estimate.wall_seconds, |past| past.wall_seconds),

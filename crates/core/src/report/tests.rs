@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::govern::Waiting;
-use crate::observe::{Exit, Observed, Sample, StepFacts};
+use crate::observe::{Exit, Governed, Observed, Sample, StepFacts};
 use crate::plan::PackagePast;
 use crate::view::{Asked, Happening, Look};
 
@@ -331,7 +331,16 @@ fn a_run_is_judged_by_earlier_ones_only_if_it_ended_well() {
         notes: &[],
         earlier: &one,
     };
-    assert_eq!(derive(&given).ranges, None);
+    let report = derive(&given);
+    assert_eq!((report.ranges, report.unjudged), (None, Some(Unjudged::NotWell)));
+    assert_eq!(self::report(&[], &[], &[]).unjudged, Some(Unjudged::First));
+    // Two units, where the earlier build had forty.
+    let mut whole = earlier(7000);
+    whole.past.units = Some(40);
+    let mut facts = self::facts();
+    facts.governed = Some(Governed { units: 2, ..Governed::default() });
+    let given = Given { facts: &facts, earlier: &[whole], ..given };
+    assert_eq!(derive(&given).unjudged, Some(Unjudged::MostlyBuilt));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use ironwright_core::report::{Estimate, Judged, Report, UnitReport};
 
 use super::parts::{escape, number, plural, section, share};
-use crate::report::phrases::{bytes, outcome, percent, seconds, size, time, verdict};
+use crate::report::phrases::{bytes, outcome, percent, seconds, size, time, unjudged, verdict};
 
 /// Side of a diagram.
 const SIDE: f64 = 300.0;
@@ -23,7 +23,7 @@ pub(super) fn estimates(report: &Report) -> String {
 
 fn ranges(report: &Report) -> String {
     let Some(ranges) = &report.ranges else {
-        return "<p class=\"lead\">No range: it takes an earlier run of the same that ended well, and this one must have ended well too.</p>\n".to_owned();
+        return format!("<p class=\"lead\">No range: {}.</p>\n", unjudged(report));
     };
     let sizes = |value: f64| bytes(value).to_string();
     let rows = [
