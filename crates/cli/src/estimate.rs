@@ -116,7 +116,7 @@ pub(crate) fn candidates(
     units.extend(past.newest_units(TEACHING));
     newest_first(&mut units);
     let knowledge = Knowledge::new(&units);
-    let options = Options { files_only, online: !offline, outermost: true };
+    let options = Options { files_only, online: !offline, outermost: true, is_copy: false };
     let one = |(target, (runs, name)): (&Target<'_>, (Vec<PastRun>, String))| {
         candidate(target, &runs, name, &past, &knowledge, threads, options)
     };

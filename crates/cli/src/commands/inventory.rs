@@ -126,6 +126,7 @@ fn read(args: &InventoryArgs) -> Result<(Inventory, Vec<String>), CliError> {
         files_only: args.files_only,
         online: !args.offline && !is_here,
         outermost: !is_here,
+        is_copy: false,
     };
     let inventory = inventory_of(&source, options)?;
     let differences = if args.check {

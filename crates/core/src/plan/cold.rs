@@ -19,13 +19,15 @@ pub(super) struct Cold {
     start: f64,
     /// Processor seconds for a MiB of input.
     work: f64,
+    /// What a byte above the knee counts for the time.
+    late: f64,
     /// Size that is taken where nobody knows it.
     usual: u64,
 }
 
 const fn cold(base: u64, factor: f64, knee_kib: u64, start: f64, work: f64, usual: u64) -> Cold {
     let (base, knee) = ((base * MIB) as f64, (knee_kib * KIB) as f64);
-    Cold { base, factor, knee, start, work, usual: usual * KIB }
+    Cold { base, factor, knee, start, work, late: 1.0, usual: usual * KIB }
 }
 
 /// What a byte above the knee counts.
@@ -36,12 +38,17 @@ pub(super) const DEVIATION: (f64, f64) = (0.45, 0.7);
 pub(super) const UNSIZED: (f64, f64) = (0.7, 1.0);
 
 impl Cold {
+    /// Where what lies above the knee is hardly compiled at all: tables for other systems.
+    const fn of_tables(self) -> Self {
+        Self { late: BEYOND_KNEE, ..self }
+    }
+
     /// The lines of a class. Figures are of gcc 12, rustc 1.95, Go 1.19 and Cython 3 on a Zen 4 guest; of
     /// what was not built there (scripts, whole packages) they are round numbers. Of a crate beyond a MiB most
     /// are tables for other systems; a program takes what it instantiates of its libraries.
     pub(super) const fn of(class: Class) -> Self {
         match class {
-            Class::RustLibrary => cold(55, 130.0, 1024, 0.2, 1.5, 150),
+            Class::RustLibrary => cold(55, 130.0, 1024, 0.2, 2.0, 150).of_tables(),
             Class::RustProgram => cold(160, 200.0, 2048, 5.0, 15.0, 100),
             Class::RustBuildScript => cold(60, 4.0, 1024, 0.2, 0.5, 20),
             Class::C => cold(18, 190.0, 1024, 0.02, 4.5, 30),
@@ -63,8 +70,9 @@ impl Cold {
     /// Expected peak in bytes and processor seconds.
     pub(super) fn expect(&self, size: Option<Bytes>) -> (f64, f64) {
         let size = size.map_or(self.usual, |size| size.0) as f64;
-        let counted = size.min(self.knee) + (size - self.knee).max(0.0) * BEYOND_KNEE;
-        (self.base + self.factor * counted, self.start + self.work * size / MIB as f64)
+        let counted = |late: f64| size.min(self.knee) + (size - self.knee).max(0.0) * late;
+        let work = self.work * counted(self.late) / MIB as f64;
+        (self.base + self.factor * counted(BEYOND_KNEE), self.start + work)
     }
 }
 

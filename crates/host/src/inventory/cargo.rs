@@ -28,13 +28,13 @@ pub(super) fn read(
     let answer = if options.files_only {
         Err("Cargo was not asked".to_owned())
     } else {
-        metadata(project, lock.is_some(), options.online)
+        Asked::new(project, options).and_then(|asked| Ok((asked.metadata(lock.is_some())?, asked)))
     };
     let why_not = match answer {
-        Ok(answer) => {
+        Ok((answer, asked)) => {
             let size = &mut |path: &Path| sizes.of(path);
             let graph = cargo::metadata("cargo metadata", &answer, &release, size, &mut natives)?;
-            let graph = match tree(project, lock.is_some(), options.online) {
+            let graph = match asked.tree(lock.is_some()) {
                 Ok(tree) => cargo::built(graph, &tree),
                 Err(_) => graph,
             };
@@ -63,35 +63,67 @@ pub(super) fn read(
     }
 }
 
-/// What Cargo will build, by its own choice of features.
-fn tree(project: &Path, is_locked: bool, online: bool) -> Result<String, String> {
-    if !is_locked {
-        return Err("it would write Cargo.lock".to_owned());
-    }
-    let mut arguments = vec!["tree", "--locked", "--edges", "normal,build", "--prefix", "none"];
-    arguments.extend(["--format", "{p}"]);
-    if !online {
-        arguments.push("--offline");
-    }
-    ask("cargo", &arguments, project, &[])
-}
-
 /// C and C++ sources below a folder.
 fn natives(folder: &Path) -> Vec<(PathBuf, u64)> {
     let files = walk::every_file(folder, make::is_source);
     files.into_iter().filter_map(|(path, bytes)| Some((folder.join(path), bytes?))).collect()
 }
 
-/// Cargo writes a missing `Cargo.lock` unless it may not look at dependencies at all.
-fn metadata(project: &Path, is_locked: bool, online: bool) -> Result<String, String> {
-    let triple = ask("rustc", &["-vV"], project, &[])?;
-    let triple = triple.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-    let mut arguments = vec!["metadata", "--format-version", "1", "--filter-platform", triple];
-    arguments.push(if is_locked { "--locked" } else { "--no-deps" });
-    if !online {
-        arguments.push("--offline");
+/// How Cargo is asked about a project.
+struct Asked<'a> {
+    project: &'a Path,
+    /// Where it is started: in the project, whose toolchain builds it, unless that is not installed. `cargo
+    /// install` does not look for it either.
+    place: PathBuf,
+    /// The triple of the host.
+    triple: String,
+    options: Options,
+}
+
+impl<'a> Asked<'a> {
+    fn new(project: &'a Path, options: Options) -> Result<Self, String> {
+        let version = |place: &Path| ask("rustc", &["-vV"], place, &[("RUSTUP_AUTO_INSTALL", "0")]);
+        let elsewhere = std::env::temp_dir();
+        let (place, answer) = match version(project) {
+            Ok(answer) => (project.to_owned(), answer),
+            Err(why_not) => (elsewhere.clone(), version(&elsewhere).map_err(|_| why_not)?),
+        };
+        let triple = answer.lines().find_map(|line| line.strip_prefix("host: "));
+        Ok(Self { project, place, triple: triple.unwrap_or_default().to_owned(), options })
     }
-    ask("cargo", &arguments, project, &[])
+
+    fn ask(&self, command: &str, arguments: &[&str]) -> Result<String, String> {
+        let manifest = self.project.join("Cargo.toml");
+        let manifest = manifest.to_string_lossy();
+        let mut all = vec![command, "--manifest-path", &manifest];
+        all.extend(arguments);
+        if !self.options.online {
+            all.push("--offline");
+        }
+        ask("cargo", &all, &self.place, &[])
+    }
+
+    /// What Cargo will build, by its own choice of features.
+    fn tree(&self, is_locked: bool) -> Result<String, String> {
+        if !is_locked {
+            return Err("it would write Cargo.lock".to_owned());
+        }
+        let edges = ["--edges", "normal,build"];
+        let form = ["--prefix", "none", "--format", "{p}"];
+        self.ask("tree", &[&["--locked"], &edges[..], &form[..]].concat())
+    }
+
+    /// Cargo writes a missing `Cargo.lock` unless it may not look at dependencies at all; one of a copy that fits no
+    /// more, as that of a part of a workspace, is brought up to date there.
+    fn metadata(&self, is_locked: bool) -> Result<String, String> {
+        let mut arguments = vec!["--format-version", "1", "--filter-platform", &*self.triple];
+        if !is_locked {
+            arguments.push("--no-deps");
+        } else if !self.options.is_copy {
+            arguments.push("--locked");
+        }
+        self.ask("metadata", &arguments)
+    }
 }
 
 /// Why the sources of a package cannot be had.

@@ -39,6 +39,8 @@ pub struct Options {
     pub online: bool,
     /// Of a folder that is a project, leave out those below it, which are not built with it.
     pub outermost: bool,
+    /// The folder is a copy that nobody works in: a tool may write there.
+    pub is_copy: bool,
 }
 
 /// One project and what its part of the inventory was read from.

@@ -125,7 +125,8 @@ pub fn pypi_package(
         unpack(package, &folder)?;
     }
     let inner = unpacked(&folder).ok_or_else(|| package.failed("its source archive is empty"))?;
-    read_directory(&inner, options).map_err(|error| package.unread(&error))
+    read_directory(&inner, Options { is_copy: true, ..options })
+        .map_err(|error| package.unread(&error))
 }
 
 /// An archive has one folder with everything in it.

@@ -9,7 +9,8 @@ use ironwright_testkit::FakeRoot;
 
 use super::*;
 
-const FILES_ONLY: Options = Options { files_only: true, online: false, outermost: false };
+const FILES_ONLY: Options =
+    Options { files_only: true, online: false, outermost: false, is_copy: false };
 
 fn labels(inventory: &Inventory, kind: Kind) -> Vec<&str> {
     let of_kind = inventory.graph.nodes.iter().filter(|node| node.kind == kind);
