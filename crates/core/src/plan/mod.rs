@@ -11,6 +11,7 @@ mod cold;
 mod fit;
 mod gantt;
 mod list;
+mod manager;
 mod noise;
 mod package;
 mod past;

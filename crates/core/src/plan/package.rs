@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::band::Band;
+use super::manager;
 use super::past::{disk, of_past};
 use super::schedule::{ENDLESS, Runner};
 use super::tier::{Tier, TierLimits};
@@ -111,19 +112,6 @@ pub struct PackageEstimate {
 
 /// Deviation of the time of a build whose units are known.
 const REPEATED: f64 = 0.15;
-/// What the build tool and the shells around its compilers hold.
-const fn tool(language: Option<Language>) -> Bytes {
-    match language {
-        Some(Language::Rust) => Bytes::mib(40),
-        // pip and a backend; and what a compiler keeps of the interpreter's headers.
-        Some(Language::Python) => Bytes::mib(85),
-        Some(Language::Go | Language::CFamily) => Bytes::mib(16),
-        // It is added with what it fetches.
-        Some(Language::Npm) => Bytes::ZERO,
-        Some(Language::Nix) | None => Bytes::mib(48),
-    }
-}
-
 /// Deviation of a peak that a schedule made of units, beside that of the units: which of them meet.
 const MEETING: f64 = 0.2;
 /// MiB and seconds of a package of which only the language is known: round numbers, with a deviation
@@ -146,10 +134,8 @@ const UNKNOWN: f64 = 1.0;
 pub fn estimate_package(query: &PackageQuery<'_>) -> PackageEstimate {
     let mut estimate =
         query.work.map_or_else(|| unknown(query.language), |work| of_units(work, query));
-    match query.language.filter(|_| query.work.is_some()) {
-        Some(Language::Npm) => by_npm(query.fetched, &mut estimate),
-        Some(Language::Python) => by_pip(&mut estimate),
-        _ => {}
+    if query.work.is_some() {
+        manager::add(query, &mut estimate);
     }
     of_past(query, &mut estimate);
     estimate.confidence = estimate.peak.numbers().confidence();
@@ -197,7 +183,7 @@ fn unknown(language: Option<Language>) -> PackageEstimate {
 
 /// From its units, by the simulator.
 fn of_units(work: &Work, query: &PackageQuery<'_>) -> PackageEstimate {
-    let (threads, tool) = (query.threads, tool(query.language));
+    let (threads, tool) = (query.threads, manager::beside_compilers(query.language));
     let largest = work.estimates().iter().map(|unit| unit.peak).max_by_key(|peak| peak.expected);
     let largest = largest.unwrap_or_default();
     let runner = Runner::new(work.workload(), work.network());
@@ -228,63 +214,6 @@ fn of_units(work: &Work, query: &PackageQuery<'_>) -> PackageEstimate {
         units: work.estimates().len(),
         basis: rests_on(work),
         confidence: 0.0,
-    }
-}
-
-/// MiB and seconds of npm itself, and what each package adds. Installations of 1 to 3 packages took 81 to 444
-/// MiB, of 12 to 41 116 to 319, of 68 to 100 133 to 184, of 118 to 195 200 to 321 MiB; and of 1, 12, 100, 136
-/// and 195 4.1, 3.4, 2.3, 5.1 and 7.2 s: packages differ in size by a factor of a thousand, and nobody tells
-/// it before.
-const NPM: ((f64, f64), (f64, f64)) = ((120.0, 0.6), (1.8, 0.025));
-/// Deviations of its memory and of its time.
-const NPM_DEVIATION: (f64, f64) = (0.7, 0.7);
-
-/// MiB and seconds of pip and of the build backend that it starts: wheels of text took 80 and 89 MiB.
-const PIP: (f64, f64) = (90.0, 3.0);
-/// Deviations of its memory and of its time, which is that of downloads.
-const PIP_DEVIATION: (f64, f64) = (0.2, 0.7);
-
-/// Adds pip, which holds most before any compiler runs.
-fn by_pip(estimate: &mut PackageEstimate) {
-    let memory = Band::around(PIP.0 * 1024.0 * 1024.0, PIP_DEVIATION.0).bytes();
-    let time = Band::around(PIP.1, PIP_DEVIATION.1);
-    let own = estimate.peak;
-    estimate.peak = Band {
-        min: own.min.max(memory.min),
-        expected: own.expected.max(memory.expected),
-        max: own.max.max(memory.max),
-    };
-    for at in &mut estimate.peak_by_threads {
-        at.peak = at.peak.max(memory.expected);
-    }
-    if estimate.units == 0 {
-        (estimate.wall_seconds, estimate.cpu_seconds) = (time, time);
-        estimate.largest_unit = estimate.peak;
-        estimate.longest_unit_seconds = time.max;
-        return;
-    }
-    estimate.wall_seconds = estimate.wall_seconds.plus(time);
-    estimate.cpu_seconds = estimate.cpu_seconds.plus(time);
-}
-
-/// Adds npm, which is there while scripts run.
-fn by_npm(fetched: usize, estimate: &mut PackageEstimate) {
-    const MIB: f64 = 1024.0 * 1024.0;
-    let ((mib, mib_each), (seconds, seconds_each)) = NPM;
-    let count = fetched as f64;
-    let memory = Band::around((mib + mib_each * count) * MIB, NPM_DEVIATION.0);
-    let time = Band::around(seconds + seconds_each * count, NPM_DEVIATION.1);
-    let scripts = estimate.units > 0;
-    let sum = |own: Band<f64>, more: Band<f64>| if scripts { own.plus(more) } else { own };
-    estimate.peak = sum(memory, estimate.peak.numbers()).bytes();
-    estimate.wall_seconds = sum(time, estimate.wall_seconds);
-    estimate.cpu_seconds = sum(time, estimate.cpu_seconds);
-    for at in &mut estimate.peak_by_threads {
-        at.peak = at.peak.saturating_add(memory.bytes().expected);
-    }
-    if !scripts {
-        estimate.largest_unit = estimate.peak;
-        estimate.longest_unit_seconds = estimate.wall_seconds.max;
     }
 }
 
@@ -412,32 +341,6 @@ mod tests {
         let disk = of(&[run]).disk.unwrap();
         assert!(disk.min > Bytes::mib(200) && disk.max < Bytes::mib(400));
         assert_eq!(estimate_package(&query(&[], Bytes::ZERO)).disk, None);
-    }
-
-    #[test]
-    fn npm_takes_more_for_more_packages() {
-        let of = |fetched| {
-            let work = Work::default();
-            let query = PackageQuery {
-                past: &[],
-                work: Some(&work),
-                threads: 2.0,
-                source_bytes: None,
-                fetched,
-                language: Some(Language::Npm),
-            };
-            estimate_package(&query)
-        };
-        let (few, many) = (of(10), of(1000));
-        assert!(few.peak.expected < many.peak.expected && many.wall_seconds.expected > 20.0);
-        // What was measured lies inside.
-        for (fetched, mib, seconds) in
-            [(1, 444, 4.1), (12, 319, 3.4), (100, 133, 2.3), (195, 245, 7.2)]
-        {
-            let (peak, wall) = (of(fetched).peak, of(fetched).wall_seconds);
-            assert!(peak.min <= Bytes::mib(mib) && Bytes::mib(mib) <= peak.max, "{peak:?}");
-            assert!(wall.min <= seconds && seconds <= wall.max, "{wall:?}");
-        }
     }
 
     #[test]
