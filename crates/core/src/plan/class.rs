@@ -32,7 +32,9 @@ pub enum Class {
     GoPackage,
     /// A Go program that is linked.
     GoLink,
-    /// An extension that a package manager builds of unknown sources, or a project's own build script.
+    /// An extension that a package manager builds of unknown sources.
+    Addon,
+    /// A project's own build script.
     Script,
     /// A script that a package manager runs when it installs: most look around and end.
     Hook,
@@ -44,7 +46,7 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RustLibrary,
         Self::RustProgram,
         Self::RustBuildScript,
@@ -55,6 +57,7 @@ impl Class {
         Self::Link,
         Self::GoPackage,
         Self::GoLink,
+        Self::Addon,
         Self::Script,
         Self::Hook,
         Self::Whole,
@@ -74,6 +77,7 @@ impl Class {
             Self::Link => "links",
             Self::GoPackage => "Go packages",
             Self::GoLink => "Go links",
+            Self::Addon => "addons",
             Self::Script => "scripts",
             Self::Hook => "install scripts",
             Self::Whole => "whole packages",
@@ -94,7 +98,8 @@ impl Class {
             // Of the crates of one that is written in Rust, each is a node.
             (Language::Rust, Kind::Extension) => Self::Link,
             (_, Kind::Extension) if node.is_sum() => Self::Link,
-            (_, Kind::Extension | Kind::Build) => Self::Script,
+            (_, Kind::Extension) => Self::Addon,
+            (_, Kind::Build) => Self::Script,
             (Language::Go, Kind::Link | Kind::Program) => Self::GoLink,
             (Language::Go, _) => Self::GoPackage,
             (Language::Rust, Kind::Program) => Self::RustProgram,

@@ -58,6 +58,8 @@ impl Cold {
             Class::Link => cold(10, 2.0, 1 << 20, 0.05, 0.02, 2048),
             Class::GoPackage => cold(28, 100.0, 1024, 0.06, 2.0, 60),
             Class::GoLink => cold(8, 11.0, 1 << 20, 0.2, 0.03, 12_288),
+            // Mostly C++ with the headers of Node.js, one file after the other.
+            Class::Addon => cold(160, 0.0, 1024, 10.0, 0.0, 100),
             Class::Script => cold(300, 0.0, 1024, 10.0, 0.0, 100),
             Class::Hook => cold(45, 0.0, 1024, 1.0, 0.0, 100),
             // A packed source of 1, 20 and 130 MB (zlib, Python, LLVM): 320, 700 and 2900 MiB, and 1.3,
