@@ -98,20 +98,14 @@ pub fn packages(
 
 /// A program is as large as all packages that it is linked from, whoever compiled them.
 fn size_links(graph: &mut Graph) {
-    let needs = graph.needs();
-    let is_link = |(_, node): &(usize, &Node)| node.kind == Kind::Link;
-    let links: Vec<usize> =
-        graph.nodes.iter().enumerate().filter(is_link).map(|(at, _)| at).collect();
+    let starts = graph.starts();
+    let is_link = |(at, node): (u32, &Node)| (node.kind == Kind::Link).then_some(at);
+    let links: Vec<u32> = (0..).zip(&graph.nodes).filter_map(is_link).collect();
     for link in links {
-        let (mut seen, mut open, mut bytes) = (vec![false; needs.len()], vec![link], 0);
-        while let Some(at) = open.pop() {
-            if seen.get_mut(at).is_none_or(|seen| std::mem::replace(seen, true)) {
-                continue;
-            }
-            bytes += graph.nodes.get(at).and_then(|node| node.size_bytes).map_or(0, |size| size.0);
-            open.extend(needs.get(at).into_iter().flatten().map(|needed| *needed as usize));
-        }
-        if let Some(node) = graph.nodes.get_mut(link) {
+        let linked = graph.reached(&starts, vec![link], |_| true);
+        let sizes = graph.nodes.iter().zip(linked).filter(|(_, linked)| *linked);
+        let bytes = sizes.filter_map(|(node, _)| node.size_bytes).map(|size| size.0).sum();
+        if let Some(node) = graph.nodes.get_mut(link as usize) {
             node.size_bytes = Some(Bytes(bytes));
         }
     }

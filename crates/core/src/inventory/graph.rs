@@ -278,16 +278,9 @@ impl Graph {
     /// Only what the nodes that are wanted need, near or far, and they themselves.
     #[must_use]
     pub fn needed_by(self, wanted: impl Fn(&Node) -> bool) -> Self {
-        let needs = self.needs();
-        let is_wanted = |(at, node)| wanted(node).then(|| u32::try_from(at).ok()).flatten();
-        let mut queue: Vec<u32> = self.nodes.iter().enumerate().filter_map(is_wanted).collect();
-        let mut kept = vec![false; self.nodes.len()];
-        while let Some(at) = queue.pop() {
-            let Some(seen) = kept.get_mut(at as usize) else { continue };
-            if !std::mem::replace(seen, true) {
-                queue.extend(needs.get(at as usize).into_iter().flatten());
-            }
-        }
+        let is_wanted = |(at, node)| wanted(node).then_some(at);
+        let from = (0..).zip(&self.nodes).filter_map(is_wanted).collect();
+        let kept = self.reached(&self.starts(), from, |_| true);
         self.filtered(&kept)
     }
 
@@ -295,17 +288,37 @@ impl Graph {
     /// already.
     #[must_use]
     pub fn still_needed(self, root: u32) -> Self {
-        let needs = self.needs();
-        let is_there = |at: u32| self.nodes.get(at as usize).is_none_or(|node| node.there);
-        let mut queue = vec![root];
-        let mut kept = vec![false; self.nodes.len()];
-        while let Some(at) = queue.pop() {
-            let Some(seen) = kept.get_mut(at as usize).filter(|_| !is_there(at)) else { continue };
-            if !std::mem::replace(seen, true) {
-                queue.extend(needs.get(at as usize).into_iter().flatten());
-            }
-        }
+        let kept = self.reached(&self.starts(), vec![root], |node| !node.there);
         self.filtered(&kept)
+    }
+
+    /// Whether each node is one of some, or needed by one of them, near or far, by way of nodes that are
+    /// entered. `starts` are those of this graph.
+    pub fn reached(
+        &self,
+        starts: &[u32],
+        from: Vec<u32>,
+        enters: impl Fn(&Node) -> bool,
+    ) -> Vec<bool> {
+        let (mut open, mut seen) = (from, vec![false; self.nodes.len()]);
+        while let Some(at) = open.pop() {
+            let place = at as usize;
+            let is_new = seen.get(place).is_some_and(|seen| !seen);
+            if !is_new || !self.nodes.get(place).is_some_and(&enters) {
+                continue;
+            }
+            if let Some(seen) = seen.get_mut(place) {
+                *seen = true;
+            }
+            open.extend(self.edges_of(starts, at).iter().map(|edge| edge.to));
+        }
+        seen
+    }
+
+    /// What a node needs. `starts` are those of this graph.
+    pub fn edges_of(&self, starts: &[u32], at: u32) -> &[Edge] {
+        let range = starts.get(at as usize).zip(starts.get(at as usize + 1));
+        range.and_then(|(a, b)| self.edges.get(*a as usize..*b as usize)).unwrap_or(&[])
     }
 
     /// Only the nodes that are wanted, and what they need of each other.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::class::Class;
 use super::unit::{Knowledge, UnitEstimate};
 use crate::govern::simulate::{Job, Network, Workload};
-use crate::inventory::{Edge, Graph, Node, graph};
+use crate::inventory::{Graph, Node, graph};
 use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
 
@@ -74,15 +74,9 @@ impl<'a> Needed<'a> {
         Self { graph, places, starts, seen: vec![u32::MAX; places.len()], open: Vec::new() }
     }
 
-    fn edges(&self, from: u32) -> &'a [Edge] {
-        let at = from as usize;
-        let range = self.starts.get(at).zip(self.starts.get(at + 1));
-        range.and_then(|(a, b)| self.graph.edges.get(*a as usize..*b as usize)).unwrap_or(&[])
-    }
-
     /// The places, among those that are kept, of all that one needs.
     fn by(&mut self, from: u32) -> Vec<usize> {
-        let edges = self.edges(from);
+        let edges = self.graph.edges_of(&self.starts, from);
         let mut out = Vec::with_capacity(edges.len());
         self.open.extend(edges.iter().map(|edge| edge.to));
         while let Some(at) = self.open.pop() {
@@ -90,9 +84,11 @@ impl<'a> Needed<'a> {
                 Some(seen) if *seen != from => *seen = from,
                 _ => continue,
             }
-            match self.places.get(at as usize) {
-                Some(Some(place)) => out.push(*place as usize),
-                _ => self.open.extend(self.edges(at).iter().map(|edge| edge.to)),
+            if let Some(Some(place)) = self.places.get(at as usize) {
+                out.push(*place as usize);
+            } else {
+                let edges = self.graph.edges_of(&self.starts, at);
+                self.open.extend(edges.iter().map(|edge| edge.to));
             }
         }
         out
@@ -194,7 +190,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::{Kind, Language};
+    use crate::inventory::{Edge, Kind, Language};
 
     fn graph(kinds: &[Kind], edges: &[(u32, u32)]) -> Graph {
         let node = |(at, kind): (usize, &Kind)| {
