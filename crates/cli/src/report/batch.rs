@@ -2,7 +2,7 @@
 //!
 //! Does not know how a report is derived.
 
-use ironwright_core::report::{Batch, Judged, Report, Unjudged};
+use ironwright_core::report::{Batch, Judged, Report, Standing, Unjudged};
 
 use super::phrases::{bytes, ending, seconds, took};
 use crate::error::count;
@@ -72,6 +72,7 @@ pub(super) fn judgement(report: &Report) -> &'static str {
         return match report.unjudged {
             Some(Unjudged::First) => "first build",
             Some(Unjudged::MostlyBuilt) => "mostly built before",
+            Some(Unjudged::NotWell) if report.standing != Standing::Running => "did not end well",
             Some(Unjudged::NotWell) | None => "",
         };
     };

@@ -2,7 +2,7 @@
 //!
 //! Does not know how a report is derived.
 
-use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, UnitReport, Unjudged};
+use ironwright_core::report::{Estimate, IncidentKind, Judged, Report, Standing, UnitReport};
 use ironwright_core::units::Bytes;
 
 use super::phrases::{
@@ -80,6 +80,9 @@ fn head(report: &Report) -> String {
             (rate, more) => format!("{rate} ({more})"),
         },
     );
+    if report.ranges.is_none() && report.standing != Standing::Running {
+        out += &line("range", &format!("none: {}", unjudged(report)));
+    }
     out
 }
 
@@ -101,12 +104,7 @@ fn unit_counts(report: &Report) -> String {
 }
 
 fn ranges(report: &Report) -> String {
-    let Some(ranges) = &report.ranges else {
-        return match report.unjudged {
-            Some(Unjudged::MostlyBuilt) => format!("\nno range: {}\n", unjudged(report)),
-            _ => String::new(),
-        };
-    };
+    let Some(ranges) = &report.ranges else { return String::new() };
     let mut out = heading(&format!("Against what was predicted ({})", ranges.basis));
     let row = |name: &str, judged: &Judged, show: &dyn Fn(f64) -> String| {
         vec![

@@ -3,6 +3,7 @@
 //! The format is Clang's JSON compilation database. It lists no links. Does not know files beyond
 //! their names.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use super::words::first_command;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
 use crate::unit::Invocation;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
 struct Entry {
     directory: PathBuf,
     file: PathBuf,
@@ -28,7 +29,9 @@ pub fn parse(
 ) -> Result<Graph, InventoryError> {
     let entries: Vec<Entry> = json(file, text, "a compilation database is made of")?;
     let mut builder = GraphBuilder::default();
-    for (at, entry) in entries.iter().enumerate() {
+    let mut seen = HashSet::new();
+    // Bear writes a command again that was run again.
+    for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| seen.insert(*entry)) {
         builder.add(node(at, entry, size));
     }
     Ok(builder.finish())
@@ -65,6 +68,7 @@ mod tests {
         let text = r#"[
             {"directory": "/src/b", "file": "../a.cc", "command": "/usr/bin/c++ -O2 -DX=\\\"y\\\" -o a.o -c ../a.cc"},
             {"directory": "/src/b", "file": "../a.cc", "arguments": ["/usr/bin/c++", "-O2", "-DX=\"y\"", "-o", "a.o", "-c", "../a.cc"], "output": "a.o"},
+            {"directory": "/src/b", "file": "gen.c"},
             {"directory": "/src/b", "file": "gen.c"}
         ]"#;
         let graph = parse("compile_commands.json", text, &mut |_| Some(11)).unwrap();

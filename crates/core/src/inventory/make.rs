@@ -40,8 +40,8 @@ const BESIDE: &[&str] = &[
 const TESTING: &[&str] = &["test", "tests", "unittest", "bench", "benchmark", "fuzzer"];
 /// Words in paths of what is for another system.
 const ELSEWHERE: &[&str] = &[
-    "windows", "win32", "win64", "osx", "macos", "darwin", "bsd", "freebsd", "openbsd", "netbsd",
-    "solaris", "sunos", "aix", "android",
+    "windows", "win32", "win64", "cygwin", "mingw", "msvc", "osx", "macos", "darwin", "bsd",
+    "freebsd", "openbsd", "netbsd", "solaris", "sunos", "aix", "android",
 ];
 
 /// Those of the sources that are compiled for who uses a project on this system: all but tests, examples
@@ -56,7 +56,10 @@ fn is_aside(path: &str) -> bool {
         text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| of.contains(&word))
     };
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    words(path, ELSEWHERE) || words(folder, BESIDE) || words(name, TESTING)
+    // A file of that name alone may well be about windows on a screen.
+    let is_win = words(folder, &["win"])
+        || name.split('.').next().is_some_and(|stem| stem.ends_with("_win"));
+    is_win || words(path, ELSEWHERE) || words(folder, BESIDE) || words(name, TESTING)
 }
 
 /// The graph of sources: paths from the project's folder, with their sizes.
@@ -89,6 +92,9 @@ mod tests {
         let sources = all(&[
             "a/_ps_windows.c",
             "a/arch/bsd/x.c",
+            "uv/src/win/pipe.c",
+            "ares_config_win.c",
+            "win.c",
             "a/_ps.c",
             "deps/test/big.cc",
             "tests/t.c",
@@ -96,7 +102,7 @@ mod tests {
             "doc.c",
         ]);
         let kept: Vec<_> = for_users_here(&sources).iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(kept, ["a/_ps.c", "doc.c"]);
+        assert_eq!(kept, ["win.c", "a/_ps.c", "doc.c"]);
         // A project that is nothing but tests.
         assert_eq!(for_users_here(&all(&["tests/a.c"])).len(), 1);
     }

@@ -23,7 +23,7 @@ const FETCHING: &[&str] = &[
     "pkg-prebuilds",
 ];
 
-pub use other::{pnpm, yarn};
+pub use other::{Read, pnpm, yarn};
 
 /// Whether a package with these dependencies compiles an addon. What helps others does not: yarn names
 /// `node-gyp` as a dependency of all that use it, be it only to test themselves.

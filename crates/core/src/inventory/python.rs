@@ -254,7 +254,8 @@ struct Locked {
     version: Option<String>,
     /// A list of tables in uv's, a table in Poetry's.
     dependencies: Option<::toml::Value>,
-    /// uv.
+    /// uv: where it comes from.
+    source: Option<::toml::Value>,
     wheels: Vec<File>,
     sdist: Option<File>,
     /// Poetry.
@@ -271,14 +272,20 @@ struct File {
 }
 
 impl Locked {
-    fn is_wheel(file: &File) -> bool {
-        [&file.url, &file.name].iter().any(|path| path.rsplit('.').next() == Some("whl"))
+    /// Whether it is the project itself, or a member of its workspace.
+    fn is_own(&self) -> bool {
+        let has = |key| self.source.as_ref().is_some_and(|source| source.get(key).is_some());
+        has("virtual") || has("editable")
     }
 
-    /// Files are listed, and no wheel is among them: it is built from source.
+    fn is_wheel(file: &File) -> bool {
+        [&file.url, &file.name].iter().any(|path| path.strip_suffix(".whl").is_some_and(fits))
+    }
+
+    /// Files are listed, and no wheel for this machine is among them: it is built from source.
     fn has_no_wheel(&self) -> bool {
         let listed = self.sdist.is_some() || !self.files.is_empty();
-        listed && self.wheels.is_empty() && !self.files.iter().any(Self::is_wheel)
+        listed && !self.wheels.iter().chain(&self.files).any(Self::is_wheel)
     }
 
     /// Size of what is fetched: the source where it is built, else the first wheel.
@@ -298,12 +305,20 @@ impl Locked {
     }
 }
 
+/// Whether a wheel is for this machine, by the platforms at the end of its name: `any`, or some Linux with this
+/// processor.
+fn fits(stem: &str) -> bool {
+    let platforms = stem.rsplit('-').next().unwrap_or_default();
+    let own = |one: &str| one.contains("linux") && one.ends_with(std::env::consts::ARCH);
+    platforms.split('.').any(|one| one == "any" || own(one))
+}
+
 /// The graph of a `uv.lock` or `poetry.lock`: what has no wheel is compiled.
 pub fn lock(file: &str, text: &str) -> Result<Graph, InventoryError> {
     let lock: Lock = toml(file, text, "lock file of uv or Poetry")?;
     let mut builder = GraphBuilder::default();
     let id = |name: &str| requirement_name(name).map(|name| format!("python:{name}"));
-    for package in &lock.package {
+    for package in lock.package.iter().filter(|package| !package.is_own()) {
         let Some(id) = id(&package.name) else { continue };
         let kind = if package.has_no_wheel() { Kind::Build } else { Kind::Dependency };
         let mut node = Node::new(Language::Python, kind, id, &*package.name);

@@ -40,9 +40,13 @@ pub fn read(text: &str, folder: &Path, commands: &Commands) -> Result<Log, LogEr
             log.leave_out("further output of a command");
             continue;
         }
+        let Some(duration) = line.end_ms.checked_sub(line.start_ms) else {
+            log.leave_out("ended before they began");
+            continue;
+        };
         match facts(line.output, folder, commands) {
             Some(facts) => {
-                let wall_us = line.end_ms.saturating_sub(line.start_ms).saturating_mul(1000);
+                let wall_us = duration.saturating_mul(1000);
                 log.records.push(timed(&facts, line.began_ns / 1000, wall_us));
             }
             None => log.leave_out("too light to be governed"),

@@ -107,7 +107,10 @@ impl Reader {
                 log.leave_out("failed");
                 continue;
             }
-            let wall_us = u64::try_from(ended.saturating_sub(*began)).unwrap_or(0);
+            let Ok(wall_us) = u64::try_from(ended.saturating_sub(*began)) else {
+                log.leave_out("ended before they began");
+                continue;
+            };
             log.records.push(build(derivation, *began, wall_us));
         }
         for (why, count) in [

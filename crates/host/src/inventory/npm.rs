@@ -27,13 +27,17 @@ pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError
     for name in LOCKS {
         let path = project.join(name);
         if let Some(text) = text(&path)? {
-            let mut graph = match *name {
-                "pnpm-lock.yaml" => npm::pnpm(&shown(&path), &text)?,
-                "yarn.lock" => npm::yarn(&shown(&path), &text)?,
-                _ => npm::lock(&shown(&path), &text)?,
+            let shown = shown(&path);
+            let npm::Read { mut graph, missing } = match *name {
+                "pnpm-lock.yaml" => npm::pnpm(&shown, &text)?,
+                "yarn.lock" => npm::yarn(&shown, &text)?,
+                _ => npm::Read { graph: npm::lock(&shown, &text)?, missing: 0 },
             };
             size(project, &mut graph, sizes);
-            return Ok(Found::new(graph.merged(own), *name));
+            let note = (missing > 0).then(|| {
+                format!("{shown}: {missing} packages that others need are not in it; is all of it there?")
+            });
+            return Ok(Found::new(graph.merged(own), *name).noted(note));
         }
     }
     let note = format!("{}: without a lock file its dependencies are not known", shown(&manifest));

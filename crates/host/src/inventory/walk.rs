@@ -12,6 +12,8 @@ use ironwright_core::workspace::{Directory, SKIPPED};
 
 /// Deepest folder that is looked at.
 const DEEPEST: usize = 24;
+/// What a folder has in which CMake builds.
+const BUILD_TREE: &str = "CMakeCache.txt";
 /// Longest marker that is read for a project's name.
 const LONGEST_MARKER: u64 = 4 << 20;
 
@@ -86,6 +88,10 @@ fn visit(
             names.push(name);
         }
         names.sort_unstable();
+        // Of a build tree below, files of CMake's own are the most; where it belongs, it is read by its build files.
+        if depth > 0 && names.iter().any(|name| name == BUILD_TREE) {
+            continue;
+        }
         if see(&path, names, depth) {
             queue.extend(below);
         }

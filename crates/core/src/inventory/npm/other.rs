@@ -5,9 +5,9 @@
 //! of yarn 1 and later. Does not know the rest of YAML, which neither tool writes there; nor install
 //! scripts, which neither tells: an addon shows by the helpers that it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{compiles, fetches, fits};
+use super::{compiles, fetches, fits, is_for_this_system};
 use crate::inventory::{Graph, GraphBuilder, InventoryError, Kind, Language, Node};
 
 /// One package of a lock file.
@@ -57,6 +57,10 @@ fn check(file: &str, text: &str, is_mark: impl Fn(&str) -> bool) -> Result<(), I
     if let Some(at) = text.lines().position(is_conflict) {
         return mistake(at + 1, "a conflict of a merge; installing again resolves it");
     }
+    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    if let Some(at) = text.lines().position(is_tabbed) {
+        return mistake(at + 1, "a line of a lock file begins with spaces, never with a tab");
+    }
     if !text.trim().is_empty() && !text.lines().any(is_mark) {
         return mistake(1, "not a lock file: the line with its version is missing");
     }
@@ -91,14 +95,32 @@ fn listed(value: &str) -> Vec<String> {
 
 const NEEDS: &[&str] = &["dependencies", "optionalDependencies"];
 
+/// What a lock file of pnpm or yarn tells.
+#[derive(Debug)]
+pub struct Read {
+    /// The packages.
+    pub graph: Graph,
+    /// Packages that others need and that are not listed. Of a whole file that a tool wrote there are few: those
+    /// that another one was put in the place of.
+    pub missing: usize,
+}
+
 /// The graph of a `pnpm-lock.yaml`.
-pub fn pnpm(file: &str, text: &str) -> Result<Graph, InventoryError> {
+pub fn pnpm(file: &str, text: &str) -> Result<Read, InventoryError> {
     check(file, text, |line| line.starts_with("lockfileVersion:"))?;
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     let (mut in_packages, mut current, mut in_needs) = (false, String::new(), false);
+    let (mut in_importers, mut wanted, mut by_project) = (false, String::new(), Vec::new());
     for line in lines(text) {
         match line.indent {
-            0 => in_packages = matches!(line.key, "packages" | "snapshots"),
+            0 => {
+                in_packages = matches!(line.key, "packages" | "snapshots");
+                in_importers = line.key == "importers";
+            }
+            6 if in_importers => unquoted(line.key).clone_into(&mut wanted),
+            8 if in_importers && line.key == "version" => {
+                by_project.extend(pnpm_reference(&wanted, line.value));
+            }
             2 if in_packages => {
                 current = pnpm_id(line.key);
                 let (name, version) = parts(&current);
@@ -115,13 +137,26 @@ pub fn pnpm(file: &str, text: &str) -> Result<Graph, InventoryError> {
             6 if in_packages && in_needs => {
                 if let Some(entry) = entries.get_mut(&current) {
                     entry.helpers.push(line.key.to_owned());
-                    entry.needs.push(pnpm_id(&format!("{}@{}", line.key, line.value)));
+                    entry.needs.extend(pnpm_reference(line.key, line.value));
                 }
             }
             _ => {}
         }
     }
-    Ok(graph(entries.into_values()))
+    Ok(graph(entries.into_values(), by_project))
+}
+
+/// The id of what a project or a package needs under a name; nothing where it lies in the project.
+fn pnpm_reference(name: &str, version: &str) -> Option<String> {
+    let bare = version.split('(').next().unwrap_or(version);
+    match bare {
+        _ if ["link:", "file:", "workspace:"].iter().any(|head| bare.starts_with(head)) => None,
+        // Another package in its place, with its own name.
+        _ if bare.starts_with('/') || bare.rfind('@').is_some_and(|at| at > 0) => {
+            Some(pnpm_id(bare))
+        }
+        _ => Some(pnpm_id(&format!("{name}@{version}"))),
+    }
 }
 
 /// `name@version` of a key: without quotes, the slash in front, and what peers it was resolved with.
@@ -149,7 +184,7 @@ fn parts(id: &str) -> (&str, &str) {
 }
 
 /// The graph of a `yarn.lock`.
-pub fn yarn(file: &str, text: &str) -> Result<Graph, InventoryError> {
+pub fn yarn(file: &str, text: &str) -> Result<Read, InventoryError> {
     let is_mark = |line: &str| line.starts_with("# yarn lockfile v") || line == "__metadata:";
     check(file, text, is_mark)?;
     let mut entries: Vec<Entry> = Vec::new();
@@ -188,7 +223,7 @@ pub fn yarn(file: &str, text: &str) -> Result<Graph, InventoryError> {
             ),
         });
     }
-    Ok(graph(entries.into_iter()))
+    Ok(graph(entries.into_iter(), Vec::new()))
 }
 
 /// `name@range`, without quotes and without the protocol that newer versions write.
@@ -215,18 +250,27 @@ impl Entry {
     }
 }
 
-fn graph(entries: impl Iterator<Item = Entry>) -> Graph {
+/// The graph of all entries that are for this system. `by_project` is what the project itself needs, where that is
+/// told.
+fn graph(entries: impl Iterator<Item = Entry>, by_project: Vec<String>) -> Read {
     let mut builder = GraphBuilder::default();
     let mut places: BTreeMap<String, u32> = BTreeMap::new();
     let mut users = Vec::new();
-    for entry in entries.filter(|entry| !entry.elsewhere) {
+    let mut elsewhere = BTreeSet::new();
+    for entry in entries {
+        if entry.elsewhere {
+            elsewhere.extend(entry.asked_as);
+            continue;
+        }
         let package = format!("{}@{}", entry.name, entry.version);
         let id = format!("npm:{package}");
         let node = Node::new(Language::Npm, Kind::Dependency, id, &entry.name);
         let place = builder.add(node.in_package(&package));
         let (compiles, fetches) = (compiles(&entry.name, &entry.helpers), fetches(&entry.helpers));
         let mut user = place;
-        if compiles || fetches || entry.has_script {
+        // pnpm marks files for a system, too, as if they were built.
+        let has_script = entry.has_script && !is_for_this_system(&entry.name);
+        if compiles || fetches || has_script {
             let kind = if compiles || fetches { Kind::Extension } else { Kind::InstallScript };
             let id = format!("npm:{package} (install)");
             let mut script = Node::new(Language::Npm, kind, id, &entry.name).in_package(&package);
@@ -237,12 +281,18 @@ fn graph(entries: impl Iterator<Item = Entry>) -> Graph {
         places.extend(entry.asked_as.into_iter().map(|name| (name, place)));
         users.push((user, entry.needs));
     }
+    let is_missing = |name: &String| !places.contains_key(name) && !elsewhere.contains(name);
+    let mut missing: BTreeSet<String> = by_project.into_iter().filter(is_missing).collect();
     for (user, needs) in users {
-        for needed in needs.iter().filter_map(|name| places.get(name)) {
-            builder.needs(user, *needed);
+        for name in needs {
+            if let Some(needed) = places.get(&name) {
+                builder.needs(user, *needed);
+            } else if is_missing(&name) {
+                missing.insert(name);
+            }
         }
     }
-    builder.finish()
+    Read { graph: builder.finish(), missing: missing.len() }
 }
 
 #[cfg(test)]
@@ -261,7 +311,7 @@ mod tests {
 
     #[test]
     fn pnpm_tells_packages_addons_and_what_is_for_elsewhere() {
-        let graph = pnpm("pnpm-lock.yaml", PNPM).unwrap();
+        let graph = pnpm("pnpm-lock.yaml", PNPM).unwrap().graph;
         let named = |name: &str, kind, prebuilt| (name.to_owned(), kind, prebuilt);
         assert_eq!(
             shown(&graph),
@@ -283,7 +333,7 @@ mod tests {
     fn what_helps_addons_is_none() {
         let text = "__metadata:\n  version: 8\n\n\"node-addon-api@npm:^5\":\n  version: 5.1.0\n  dependencies:\n    node-gyp: \"npm:latest\"\n";
         let only = ("node-addon-api@5.1.0".to_owned(), Kind::Dependency, true);
-        assert_eq!(shown(&yarn("yarn.lock", text).unwrap()), [only]);
+        assert_eq!(shown(&yarn("yarn.lock", text).unwrap().graph), [only]);
     }
 
     #[test]
@@ -291,7 +341,7 @@ mod tests {
         let old = "# yarn lockfile v1\n\n\na@^1.0.0, a@~1.2:\n  version \"1.2.3\"\n  resolved \"https://x\"\n  dependencies:\n    \"@b/c\" \"^2.0\"\n    nan \"2\"\n\n\"@b/c@^2.0\":\n  version \"2.1.0\"\n";
         let new = "__metadata:\n  version: 8\n\n\"a@npm:^1.0.0\":\n  version: 1.2.3\n  resolution: \"a@npm:1.2.3\"\n  dependencies:\n    \"@b/c\": \"npm:^2.0\"\n    nan: \"npm:2\"\n  linkType: hard\n\n\"@b/c@npm:^2.0\":\n  version: 2.1.0\n\n\"mac@npm:1\":\n  version: 1.0.0\n  conditions: os=darwin & cpu=x64\n\n\"own@workspace:.\":\n  version: 0.0.0-use.local\n";
         for text in [old, new] {
-            let graph = yarn("yarn.lock", text).unwrap();
+            let graph = yarn("yarn.lock", text).unwrap().graph;
             let packages: Vec<_> =
                 shown(&graph).into_iter().map(|(name, kind, _)| (name, kind)).collect();
             assert_eq!(
@@ -316,8 +366,13 @@ mod tests {
         assert!(of_yarn("{}\n").starts_with("yarn.lock:1: not a lock file"));
         let of_pnpm = |text: &str| pnpm("pnpm-lock.yaml", text).unwrap_err().to_string();
         assert!(of_pnpm("packages:\n").starts_with("pnpm-lock.yaml:1: not a lock file"));
+        // Cut off behind what the project needs.
+        let cut = "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      '@x/a':\n        specifier: ^1\n        version: 1.0.0(b@2.0.0)\n      own:\n        version: link:../own\n";
+        assert_eq!(pnpm("pnpm-lock.yaml", cut).unwrap().missing, 1);
+        let whole = format!("{cut}packages:\n  '@x/a@1.0.0':\n    resolution: {{integrity: x}}\n");
+        assert_eq!(pnpm("pnpm-lock.yaml", &whole).unwrap().missing, 0);
         // An empty file marks the top of a project.
-        assert!(yarn("yarn.lock", "\n").unwrap().nodes.is_empty());
+        assert!(yarn("yarn.lock", "\n").unwrap().graph.nodes.is_empty());
     }
 
     proptest! {

@@ -14,6 +14,10 @@ fn without_pyx(name: &str) -> Option<&str> {
     name.strip_suffix(".pyx")
 }
 
+fn folder_of(path: &str) -> String {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()
+}
+
 /// Whether sources of Cython are to be compiled.
 pub(super) fn has_cython(all: &[Source]) -> bool {
     compiled(all, &[]).iter().any(|(path, _)| without_pyx(path).is_some())
@@ -27,10 +31,13 @@ pub(super) fn compiled<'a>(all: &'a [Source], listed: &[String]) -> Vec<&'a Sour
         return all.iter().filter(is_listed).collect();
     }
     let is_there = |path: &str| all.iter().any(|(other, _)| other == path);
-    let is_made = |path: &str| {
-        without_pyx(path)
-            .is_some_and(|stem| ["c", "cpp"].iter().any(|end| is_there(&format!("{stem}.{end}"))))
+    let made = |path: &str| {
+        let stem = without_pyx(path)?;
+        ["c", "cpp"].iter().any(|end| is_there(&format!("{stem}.{end}"))).then(|| folder_of(path))
     };
+    // What has no C of its own beside others that have is included by them.
+    let folders: Vec<String> = all.iter().filter_map(|(path, _)| made(path)).collect();
+    let is_made = |path: &str| without_pyx(path).is_some() && folders.contains(&folder_of(path));
     make::for_users_here(all).into_iter().filter(|(path, _)| !is_made(path)).collect()
 }
 
@@ -53,10 +60,7 @@ mod tests {
 
     #[test]
     fn what_cython_made_is_compiled_once() {
-        assert_eq!(
-            of(&["m.pyx", "m.c", "n.pyx", "o.pyx", "o.cpp"], &[]),
-            ["m.c", "n.pyx", "o.cpp"]
-        );
+        assert_eq!(of(&["m.pyx", "m.c", "n.pyx", "o/p.pyx"], &[]), ["m.c", "o/p.pyx"]);
         assert!(is_native("a.pyx") && is_native("a.c") && !is_native("a.pxd"));
     }
 }

@@ -82,16 +82,29 @@ fn requirements_leave_out_options() {
 #[test]
 fn what_has_no_wheel_is_built() {
     let uv = "[[package]]\nname = \"a\"\nversion = \"1\"\nsdist = { url = \"a.tar.gz\", size = 7 }\ndependencies = [{ name = \"b\" }]\n\
-        [[package]]\nname = \"b\"\nversion = \"2\"\nwheels = [{ url = \"b.whl\", size = 5 }]\n";
+        [[package]]\nname = \"b\"\nversion = \"2\"\nwheels = [{ url = \"b-2-py3-none-any.whl\", size = 5 }]\n";
     let graph = lock("uv.lock", uv).unwrap();
     let shown: Vec<_> = graph.nodes.iter().map(|n| (n.kind, n.size_bytes.map(|b| b.0))).collect();
     assert_eq!(shown, [(Kind::Build, Some(7)), (Kind::Dependency, Some(5))]);
     assert_eq!(graph.needs()[0], [1]);
     let poetry = "[[package]]\nname = \"a\"\nversion = \"1\"\nfiles = [{file = \"a.tar.gz\", hash = \"x\"}]\n[package.dependencies]\nb = \"*\"\n\
-        [[package]]\nname = \"b\"\nversion = \"1\"\nfiles = [{file = \"b-py3.whl\", hash = \"x\"}]\n";
+        [[package]]\nname = \"b\"\nversion = \"1\"\nfiles = [{file = \"b-1-py3-none-any.whl\", hash = \"x\"}]\n";
     let graph = lock("poetry.lock", poetry).unwrap();
     let kinds: Vec<_> = graph.nodes.iter().map(|n| n.kind).collect();
     assert_eq!((kinds, graph.edges.len()), (vec![Kind::Build, Kind::Dependency], 1));
+}
+
+#[test]
+fn wheels_for_others_are_none_and_the_project_is_no_dependency() {
+    let uv = "[[package]]\nname = \"own\"\nversion = \"1\"\nsource = { virtual = \".\" }\n\
+        [[package]]\nname = \"a\"\nversion = \"1\"\nsdist = { url = \"a.tar.gz\" }\n\
+        wheels = [{ url = \"a-1-cp311-cp311-win_amd64.whl\" }, { url = \"a-1-cp311-cp311-macosx_11_0_arm64.whl\" }]\n";
+    let graph = lock("uv.lock", uv).unwrap();
+    let shown: Vec<_> = graph.nodes.iter().map(|n| (n.label.as_str(), n.kind)).collect();
+    assert_eq!(shown, [("a", Kind::Build)]);
+    let arch = std::env::consts::ARCH;
+    assert!(fits(&format!("a-1-cp311-cp311-manylinux_2_17_{arch}.manylinux2014_{arch}")));
+    assert!(fits("a-1-py3-none-any") && !fits("a-1-cp311-cp311-manylinux_2_17_ppc64le"));
 }
 
 #[test]
