@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ironwright_core::build::{Driver, Source, SourceError};
-use ironwright_core::diagnostic::nearest;
+use ironwright_core::diagnostic::{Diagnostic, nearest};
 use ironwright_core::nix::installable::is_installable;
 use ironwright_core::settings::entry_mistakes;
 use ironwright_core::workspace::{MANIFEST, Manifest, Package, parse};
@@ -87,6 +87,18 @@ impl Workspace {
         Target { source, package: Some(package), driver: package.driver }
     }
 
+    /// The packages among some whose directories are not there.
+    fn lost(&self, targets: &[Target<'_>]) -> Vec<Diagnostic> {
+        let lost = |target: &Target<'_>| match (&target.source, target.package) {
+            (Source::Path(path), Some(package)) if !path.is_dir() => {
+                let message = format!("{} is not a directory", path.display());
+                Some(self.manifest.mistake(package, message))
+            }
+            _ => None,
+        };
+        targets.iter().filter_map(lost).collect()
+    }
+
     fn no_package(&self, name: &str) -> CliError {
         let names = self.manifest.packages.iter().map(|package| package.name.as_str());
         let hint = match nearest(name, names.clone()) {
@@ -102,14 +114,16 @@ pub(crate) fn targets<'a>(
     wanted: &[Wanted],
     workspace: Option<&'a Workspace>,
 ) -> Result<Vec<Target<'a>>, CliError> {
-    if wanted.is_empty() {
-        return whole(workspace);
-    }
     let target = |wanted: &Wanted| match wanted {
         Wanted::Source(source) => Ok(of_source(source.clone())),
         Wanted::Package(name) => named(name, workspace),
     };
-    wanted.iter().map(target).collect()
+    let targets = match wanted {
+        [] => whole(workspace)?,
+        _ => wanted.iter().map(target).collect::<Result<Vec<_>, _>>()?,
+    };
+    let lost = workspace.map(|it| it.lost(&targets)).unwrap_or_default();
+    if lost.is_empty() { Ok(targets) } else { Err(CliError::mistakes(lost)) }
 }
 
 const fn of_source<'a>(source: Source) -> Target<'a> {

@@ -180,7 +180,9 @@ fn add(builder: &mut GraphBuilder, path: &str, package: &Locked) {
         Some(version) => format!("{name}@{version}"),
         None => name.to_owned(),
     };
-    let kind = if package.link { Kind::Group } else { Kind::Dependency };
+    // What lies outside of node_modules is a part of the project itself.
+    let is_own = package.link || !path.contains("node_modules/");
+    let kind = if is_own { Kind::Group } else { Kind::Dependency };
     let node = Node::new(Language::Npm, kind, format!("npm:{path}"), name);
     builder.add(node.in_package(&named));
     let needed = package.dependencies.keys().chain(package.optional_dependencies.keys());
@@ -271,6 +273,7 @@ mod tests {
         "node_modules/esbuild": {"version": "0.25.0", "hasInstallScript": true, "dev": true},
         "node_modules/@x/sqlite": {"version": "5.0.0"},
         "node_modules/nan": {"version": "2.0.0"},
+        "packages/own": {"name": "own", "version": "1.0.0"},
         "node_modules/sqlite": {"version": "1.0.0", "hasInstallScript": true, "dependencies": {"nan": "2", "@x/sqlite": "5"}}
     }}"#;
 
@@ -288,6 +291,8 @@ mod tests {
         let root = place(&graph, "npm:") as usize;
         assert_eq!(needs[root].len(), 3);
         assert!(graph.nodes.iter().any(|n| n.label == "@x/sqlite"));
+        // A member of the workspace is no dependency.
+        assert_eq!(graph.nodes[place(&graph, "npm:packages/own") as usize].kind, Kind::Group);
     }
 
     #[test]

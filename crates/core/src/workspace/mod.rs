@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::build::{Driver, Source};
+use crate::diagnostic::Diagnostic;
 use crate::profile::Entry;
 
 pub use discover::{Directory, Discovered, SKIPPED, discover};
@@ -76,6 +77,14 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What is wrong with a package, at the line of its name.
+    pub fn mistake(&self, package: &Package, message: String) -> Diagnostic {
+        let before = self.text.split_inclusive('\n').take(package.line.saturating_sub(1));
+        let start: usize = before.map(str::len).sum();
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        Diagnostic::new(&self.path, &self.text, start..start + line.len(), message)
+    }
+
     /// The package of a name.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
