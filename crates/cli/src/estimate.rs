@@ -188,17 +188,11 @@ fn candidate(
 
 /// What builds a target.
 fn driver_of(target: &Target<'_>) -> Option<Driver> {
-    let own = match &target.source {
-        Source::Crate { .. } => Some(Driver::Cargo),
-        Source::Npm { .. } => Some(Driver::Npm),
-        Source::Pypi { .. } => Some(Driver::Python),
-        Source::Go { .. } => Some(Driver::Go),
-        Source::Nix(_) => None,
-        Source::Path(path) => {
-            Driver::recognise(&names_in(path).unwrap_or_default()).first().copied()
-        }
+    let in_folder = || match &target.source {
+        Source::Path(path) => Driver::recognise(&names_in(path).ok()?).first().copied(),
+        _ => None,
     };
-    target.driver.or(own)
+    target.driver.or_else(|| target.source.driver()).or_else(in_folder)
 }
 
 /// What is still to be done for a source, where that can be told without building it.

@@ -14,8 +14,8 @@ fn without_pyx(name: &str) -> Option<&str> {
     name.strip_suffix(".pyx")
 }
 
-fn folder_of(path: &str) -> String {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned()
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Whether sources of Cython are to be compiled.
@@ -31,12 +31,13 @@ pub(super) fn compiled<'a>(all: &'a [Source], listed: &[String]) -> Vec<&'a Sour
         return all.iter().filter(is_listed).collect();
     }
     let is_there = |path: &str| all.iter().any(|(other, _)| other == path);
-    let made = |path: &str| {
-        let stem = without_pyx(path)?;
-        ["c", "cpp"].iter().any(|end| is_there(&format!("{stem}.{end}"))).then(|| folder_of(path))
+    let has_c = |path: &str| {
+        without_pyx(path)
+            .is_some_and(|stem| ["c", "cpp"].iter().any(|end| is_there(&format!("{stem}.{end}"))))
     };
     // What has no C of its own beside others that have is included by them.
-    let folders: Vec<String> = all.iter().filter_map(|(path, _)| made(path)).collect();
+    let with_c = all.iter().filter(|(path, _)| has_c(path));
+    let folders: Vec<&str> = with_c.map(|(path, _)| folder_of(path)).collect();
     let is_made = |path: &str| without_pyx(path).is_some() && folders.contains(&folder_of(path));
     make::for_users_here(all).into_iter().filter(|(path, _)| !is_made(path)).collect()
 }
