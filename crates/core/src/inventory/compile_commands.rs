@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::words::first_command;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
-use crate::unit::Invocation;
+use crate::unit::{Invocation, recognise};
 
 #[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
 struct Entry {
@@ -31,13 +32,18 @@ pub fn parse(
     let mut builder = GraphBuilder::default();
     let mut seen = HashSet::new();
     // Bear writes a command again that was run again.
-    for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| seen.insert(*entry)) {
-        builder.add(node(at, entry, size));
+    let entries: Vec<(usize, &Entry)> =
+        entries.iter().enumerate().filter(|(_, entry)| seen.insert(*entry)).collect();
+    let nodes: Vec<(PathBuf, Node)> =
+        entries.par_iter().map(|(at, entry)| node(*at, entry)).collect();
+    for (source, node) in nodes {
+        builder.add(node.sized(size(&source)));
     }
     Ok(builder.finish())
 }
 
-fn node(at: usize, entry: &Entry, size: &mut dyn FnMut(&Path) -> Option<u64>) -> Node {
+/// A source, and its translation unit yet without a size.
+fn node(at: usize, entry: &Entry) -> (PathBuf, Node) {
     let source = entry.directory.join(&entry.file);
     // The same source may be compiled several times, with other settings.
     let place = entry.output.clone().unwrap_or_else(|| format!("{}#{at}", source.display()));
@@ -48,14 +54,15 @@ fn node(at: usize, entry: &Entry, size: &mut dyn FnMut(&Path) -> Option<u64>) ->
         (None, None) => Vec::new(),
     };
     let id = format!("c:{}", entry.directory.join(place).display());
-    Node::new(Language::CFamily, Kind::TranslationUnit, id, label)
-        .sized(size(&source))
-        .with_command(&Invocation {
-            argv: &argv,
-            cwd: &entry.directory,
-            environment: &[],
-            stdin_is_source: false,
-        })
+    let command = recognise(&Invocation {
+        argv: &argv,
+        cwd: &entry.directory,
+        environment: &[],
+        stdin_is_source: false,
+    });
+    let node = Node::new(Language::CFamily, Kind::TranslationUnit, id, label);
+    let node = node.with_command(command);
+    (source, node)
 }
 
 #[cfg(test)]

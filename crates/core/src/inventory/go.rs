@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node};
-use crate::unit::Invocation;
+use crate::unit::{Invocation, recognise};
 use crate::units::Bytes;
 
 #[derive(Debug, Default, Deserialize)]
@@ -161,12 +161,12 @@ fn keyed(node: Node, package: &Package, arguments: &[String]) -> Node {
         *tool = format!("/go/pkg/tool/linux_amd64/{tool}");
     }
     let environment = [("TOOLEXEC_IMPORTPATH".to_owned(), package.import_path.clone())];
-    node.with_command(&Invocation {
+    node.with_command(recognise(&Invocation {
         argv: &argv,
         cwd: &package.dir,
         environment: &environment,
         stdin_is_source: false,
-    })
+    }))
 }
 
 /// The modules of a `go.mod`, with those of its `go.sum` that it does not name. Older go.mod files
@@ -260,7 +260,7 @@ mod tests {
         let line = "/usr/lib/go-1.19/pkg/tool/linux_amd64/compile -o /tmp/b/_pkg_.a -trimpath /tmp/b=> -p gopkg.in/yaml.v3 -lang=go1.15 -complete -buildid x/x -goversion go1.19.8 -c=2 -nolocalimports -importcfg /tmp/b/importcfg -pack /m/yaml@v3.0.1/decode.go";
         let argv: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let environment = [("TOOLEXEC_IMPORTPATH".to_owned(), "gopkg.in/yaml.v3".to_owned())];
-        let real = crate::unit::recognise(&Invocation {
+        let real = recognise(&Invocation {
             argv: &argv,
             cwd: Path::new("/m/yaml@v3.0.1"),
             environment: &environment,

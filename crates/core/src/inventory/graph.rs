@@ -202,8 +202,8 @@ impl Node {
 
     /// The same with the keys of its command.
     #[must_use]
-    pub fn with_command(mut self, invocation: &crate::unit::Invocation<'_>) -> Self {
-        if let crate::unit::Kind::Unit(facts) = crate::unit::recognise(invocation) {
+    pub fn with_command(mut self, command: crate::unit::Kind) -> Self {
+        if let crate::unit::Kind::Unit(facts) = command {
             self.key = Some(facts.key);
             self.family = Some(facts.family);
         }
@@ -264,6 +264,9 @@ impl Graph {
     /// Puts another graph beside this one. Nodes with an id that is here already are not repeated.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
+        if self.nodes.is_empty() {
+            return other;
+        }
         let mut builder = GraphBuilder::from(self);
         let places: Vec<u32> = other.nodes.into_iter().map(|node| builder.add(node)).collect();
         let place = |at: u32| places.get(at as usize).copied();

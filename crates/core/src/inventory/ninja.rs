@@ -4,10 +4,15 @@
 //! and `subninja`, whose variables are not kept apart here. Does not know files: included ones are
 //! asked for, and what a command compiles is told by `unit`.
 
+mod ring;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+
+use rayon::prelude::*;
+use typed_arena::Arena;
 
 use super::words::first_command;
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node};
@@ -38,116 +43,178 @@ pub fn parse(
     directory: &Path,
     files: &mut Files<'_>,
 ) -> Result<Graph, InventoryError> {
-    let mut reader = Reader::default();
+    let texts = Arena::new();
+    let mut reader = Reader::new(&texts);
     reader.file(file, text, files, 0)?;
-    Ok(graph(&reader, directory, files))
+    graph(&reader.read, directory, files)
 }
 
-type Variables = HashMap<String, String>;
+/// Names and values in the order in which they are set.
+type Variables<'t> = Vec<(&'t str, Cow<'t, str>)>;
 
+/// What build files say. A large one has millions of words, so they stay where they stand.
 #[derive(Debug, Default)]
-struct Reader {
-    variables: Variables,
-    rules: HashMap<String, Vec<(String, String)>>,
-    statements: Vec<Statement>,
+struct Read<'t> {
+    variables: HashMap<&'t str, Cow<'t, str>>,
+    rules: HashMap<&'t str, Variables<'t>>,
+    statements: Vec<Statement<'t>>,
+    /// Names of the files.
+    files: Vec<String>,
+}
+
+struct Reader<'t> {
+    read: Read<'t>,
+    /// Texts of included files, and lines that were joined.
+    texts: &'t Arena<String>,
 }
 
 /// `build OUTPUTS: RULE INPUTS | IMPLICIT || ORDER-ONLY`.
 #[derive(Debug, Default)]
-struct Statement {
-    rule: String,
-    outputs: Vec<String>,
+struct Statement<'t> {
+    rule: &'t str,
+    outputs: Vec<Cow<'t, str>>,
     /// Outputs that are not part of `$out`.
-    implicit_outputs: Vec<String>,
-    inputs: Vec<String>,
+    implicit_outputs: Vec<Cow<'t, str>>,
+    inputs: Vec<Cow<'t, str>>,
     /// Everything else that must be there first.
-    others: Vec<String>,
-    variables: Vec<(String, String)>,
+    others: Vec<Cow<'t, str>>,
+    variables: Variables<'t>,
+    /// Where it stands: a place in the reader's files, and a line.
+    file: usize,
+    line: usize,
+}
+
+impl Statement<'_> {
+    fn all_outputs(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().chain(&self.implicit_outputs).map(AsRef::as_ref)
+    }
 }
 
 /// What indented lines belong to.
-enum Block {
+enum Block<'t> {
     Nothing,
-    Rule(String),
+    Rule(&'t str),
     Statement,
 }
 
-impl Reader {
+impl<'t> Reader<'t> {
+    fn new(texts: &'t Arena<String>) -> Self {
+        Self { read: Read::default(), texts }
+    }
+
     fn file(
         &mut self,
         file: &str,
-        text: &str,
+        text: &'t str,
         files: &mut Files<'_>,
         depth: usize,
     ) -> Result<(), InventoryError> {
+        let at = self.read.files.len();
+        self.read.files.push(file.to_owned());
+        let mistake = |line: usize, message: String| InventoryError::Line {
+            file: file.to_owned(),
+            line,
+            message,
+        };
         let mut block = Block::Nothing;
-        for line in lines(text) {
-            let mistake = |message: String| InventoryError::Line {
-                file: file.to_owned(),
-                line: line.number,
-                message,
+        let mut last = 0;
+        for Line { number, indented, text } in lines(text) {
+            let mistake_here = |message: String| mistake(number, message);
+            let text = match text {
+                Cow::Borrowed(text) => text,
+                Cow::Owned(joined) => self.texts.alloc(joined).as_str(),
             };
-            if line.indented {
-                self.variable_of(&block, &line).map_err(mistake)?;
+            if indented {
+                self.variable_of(&block, text).map_err(mistake_here)?;
+                last = number;
                 continue;
             }
+            self.read.check(&block).map_err(|message| mistake(last, message))?;
+            last = number;
             block = Block::Nothing;
-            match line.text.split_once(' ').unwrap_or((&line.text, "")) {
+            match text.split_once(' ').unwrap_or((text, "")) {
                 ("rule", name) => {
-                    self.rules.insert(name.trim().to_owned(), Vec::new());
-                    block = Block::Rule(name.trim().to_owned());
+                    self.read.rules.insert(name.trim(), Vec::new());
+                    block = Block::Rule(name.trim());
                 }
                 ("build", rest) => {
-                    let statement = self.statement(rest).map_err(mistake)?;
-                    self.statements.push(statement);
+                    let statement = self.read.statement(rest).map_err(mistake_here)?;
+                    self.read.statements.push(Statement { file: at, line: number, ..statement });
                     block = Block::Statement;
                 }
                 ("include" | "subninja", name) if depth < DEEPEST => {
-                    let name = self.expanded(name.trim());
-                    let text = (files.read)(&name)
-                        .ok_or_else(|| mistake(format!("{name} is not there; configure again")))?;
-                    self.file(&name, &text, files, depth + 1)?;
+                    let name = self.read.expanded(name.trim());
+                    let text = (files.read)(&name).ok_or_else(|| {
+                        mistake_here(format!("{name} is not there; configure again"))
+                    })?;
+                    self.file(&name, self.texts.alloc(text), files, depth + 1)?;
                 }
                 ("pool" | "default" | "include" | "subninja", _) => {}
-                _ => self.variable(&line).map_err(mistake)?,
+                _ => self.variable(text).map_err(mistake_here)?,
             }
         }
+        self.read.check(&block).map_err(|message| mistake(last, message))
+    }
+
+    fn variable(&mut self, line: &'t str) -> Result<(), String> {
+        let (name, value) = assignment(line)?;
+        let value = self.read.expanded(value);
+        self.read.variables.insert(name, value);
         Ok(())
     }
 
-    fn expanded(&self, text: &str) -> String {
-        expand(text, &mut |name| self.variables.get(name).cloned().unwrap_or_default())
-    }
-
-    fn variable(&mut self, line: &Line) -> Result<(), String> {
-        let (name, value) = assignment(&line.text)?;
-        let value = self.expanded(value);
-        self.variables.insert(name.to_owned(), value);
-        Ok(())
-    }
-
-    fn variable_of(&mut self, block: &Block, line: &Line) -> Result<(), String> {
-        let (name, value) = assignment(&line.text)?;
+    fn variable_of(&mut self, block: &Block<'t>, line: &'t str) -> Result<(), String> {
+        let (name, value) = assignment(line)?;
         match block {
             // The variables of a rule are expanded where it is used.
             Block::Rule(rule) => {
-                let rule = self.rules.entry(rule.clone()).or_default();
-                rule.push((name.to_owned(), value.to_owned()));
+                self.read.rules.entry(rule).or_default().push((name, Cow::Borrowed(value)));
             }
             Block::Statement => {
-                let value = self.expanded(value);
-                if let Some(statement) = self.statements.last_mut() {
-                    statement.variables.push((name.to_owned(), value));
+                let value = self.read.expanded(value);
+                if let Some(statement) = self.read.statements.last_mut() {
+                    statement.variables.push((name, value));
                 }
             }
             Block::Nothing => {}
         }
         Ok(())
     }
+}
 
-    fn statement(&self, text: &str) -> Result<Statement, String> {
-        let mut value = |name: &str| self.variables.get(name).cloned().unwrap_or_default();
-        let (outputs, rest) = paths(text, &mut value);
+impl<'t> Read<'t> {
+    fn mistake(&self, statement: &Statement<'_>, message: String) -> InventoryError {
+        let file = self.files.get(statement.file).cloned().unwrap_or_default();
+        InventoryError::Line { file, line: statement.line, message }
+    }
+
+    /// Refuses a rule that ends without saying what it runs.
+    fn check(&self, block: &Block<'_>) -> Result<(), String> {
+        let Block::Rule(name) = block else { return Ok(()) };
+        match self.rules.get(name).and_then(|rule| last(rule, "command")) {
+            Some(_) => Ok(()),
+            None => Err(format!("rule {name} has no command: `command = ...` belongs here")),
+        }
+    }
+
+    /// A text with the file's variables replaced.
+    fn expanded(&self, text: &'t str) -> Cow<'t, str> {
+        if !text.contains('$') {
+            return Cow::Borrowed(text);
+        }
+        let mut expanded = String::with_capacity(text.len());
+        expand(text, &|name, out| self.global(name, out), &mut expanded);
+        Cow::Owned(expanded)
+    }
+
+    /// The value of a variable of the file itself.
+    fn global(&self, name: &str, out: &mut String) {
+        out.push_str(self.variables.get(name).map_or("", |value| value));
+    }
+
+    fn statement(&self, text: &'t str) -> Result<Statement<'t>, String> {
+        let value = |name: &str, out: &mut String| self.global(name, out);
+        let (outputs, rest) = paths(text, &value);
         let rest = rest
             .strip_prefix(':')
             .ok_or("a build statement is `build OUTPUTS: RULE INPUTS`; the colon is missing")?;
@@ -162,43 +229,46 @@ impl Reader {
         if rule != "phony" && !self.rules.contains_key(rule) {
             return Err(format!("no rule is named {rule}: `rule {rule}` belongs above"));
         }
-        let (inputs, _) = paths(inputs, &mut value);
+        let (inputs, _) = paths(inputs, &value);
         let [outputs, implicit_outputs, ..] = outputs;
         let [inputs, implicit, order, _] = inputs;
         Ok(Statement {
-            rule: rule.to_owned(),
+            rule,
             outputs,
             implicit_outputs,
             inputs,
             others: [implicit, order].concat(),
-            variables: Vec::new(),
+            ..Statement::default()
         })
     }
 
-    fn command(&self, statement: &Statement) -> String {
-        self.value("command", statement, 0)
+    fn command(&self, statement: &Statement<'_>) -> String {
+        let mut command = String::new();
+        self.write_value("command", statement, 0, &mut command);
+        command
     }
 
-    fn value(&self, name: &str, statement: &Statement, depth: usize) -> String {
+    fn write_value(&self, name: &str, statement: &Statement<'_>, depth: usize, out: &mut String) {
         match name {
-            "in" => return statement.inputs.join(" "),
-            "out" => return statement.outputs.join(" "),
+            "in" => return out.push_str(&statement.inputs.join(" ")),
+            "out" => return out.push_str(&statement.outputs.join(" ")),
             _ => {}
         }
-        let of = |all: &[(String, String)]| {
-            all.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
-        };
-        if let Some(value) = of(&statement.variables) {
-            return value;
-        }
-        match self.rules.get(&statement.rule).and_then(|rule| of(rule)) {
-            Some(value) if depth < DEEPEST => {
-                expand(&value, &mut |name| self.value(name, statement, depth + 1))
+        let rule = self.rules.get(statement.rule);
+        match (last(&statement.variables, name), rule.and_then(|rule| last(rule, name))) {
+            (Some(value), _) => out.push_str(value),
+            (None, Some(value)) if depth < DEEPEST => {
+                expand(value, &|name, out| self.write_value(name, statement, depth + 1, out), out);
             }
-            Some(_) => String::new(),
-            None => self.variables.get(name).cloned().unwrap_or_default(),
+            (None, Some(_)) => {}
+            (None, None) => self.global(name, out),
         }
     }
+}
+
+/// The value that a variable was given last.
+fn last<'a>(variables: &'a Variables<'_>, name: &str) -> Option<&'a str> {
+    variables.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value.as_ref())
 }
 
 fn assignment(line: &str) -> Result<(&str, &str), String> {
@@ -208,20 +278,33 @@ fn assignment(line: &str) -> Result<(&str, &str), String> {
     Ok((name.trim(), value.trim_start()))
 }
 
-fn graph(reader: &Reader, directory: &Path, files: &mut Files<'_>) -> Graph {
+fn graph(
+    read: &Read<'_>,
+    directory: &Path,
+    files: &mut Files<'_>,
+) -> Result<Graph, InventoryError> {
     let mut builder = GraphBuilder::default();
     let mut by_output: HashMap<&str, u32> = HashMap::new();
-    for statement in &reader.statements {
-        let outputs = statement.outputs.iter().chain(&statement.implicit_outputs);
-        let Some(first) = outputs.clone().next() else { continue };
-        let id = format!("c:{}", directory.join(first).display());
-        let place = builder.add(node(reader, statement, id, directory, files));
-        by_output.extend(outputs.map(|output| (output.as_str(), place)));
+    let nodes: Vec<Option<Node>> =
+        read.statements.par_iter().map(|statement| node(read, statement, directory)).collect();
+    for (statement, node) in read.statements.iter().zip(nodes) {
+        let Some(mut node) = node else { continue };
+        if let Some(source) = source(statement, node.kind) {
+            node = node.sized((files.size)(&directory.join(source)));
+        }
+        let place = builder.add(node);
+        for output in statement.all_outputs() {
+            if by_output.insert(output, place).is_some() {
+                return Err(
+                    read.mistake(statement, format!("another statement makes {output} already"))
+                );
+            }
+        }
     }
     let mut link_sizes: HashMap<u32, u64> = HashMap::new();
-    for statement in &reader.statements {
-        let place = |path: &String| by_output.get(path.as_str()).copied();
-        let Some(own) = statement.outputs.iter().chain(&statement.implicit_outputs).find_map(place)
+    for statement in &read.statements {
+        let place = |path: &Cow<'_, str>| by_output.get(&**path).copied();
+        let Some(own) = statement.all_outputs().find_map(|path| by_output.get(path).copied())
         else {
             continue;
         };
@@ -240,40 +323,62 @@ fn graph(reader: &Reader, directory: &Path, files: &mut Files<'_>) -> Graph {
             node.size_bytes = Some(crate::units::Bytes(sum));
         }
     }
+    let graph = builder.finish();
+    if let Some(ring) = ring::ring(&graph) {
+        return Err(needs_itself(read, &by_output, &graph, &ring));
+    }
     // Build files have statements for themselves, for cleaning and for help.
-    builder.finish().needed_by(Node::is_compiled)
+    Ok(graph.needed_by(Node::is_compiled))
 }
 
-fn node(
-    reader: &Reader,
-    statement: &Statement,
-    id: String,
-    directory: &Path,
-    files: &mut Files<'_>,
-) -> Node {
-    let first = statement.outputs.iter().chain(&statement.implicit_outputs).next();
-    let output = first.map_or("", String::as_str);
+fn needs_itself(
+    read: &Read<'_>,
+    by_output: &HashMap<&str, u32>,
+    graph: &Graph,
+    ring: &[u32],
+) -> InventoryError {
+    let makes_first = |statement: &&Statement<'_>| {
+        let place = statement.all_outputs().find_map(|output| by_output.get(output));
+        place.is_some() && place == ring.first()
+    };
+    let label = |place: &u32| graph.nodes.get(*place as usize).map(|node| node.label.as_str());
+    let names: Vec<&str> = ring.iter().chain(ring.first()).filter_map(label).collect();
+    let statement = read.statements.iter().find(makes_first);
+    read.mistake(
+        statement.unwrap_or(&Statement::default()),
+        format!("this needs itself: {}", names.join(" <- ")),
+    )
+}
+
+/// What a translation unit compiles.
+fn source<'a>(statement: &'a Statement<'_>, kind: Kind) -> Option<&'a str> {
+    statement.inputs.first().filter(|_| kind == Kind::TranslationUnit).map(AsRef::as_ref)
+}
+
+/// What a statement makes, yet without its size; nothing without an output.
+fn node(read: &Read<'_>, statement: &Statement<'_>, directory: &Path) -> Option<Node> {
+    let output = statement.all_outputs().next()?;
+    let id = format!("c:{}", directory.join(output).display());
     if statement.rule == "phony" {
-        return Node::new(Language::CFamily, Kind::Group, id, output);
+        return Some(Node::new(Language::CFamily, Kind::Group, id, output));
     }
-    let argv = first_command(&reader.command(statement));
+    let argv = first_command(&read.command(statement));
     let invocation =
         Invocation { argv: &argv, cwd: directory, environment: &[], stdin_is_source: false };
+    let command = unit::recognise(&invocation);
     let kind = match output.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "o" | "obj" | "pcm" | "gch" | "pch" => Kind::TranslationUnit,
         "a" | "lib" => Kind::Archive,
-        _ if matches!(unit::recognise(&invocation), unit::Kind::Unit(_)) => Kind::Link,
+        _ if matches!(command, unit::Kind::Unit(_)) => Kind::Link,
         _ => Kind::Generated,
     };
-    let source = statement.inputs.first().filter(|_| kind == Kind::TranslationUnit);
-    let size = source.and_then(|source| (files.size)(&directory.join(source)));
     let above = directory.parent().unwrap_or(directory);
-    let label = source.map_or(output, |source| {
+    let label = source(statement, kind).map_or(output, |source| {
         let below =
             [directory, above].iter().find_map(|dir| Path::new(source).strip_prefix(dir).ok());
         below.and_then(Path::to_str).unwrap_or(source)
     });
-    Node::new(Language::CFamily, kind, id, label).sized(size).with_command(&invocation)
+    Some(Node::new(Language::CFamily, kind, id, label).with_command(command))
 }
 
 #[cfg(test)]
@@ -340,8 +445,16 @@ rule CUSTOM
         let message = |text: &str| graph_of(text).unwrap_err().to_string();
         assert!(message("a = b\nbuild x y\n").starts_with("build.ninja:2: a build statement is"));
         assert!(message("what is this\n").contains("NAME = VALUE"));
-        assert!(message("rule r\nbuild x: s y\n").starts_with("build.ninja:2: no rule is named s"));
+        assert!(
+            message("rule r\n command = c\nbuild x: s y\n")
+                .starts_with("build.ninja:3: no rule is named s")
+        );
         assert!(message("include gone\n").starts_with("build.ninja:1: gone is not there"));
+        assert!(message("rule r\n  pool = x\na = b\n").starts_with("build.ninja:2: rule r has no"));
+        let twice = format!("{RULES}build a | b: AR c\nbuild d: AR c\nbuild b: AR c\n");
+        let ring = format!("{RULES}build a: AR b\nbuild b: AR | c\nbuild c d: AR || b\n");
+        assert_eq!(message(&ring), "build.ninja:11: this needs itself: b <- c <- b");
+        assert!(message(&twice).starts_with("build.ninja:12: another statement makes b already"));
     }
 
     #[test]

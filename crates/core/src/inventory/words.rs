@@ -7,22 +7,31 @@
 pub fn split_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut rest = line.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '\\' => word.get_or_insert_default().extend(rest.next()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                word.extend(rest.by_ref().take_while(|c| *c != '\''));
-            }
-            '"' => double_quoted(&mut rest, word.get_or_insert_default()),
-            c if c.is_whitespace() => words.extend(word.take()),
-            ';' | '&' | '|' | '<' | '>' => break,
-            c => word.get_or_insert_default().push(c),
+    let mut rest = line;
+    loop {
+        let (plain, special) = rest.split_at(rest.find(is_special).unwrap_or(rest.len()));
+        if !plain.is_empty() {
+            word.get_or_insert_default().push_str(plain);
         }
+        let mut left = special.chars();
+        match left.next() {
+            Some('\\') => word.get_or_insert_default().extend(left.next()),
+            Some('\'') => {
+                let word = word.get_or_insert_default();
+                word.extend(left.by_ref().take_while(|c| *c != '\''));
+            }
+            Some('"') => double_quoted(&mut left, word.get_or_insert_default()),
+            Some(c) if c.is_whitespace() => words.extend(word.take()),
+            _ => break,
+        }
+        rest = left.as_str();
     }
     words.extend(word);
     words
+}
+
+fn is_special(c: char) -> bool {
+    matches!(c, '\\' | '\'' | '"' | ';' | '&' | '|' | '<' | '>') || c.is_whitespace()
 }
 
 fn double_quoted(rest: &mut std::str::Chars<'_>, word: &mut String) {

@@ -2,76 +2,77 @@
 //!
 //! Does not know files, nor which tool stands behind the name `cc`.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::key::{self, Settings};
 use super::{Draft, Invocation, Kind, Model, link};
 use crate::units::Bytes;
 
-/// Options whose argument is the next word.
+/// Options whose argument is the next word, in order.
 const TAKING: &[&str] = &[
-    "-o",
-    "-I",
-    "-isystem",
-    "-iquote",
-    "-idirafter",
-    "-include",
-    "-imacros",
-    "-imultiarch",
-    "-iprefix",
-    "-iwithprefix",
-    "-iwithprefixbefore",
-    "-isysroot",
+    "--param",
     "--sysroot",
-    "-D",
-    "-U",
-    "-MF",
-    "-MT",
-    "-MQ",
-    "-MJ",
-    "-L",
-    "-l",
-    "-T",
-    "-u",
-    "-z",
-    "-e",
     "-B",
-    "-Xlinker",
-    "-Xpreprocessor",
+    "-D",
+    "-I",
+    "-L",
+    "-MF",
+    "-MJ",
+    "-MQ",
+    "-MT",
+    "-T",
+    "-U",
+    "-Xarch_device",
+    "-Xarch_host",
     "-Xassembler",
     "-Xclang",
-    "-Xarch_host",
-    "-Xarch_device",
-    "-mllvm",
-    "-target",
-    "--param",
+    "-Xlinker",
+    "-Xpreprocessor",
     "-arch",
     "-aux-info",
-    "-dumpdir",
-    "-dumpbase",
-    "-dumpbase-ext",
-    "-auxbase-strip",
-    "-framework",
-    "-main-file-name",
-    "-triple",
     "-aux-triple",
-    "-target-cpu",
-    "-tune-cpu",
-    "-target-feature",
-    "-mrelocation-model",
-    "-resource-dir",
-    "-internal-isystem",
-    "-internal-externc-isystem",
+    "-auxbase-strip",
+    "-coverage-data-file",
+    "-coverage-notes-file",
     "-dependency-file",
     "-diagnostic-log-file",
-    "-pic-level",
+    "-dumpbase",
+    "-dumpbase-ext",
+    "-dumpdir",
+    "-e",
     "-ferror-limit",
+    "-framework",
+    "-idirafter",
+    "-imacros",
+    "-imultiarch",
+    "-include",
+    "-internal-externc-isystem",
+    "-internal-isystem",
+    "-iprefix",
+    "-iquote",
+    "-isysroot",
+    "-isystem",
+    "-iwithprefix",
+    "-iwithprefixbefore",
+    "-l",
+    "-main-file-name",
+    "-mllvm",
+    "-mrelocation-model",
+    "-mthread-model",
+    "-o",
+    "-pic-level",
     "-plugin",
     "-plugin-arg",
-    "-coverage-notes-file",
-    "-coverage-data-file",
+    "-resource-dir",
     "-stack-protector",
-    "-mthread-model",
+    "-target",
+    "-target-cpu",
+    "-target-feature",
+    "-triple",
+    "-tune-cpu",
+    "-u",
+    "-z",
 ];
 
 /// Options that make a command a question.
@@ -106,20 +107,6 @@ const FINE: &[&str] = &[
     "-emit-llvm",
 ];
 
-/// What the paths have in them that configure scripts, CMake and Meson give to sources of a few
-/// lines.
-const TRIALS: &[&str] = &[
-    "/conftest.",
-    "/testCCompiler.",
-    "/testCXXCompiler.",
-    "/CMakeTmp/",
-    "/CMakeScratch/",
-    "/CompilerIdC/",
-    "/CompilerIdCXX/",
-    "/cmTC_",
-    "/meson-private/",
-];
-
 /// What is done with the sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -150,10 +137,9 @@ impl<'a> Line<'a> {
                 "-o" => line.output = rest.next(),
                 "-x" => line.language = rest.next(),
                 "-target-cpu" => line.cpu = rest.next(),
-                _ if TAKING.contains(&word) => drop(rest.next()),
-                "-" => line.words.push(word),
-                _ if word.starts_with('-') => line.option(word),
-                _ => line.words.push(word),
+                _ if word == "-" || !word.starts_with('-') => line.words.push(word),
+                _ if TAKING.binary_search(&word).is_ok() => drop(rest.next()),
+                _ => line.option(word),
             }
         }
         line
@@ -165,7 +151,7 @@ impl<'a> Line<'a> {
             | "--device-link" => self.compile = true,
             "-E" | "-M" | "-MM" => self.preprocess = true,
             _ if QUESTIONS.contains(&word) => self.question = true,
-            _ if QUESTION_HEADS.iter().any(|head| word.starts_with(head)) => self.question = true,
+            _ if QUESTION_HEADS.iter().any(|head| begins(word, head)) => self.question = true,
             _ => {}
         }
         if let Some(language) = word.strip_prefix("-x") {
@@ -177,12 +163,12 @@ impl<'a> Line<'a> {
     }
 
     fn has(&self, head: &str) -> bool {
-        self.options.iter().any(|option| option.starts_with(head))
+        self.options.iter().any(|option| begins(option, head))
     }
 
     /// The last option that begins so: later ones win.
     fn last(&self, head: &str) -> Option<&'a str> {
-        self.options.iter().rev().find(|option| option.starts_with(head)).copied()
+        self.options.iter().rev().find(|option| begins(option, head)).copied()
     }
 
     fn optimised(&self) -> bool {
@@ -211,6 +197,11 @@ impl<'a> Line<'a> {
         };
         self.words.iter().filter(is_source).copied().collect()
     }
+}
+
+/// Whether an option has a certain beginning. Their second letters part most of them.
+fn begins(option: &str, head: &str) -> bool {
+    option.as_bytes().get(1) == head.as_bytes().get(1) && option.starts_with(head)
 }
 
 /// The language that a file's ending stands for.
@@ -255,7 +246,7 @@ pub(super) fn recognise(invocation: &Invocation<'_>, tool: &str, arguments: &[&s
     }
     match step(tool, &line) {
         Step::Preprocess => Kind::Light,
-        _ if line.words.iter().any(|word| is_trial(invocation.cwd, word)) => Kind::Light,
+        _ if is_trial(invocation.cwd, &line.words) => Kind::Light,
         Step::Link if sources.is_empty() => link::by_driver(invocation, tool, &line_of_link(&line)),
         step => compile(invocation, tool, &line, step, &sources),
     }
@@ -272,11 +263,23 @@ fn step(tool: &str, line: &Line<'_>) -> Step {
     }
 }
 
-/// Whether a source is one of the few lines by which build tools ask what a compiler can do.
-fn is_trial(cwd: &Path, path: &str) -> bool {
-    let full = key::absolute(cwd, path);
-    let text = full.to_string_lossy();
-    text == "/dev/null" || TRIALS.iter().any(|trial| text.contains(trial))
+/// Whether a source is one of the few lines by which configure scripts, CMake and Meson ask what a
+/// compiler can do.
+fn is_trial(cwd: &Path, words: &[&str]) -> bool {
+    let below = has_trial(cwd);
+    words.iter().map(Path::new).any(|path| {
+        path == Path::new("/dev/null") || has_trial(path) || below && path.is_relative()
+    })
+}
+
+/// Whether one of a path's components has a name that only trials have.
+fn has_trial(path: &Path) -> bool {
+    path.iter().filter_map(OsStr::to_str).any(|name| match name {
+        "CMakeTmp" | "CMakeScratch" | "CompilerIdC" | "CompilerIdCXX" | "meson-private" => true,
+        name => ["conftest.", "testCCompiler.", "testCXXCompiler.", "cmTC_"]
+            .iter()
+            .any(|head| name.starts_with(head)),
+    })
 }
 
 fn line_of_link<'a>(line: &Line<'a>) -> link::Line<'a> {
@@ -438,5 +441,15 @@ fn source_model(tool: &str, line: &Line<'_>, language: &str) -> Model {
         }
         (_, true) => CLANG_C,
         (_, false) => GCC_C,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_take_a_word_are_in_the_order_in_which_they_are_searched() {
+        assert!(TAKING.is_sorted());
     }
 }

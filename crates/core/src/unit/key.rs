@@ -3,6 +3,7 @@
 //!
 //! Does not know any tool, and never looks at a file.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 
 use super::made_up;
@@ -77,10 +78,21 @@ pub(super) fn without_folders(option: &str) -> String {
 
 /// One line of text, never empty, and not too long.
 pub(super) fn clean(text: &str) -> String {
+    cleaned(text).into_owned()
+}
+
+fn cleaned(text: &str) -> Cow<'_, str> {
+    // Nearly every text is clean.
+    if text.len() <= LONGEST && !text.bytes().any(|b| b.is_ascii_control() || !b.is_ascii()) {
+        return Cow::Borrowed(named(text.trim()));
+    }
     let one_line: String =
         text.chars().map(|c| if is_break(c) { ' ' } else { c }).take(LONGEST).collect();
-    let trimmed = one_line.trim();
-    if trimmed.is_empty() { "unnamed".to_owned() } else { trimmed.to_owned() }
+    Cow::Owned(named(one_line.trim()).to_owned())
+}
+
+const fn named(text: &str) -> &str {
+    if text.is_empty() { "unnamed" } else { text }
 }
 
 fn is_break(c: char) -> bool {
@@ -89,16 +101,22 @@ fn is_break(c: char) -> bool {
 
 /// The parts that are not empty, with spaces between them.
 pub(super) fn joined(parts: &[&str]) -> String {
-    let parts: Vec<String> =
-        parts.iter().filter(|part| !part.trim().is_empty()).map(|part| clean(part)).collect();
-    if parts.is_empty() { clean("") } else { parts.join(" ") }
+    let mut joined = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    for part in parts.iter().filter(|part| !part.trim().is_empty()) {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(&cleaned(part));
+    }
+    if joined.is_empty() { clean("") } else { joined }
 }
 
 /// The path from the root, without `.` and `..`. Symbolic links are not followed, so this is for
 /// names, not for opening.
 pub(super) fn absolute(cwd: &Path, path: &str) -> PathBuf {
-    let mut made = PathBuf::new();
-    for component in cwd.join(path).components() {
+    let joined = cwd.join(path);
+    let mut made = PathBuf::with_capacity(joined.as_os_str().len());
+    for component in joined.components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir => {
@@ -114,19 +132,23 @@ pub(super) fn absolute(cwd: &Path, path: &str) -> PathBuf {
 /// carries a version (`openssl-3.0.11`).
 pub(super) fn place(cwd: &Path, path: &str) -> String {
     let full = absolute(cwd, path);
-    let names: Vec<String> = full
-        .components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => {
-                Some(made_up::without(&without_hash(&name.to_string_lossy())))
-            }
-            _ => None,
-        })
-        .collect();
-    let (above, kept) = names.split_at(names.len().saturating_sub(COMPONENTS));
-    let kept_has_version = kept.iter().any(|name| has_version(name));
-    let versioned = above.iter().rev().find(|name| has_version(name)).filter(|_| !kept_has_version);
-    clean(&versioned.into_iter().chain(kept).map(String::as_str).collect::<Vec<_>>().join("/"))
+    let mut upwards = full.components().rev().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_string_lossy()),
+        _ => None,
+    });
+    let mut kept: Vec<String> =
+        upwards.by_ref().take(COMPONENTS).map(|name| plain(&name)).collect();
+    if !kept.iter().any(|name| has_version(name)) {
+        let mut versioned = upwards.filter(|name| has_version(name)).map(|name| plain(&name));
+        kept.extend(versioned.find(|name| has_version(name)));
+    }
+    kept.reverse();
+    clean(&kept.join("/"))
+}
+
+/// A component without what was made up for one build.
+fn plain(name: &str) -> String {
+    made_up::without(&without_hash(name)).into_owned()
 }
 
 /// The last component of a path, as text.
@@ -142,14 +164,14 @@ pub(super) fn ending(path: &str) -> &str {
 }
 
 /// A name without the hash that cargo puts behind it (`rg-306ec5c9867129ca`).
-pub(super) fn without_hash(name: &str) -> String {
-    let Some((head, tail)) = name.rsplit_once('-') else { return name.to_owned() };
+pub(super) fn without_hash(name: &str) -> Cow<'_, str> {
+    let Some((head, tail)) = name.rsplit_once('-') else { return Cow::Borrowed(name) };
     let (hash, extension) = tail.split_once('.').map_or((tail, None), |(hash, e)| (hash, Some(e)));
     let is_hash = hash.len() == CARGO_HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     match (is_hash && !head.is_empty(), extension) {
-        (false, _) => name.to_owned(),
-        (true, None) => head.to_owned(),
-        (true, Some(extension)) => format!("{head}.{extension}"),
+        (false, _) => Cow::Borrowed(name),
+        (true, None) => Cow::Borrowed(head),
+        (true, Some(extension)) => Cow::Owned(format!("{head}.{extension}")),
     }
 }
 

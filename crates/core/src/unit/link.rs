@@ -191,7 +191,7 @@ fn unit(invocation: &Invocation<'_>, tool: &str, linker: &str, line: &Line<'_>) 
         tool: tool.to_owned(),
         step: "link".to_owned(),
         subject: key::place(invocation.cwd, output),
-        label: key::without_hash(&key::file_name(output)),
+        label: key::without_hash(&key::file_name(output)).into_owned(),
         package: invocation.variable("CARGO_PKG_NAME").map(str::to_owned),
         settings: settings(line),
         inputs: line.inputs.iter().map(|path| key::absolute(invocation.cwd, path)).collect(),

@@ -3,10 +3,12 @@
 //! A unit whose key had such a name in it would never be found again. Does not know whether a file
 //! of that name exists: a name that only looks made up loses a few letters, and no more.
 
+use std::borrow::Cow;
+
 /// A component of a path without what was made up in it.
-pub(super) fn without(name: &str) -> String {
+pub(super) fn without(name: &str) -> Cow<'_, str> {
     let found = go(name).or_else(|| gcc(name)).or_else(|| pip(name)).or_else(|| temporary(name));
-    found.unwrap_or_else(|| name.to_owned())
+    found.map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
 /// `go-build3802662196`, and `cgo-gcc-input-1048622224.c` in `/tmp`.

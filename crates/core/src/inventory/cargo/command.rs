@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::super::{InventoryError, Node, toml};
-use crate::unit::Invocation;
+use crate::unit::{Invocation, recognise};
 
 /// What `[profile.release]` of the workspace changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,12 +117,12 @@ impl Compile<'_> {
             ("CARGO_PKG_VERSION".to_owned(), self.version.to_owned()),
         ];
         let argv = self.argv(release);
-        node.with_command(&Invocation {
+        node.with_command(recognise(&Invocation {
             argv: &argv,
             cwd: self.directory,
             environment: &environment,
             stdin_is_source: false,
-        })
+        }))
     }
 
     fn argv(&self, release: &Release) -> Vec<String> {

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::inventory::{Kind, Language, Node};
-use crate::unit::Invocation;
+use crate::unit::{Invocation, recognise};
 
 /// Build dependencies that compile.
 const COMPILING: &[&str] = &["cc", "cmake", "autotools", "nasm-rs", "cxx-build"];
@@ -85,7 +85,7 @@ pub(super) fn unit(package: &str, folder: &Path, path: &Path, bytes: u64) -> Opt
     let node = Node::new(Language::CFamily, Kind::TranslationUnit, id, shown.into_owned());
     let argv = [compiler, "-O3", "-c", "-o", "x.o", &path.to_string_lossy()].map(str::to_owned);
     let command = Invocation { argv: &argv, cwd: folder, environment: &[], stdin_is_source: false };
-    Some(node.in_package(package).sized(Some(bytes)).with_command(&command))
+    Some(node.in_package(package).sized(Some(bytes)).with_command(recognise(&command)))
 }
 
 #[cfg(test)]
