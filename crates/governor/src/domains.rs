@@ -14,7 +14,7 @@ use ironwright_host::limit::domain::{Domain, Stall, Zram};
 
 /// Part of a group's limit that is not given to builds when no run tells a budget: the kernel's own
 /// structures and file pages in use need some.
-const KEPT_OF_GROUP: f64 = 1.0 / 48.0;
+const KEPT_OF_GROUP: f64 = 1.0 / 96.0;
 /// The same for the machine, whose desktop lives in it.
 const KEPT_OF_MACHINE: f64 = 1.0 / 8.0;
 /// Part of the reserve that must be left, or nothing new starts: 6 GB of 7, which is the red flag at

@@ -161,7 +161,10 @@ impl Machine {
                 continue;
             }
             match self.obstacle(unit, &room, shadow.as_ref(), seen) {
-                None => return Some(unit.id),
+                None => match self.better_later(unit) {
+                    None => return Some(unit.id),
+                    place => shadow = place,
+                },
                 // Whoever must run alone stops all others.
                 Some(Waiting::Alone) => return None,
                 Some(Waiting::Memory) if shadow.is_none() => {
@@ -179,7 +182,8 @@ impl Machine {
     fn heaviest_over_short_ones(&self, seen: &mut Timelines) -> Option<UnitId> {
         let unit = self.queue.first().and_then(|(_, id)| self.units.get(id))?;
         let room = self.room_beside(|other| !gives_way(other, unit));
-        self.obstacle(unit, &room, None, seen).is_none().then_some(unit.id)
+        let can_start = self.obstacle(unit, &room, None, seen).is_none();
+        (can_start && self.better_later(unit).is_none()).then_some(unit.id)
     }
 
     /// Why units that wait do not start now, of those that wait longest so many.
@@ -245,10 +249,13 @@ impl Machine {
     }
 
     fn timeline<'t>(&self, domain: DomainId, seen: &'t mut Timelines) -> &'t Timeline {
-        seen.entry(domain).or_insert_with(|| {
-            let active: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
-            Timeline::new(self.now, self.memory(domain).0, &active, self.waiting())
-        })
+        seen.entry(domain).or_insert_with(|| self.foreseen(domain, 0.0))
+    }
+
+    /// What is expected in a domain, for so many seconds at least.
+    pub(super) fn foreseen(&self, domain: DomainId, at_least: f64) -> Timeline {
+        let active: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
+        Timeline::new(self.now, self.memory(domain).0, &active, self.waiting(), at_least)
     }
 }
 

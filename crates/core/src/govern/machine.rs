@@ -102,6 +102,8 @@ pub struct Machine {
     pub(super) threads: f64,
     pub(super) alarm: Alarm,
     pub(super) now: Moment,
+    /// When a unit asked last.
+    pub(super) asked: Moment,
     /// The last search for somebody to start, if it was in vain.
     pub(super) full: Option<Full>,
     next_age: u64,
@@ -122,6 +124,7 @@ impl Machine {
             threads: 1.0,
             alarm: Alarm::Calm,
             now: Moment::default(),
+            asked: Moment::default(),
             full: None,
             next_age: 0,
         }
@@ -245,6 +248,7 @@ impl Machine {
         if self.units.contains_key(&id) {
             return;
         }
+        self.asked = self.now;
         self.fewest_threads = self.fewest_threads.min(demand.forecast.threads);
         self.units.insert(id, Unit::new(id, demand, self.now));
         self.enqueue(id);

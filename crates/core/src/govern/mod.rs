@@ -9,6 +9,7 @@ mod ahead;
 mod courtesy;
 mod curve;
 mod forecast;
+mod lookahead;
 mod machine;
 mod pressure;
 pub mod simulate;

@@ -13,7 +13,7 @@ use crate::units::Bytes;
 const CELLS: usize = 128;
 const CELLS_IN_A_CROWD: usize = 32;
 /// Units that wait from which on there is a crowd.
-const CROWD: usize = 256;
+pub(super) const CROWD: usize = 256;
 /// Seconds for which cells are fine, where that time is longer: what starts now is mostly short.
 const NEAR: f64 = 8.0;
 
@@ -96,11 +96,17 @@ impl Grid {
 }
 
 impl Timeline {
-    /// Adds up what is expected of units, while so many others wait.
-    pub(super) fn new(now: Moment, available: Bytes, units: &[&Unit], waiting: usize) -> Self {
+    /// Adds up what is expected of units, while so many others wait; for so many seconds at least.
+    pub(super) fn new(
+        now: Moment,
+        available: Bytes,
+        units: &[&Unit],
+        waiting: usize,
+        at_least: f64,
+    ) -> Self {
         let cells = if waiting < CROWD { CELLS } else { CELLS_IN_A_CROWD };
         let ahead: Vec<Ahead<'_>> = units.iter().map(|unit| Ahead::of(unit, now)).collect();
-        let end = ahead.iter().filter_map(Ahead::left).fold(0.0, f64::max);
+        let end = ahead.iter().filter_map(Ahead::left).fold(at_least, f64::max);
         let grid = Grid::new(cells, end);
         let mut timeline = Self {
             available,
@@ -142,6 +148,14 @@ impl Timeline {
             let to = self.grid.begin(cell + 1);
             *load = load.saturating_add(ahead.between(from, to));
             from = to;
+        }
+    }
+
+    /// Leaves free what a unit takes that starts later.
+    pub(super) fn reserve(&mut self, shadow: &Shadow) {
+        for (cell, load) in self.load.iter_mut().enumerate() {
+            let (from, to) = (self.grid.begin(cell), self.grid.begin(cell + 1));
+            *load = load.saturating_add(shadow.between(from, to));
         }
     }
 
@@ -192,11 +206,16 @@ impl Timeline {
     /// The first time from now, in seconds, at which the candidate fits because others have ended,
     /// or will have by the time it has grown. `None` when that cannot be foreseen.
     pub(super) fn earliest(&self, candidate: &Forecast) -> Option<f64> {
+        self.earliest_after(candidate, 0.0)
+    }
+
+    /// The same, not before a time.
+    pub(super) fn earliest_after(&self, candidate: &Forecast, from: f64) -> Option<f64> {
         let shape = candidate.shape.as_ref()?;
         // At the very end the last one is still there.
         let begins = (0..=self.grid.cells).map(|cell| self.grid.begin(cell));
-        let mut times = begins.chain([self.grid.end + 1e-6]);
-        times.find(|time| self.fits_from(shape, *time, None))
+        let later = begins.chain([self.grid.end + 1e-6]).filter(|time| *time > from);
+        std::iter::once(from).chain(later).find(|time| self.fits_from(shape, *time, None))
     }
 }
 

@@ -124,7 +124,7 @@ pub static RESERVE_MEMORY: Knob = Knob {
             return d.rule(why, Value::Bytes(sum));
         }
         // The desktop lives outside of the group, unless the group may have nearly all memory.
-        let own = GROUP_RESERVE.max(Bytes(memory.0 / 48));
+        let own = GROUP_RESERVE.max(Bytes(memory.0 / 96));
         let others = memory.saturating_sub(ram.saturating_sub(sum));
         if others > own {
             let why = format!("{why}, of which the control group's limit leaves the rest free");
@@ -132,7 +132,7 @@ pub static RESERVE_MEMORY: Knob = Knob {
         }
         d.rule(
             format!(
-                "{own} of the control group's {memory} for the kernel and the build tools (a 48th)"
+                "{own} of the control group's {memory} for the kernel and the build tools (a 96th)"
             ),
             Value::Bytes(own),
         )
