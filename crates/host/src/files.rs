@@ -8,9 +8,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Writes a file by way of a temporary one beside it: written, synced, renamed. Directories are
-/// made as needed, a link is followed to its target, and an existing file keeps its permissions.
+/// made as needed, a link is followed to its target, and an existing file keeps its permissions. A
+/// device or a pipe (`/dev/stdout`) is written to and stays what it is.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = resolve(path);
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+        return fs::OpenOptions::new().write(true).open(&target)?.write_all(bytes);
+    }
     let permissions = match fs::metadata(&target) {
         Ok(metadata) => metadata.permissions(),
         Err(_) => fs::Permissions::from_mode(0o644),
@@ -83,6 +87,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        replace(&pipe, b"one").unwrap();
+        assert_eq!(reader.join().unwrap(), b"one");
+        assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+        assert!(replace(directory.path(), b"two").is_err());
     }
 
     #[test]
