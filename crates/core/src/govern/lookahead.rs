@@ -3,7 +3,7 @@
 //! Two that each take half of the memory run side by side, and a third begins when they have ended. If
 //! the second begins late enough for the third to grow beside it when the first one ends, all are done
 //! sooner. So a few orders are tried on what is known of the heaviest that wait. Does not look at light
-//! ones: they fill what is left.
+//! ones, which fill what is left, and does nothing where processors are scarcer than memory.
 
 use std::time::Duration;
 
@@ -56,14 +56,18 @@ impl Machine {
     }
 
     /// Waits beside another heavy unit for as long as a build goes on asking: a third may be among those
-    /// to come.
+    /// to come. Not where the two keep the processors busy, which then decide when all is done.
     fn while_others_ask(&self, unit: &Unit) -> Option<Shadow> {
-        let is_beside = self.active().any(|other| self.lasts(other, HEAVY));
+        let beside = || self.active().filter(|other| self.lasts(other, HEAVY));
+        let threads: f64 = beside().chain([unit]).map(|it| it.demand.forecast.threads).sum();
+        if beside().next().is_none() || threads > self.threads / 2.0 {
+            return None;
+        }
         let duration = unit.demand.forecast.duration()?;
         let patient = self.now.since(unit.asked) < duration.mul_f64(PATIENCE);
         let telling = self.now.since(self.asked) < TELLING;
         let shadow = Shadow { forecast: unit.demand.forecast, start: 0.0 };
-        (is_beside && patient && telling).then_some(shadow)
+        (patient && telling).then_some(shadow)
     }
 
     fn place(&self, unit: &Unit, heavy: &[&Unit], light: &[&Unit]) -> Option<Shadow> {
@@ -103,7 +107,20 @@ impl Machine {
         let behind_light = plan(0.0, true).filter(|(_, start)| *start <= latest);
         let (done, start) =
             later.chain(behind_light).min_by(|(one, _), (other, _)| one.total_cmp(other))?;
-        (done < now * (1.0 - GAIN)).then_some(Shadow { forecast: unit.demand.forecast, start })
+        let gains = done < now * (1.0 - GAIN) && self.busy_for(heavy.iter().chain(light)) < done;
+        gains.then_some(Shadow { forecast: unit.demand.forecast, start })
+    }
+
+    /// Seconds for which what runs and what waits would keep all processors busy: where they decide
+    /// when all is done, memory does not.
+    fn busy_for<'a>(&'a self, waiting: impl Iterator<Item = &'a &'a Unit>) -> f64 {
+        let left = |unit: &Unit| {
+            let forecast = &unit.demand.forecast;
+            let part = if unit.is_active() { 1.0 - unit.position(self.now) } else { 1.0 };
+            forecast.threads * forecast.duration().map_or(0.0, |it| it.as_secs_f64()) * part
+        };
+        let sum: f64 = self.active().chain(waiting.copied()).map(left).sum();
+        sum / self.threads.max(1.0)
     }
 }
 
