@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ironwright_core::govern::{DomainId, Forecast, PARTS, UnitId};
+use ironwright_core::govern::{DomainId, Forecast, PARTS, SHORTEST, UnitId};
 use ironwright_core::observe::unit::{UnitOutcome, UnitRecord};
 use ironwright_core::unit::UnitFacts;
 use ironwright_core::units::Bytes;
@@ -198,11 +198,14 @@ impl Governed {
             attempt.started.elapsed()
         };
         let peak_process = Bytes(ended.peak_process);
-        // Looks miss what is short. The kernel's figure misses nothing, but counts files too.
-        let least = peak_process.saturating_sub(attempt.files);
+        let paused = attempt.paused.min(wall);
+        // Looks miss what is short. The kernel's figure misses nothing, but counts files too, and how many
+        // there were at its peak nobody saw: less them it would be another one each time.
+        let is_short = wall.saturating_sub(paused) < SHORTEST;
+        let files = if is_short { Bytes::ZERO } else { attempt.files };
+        let least = peak_process.saturating_sub(files);
         let group = attempt.group.as_ref().and_then(Group::peak);
         let least = group.map_or(least, |most| least.min(most));
-        let paused = attempt.paused.min(wall);
         Some(UnitRecord {
             run: self.recorded,
             key: self.facts.key.clone(),

@@ -77,7 +77,7 @@ const UNLIKE: f64 = 1.1;
 /// Runs that decide the shape.
 const SHAPED_BY: usize = 3;
 /// What takes less time is over before anybody could react to its curve: its peak counts throughout.
-const SHORTEST: Duration = Duration::from_millis(500);
+pub const SHORTEST: Duration = Duration::from_millis(500);
 /// No process takes less: times are divided by it.
 const BRIEFEST: Duration = Duration::from_millis(1);
 /// What an incomplete run wanted beyond what was seen.

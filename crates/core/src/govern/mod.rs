@@ -18,7 +18,7 @@ mod unit;
 
 pub use curve::{Curve, PARTS};
 pub(crate) use forecast::{BEYOND_SEEN, DECAY};
-pub use forecast::{Basis, Forecast, Past, Shape};
+pub use forecast::{Basis, Forecast, Past, SHORTEST, Shape};
 pub use machine::{Machine, Policy};
 pub use pressure::LONGEST_LOOK;
 pub use unit::{Phase, Unit};
