@@ -294,7 +294,9 @@ fn what_is_no_log_is_refused_and_changes_nothing() {
     write("good", NINJA);
     write("bad", "# ninja log v5\n1\t2\tx\n");
     write("other", "make: done\n");
+    write("a-1.0.drv", "building\n");
     for (file, code, part) in [
+        ("a-1.0.drv", 2, "without its folder a log of Nix has no times"),
         ("bad", 4, "bad: line 2: "),
         ("other", 2, "is no log"),
         ("none", 4, "cannot read none"),

@@ -125,6 +125,9 @@ fn tell(log: &ImportedLog) {
     ui::note(&format!("{text}\n"));
 }
 
+/// How the folder in which Nix keeps logs ends.
+const DRVS: &str = "log/nix/drvs";
+
 type Read = (String, LogFormat, Log);
 
 fn read(args: &ImportLogArgs, file: &Path) -> Result<Read, CliError> {
@@ -134,7 +137,10 @@ fn read(args: &ImportLogArgs, file: &Path) -> Result<Read, CliError> {
     }
     let log = file.join(".ninja_log");
     if file.is_dir() && !log.exists() {
-        return Ok((name, LogFormat::NixLog, kept(file)?));
+        return Ok((name, LogFormat::NixLog, kept(file, None)?));
+    }
+    if is_of_a_derivation(file) {
+        return Ok((name, LogFormat::NixLog, kept_one(file)?));
     }
     let path = if file.is_dir() { log } else { file.to_owned() };
     let text = text(&path)?;
@@ -145,6 +151,12 @@ fn read(args: &ImportLogArgs, file: &Path) -> Result<Read, CliError> {
         LogFormat::CargoTimings => cargo_timings::read(&text).map_err(told)?,
         LogFormat::NixLog => nix::read(&text).map_err(told)?,
     };
+    if format == LogFormat::NixLog && log.records.is_empty() && log.left_out.is_empty() {
+        return Err(CliError::usage(
+            format!("{name} tells of no derivation that was built"),
+            "Nix tells when each begins and ends with `nix build --log-format internal-json`",
+        ));
+    }
     Ok((name, format, log))
 }
 
@@ -156,7 +168,7 @@ fn format(args: &ImportLogArgs, name: &str, text: &str) -> Result<LogFormat, Cli
     let unknown = || {
         CliError::usage(
             format!("{name} is no log that can be read"),
-            "a .ninja_log, a page of `cargo build --timings`, or lines of `nix build --log-format internal-json`",
+            "a .ninja_log, a page of `cargo build --timings`, lines of `nix build --log-format internal-json`, or /nix/var/log/nix/drvs",
         )
     };
     args.format.or_else(|| guess(text).map(LogFormat::from)).ok_or_else(unknown)
@@ -181,18 +193,43 @@ fn ninja_log(args: &ImportLogArgs, path: &Path, text: &str) -> Result<Log, CliEr
     ninja::read(text, folder, &commands).map_err(told)
 }
 
-/// Nix's own folder of logs, `…/var/log/nix/drvs`, beside `…/store`.
-fn kept(folder: &Path) -> Result<Log, CliError> {
+/// Whether it has the name that Nix gives to the log of a derivation.
+fn is_of_a_derivation(file: &Path) -> bool {
+    let is_packed = file.extension().is_some_and(|ending| ending == "bz2");
+    let name = if is_packed { file.file_stem().map(Path::new) } else { Some(file) };
+    name.and_then(Path::extension).is_some_and(|ending| ending == "drv")
+}
+
+/// One of the logs in Nix's own folder. Their text has no times: those are the files'.
+fn kept_one(file: &Path) -> Result<Log, CliError> {
+    let path =
+        file.canonicalize().map_err(|error| CliError::Read { path: file.to_owned(), error })?;
+    match path.ancestors().nth(2) {
+        Some(folder) if folder.ends_with(DRVS) => kept(folder, Some(&path)),
+        _ => Err(CliError::usage(
+            format!("{}: without its folder a log of Nix has no times", file.display()),
+            "name it where Nix keeps it, or all of /nix/var/log/nix/drvs",
+        )),
+    }
+}
+
+/// Nix's own folder of logs, `…/var/log/nix/drvs`, beside `…/store`; all of them, or one.
+fn kept(folder: &Path, only: Option<&Path>) -> Result<Log, CliError> {
     let failed = |error| CliError::Read { path: folder.to_owned(), error };
     let full = folder.canonicalize().map_err(failed)?;
     let store = full.ancestors().nth(4).map(|nix| nix.join("store"));
-    let Some(store) = store.filter(|store| full.ends_with("log/nix/drvs") && store.is_dir()) else {
+    let Some(store) = store.filter(|store| full.ends_with(DRVS) && store.is_dir()) else {
         return Err(CliError::usage(
             format!("{} is a folder without a log", folder.display()),
             "name a log, a folder with a .ninja_log, or /nix/var/log/nix/drvs",
         ));
     };
-    let logs = build_logs::kept(&full, &store).map_err(failed)?;
+    let mut logs = build_logs::kept(&full, &store).map_err(failed)?;
+    if let Some(only) = only {
+        logs.done.retain(|log| Path::new(&log.path) == only);
+        let is_left_out = logs.done.is_empty();
+        (logs.without_output, logs.without_time) = (usize::from(is_left_out), 0);
+    }
     let mut log = Log::default();
     let mut unclear = 0;
     for file in &logs.done {
