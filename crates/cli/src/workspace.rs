@@ -3,6 +3,7 @@
 //! Does not know how a package is built.
 
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use ironwright_core::build::{Driver, Source, SourceError};
 use ironwright_core::diagnostic::{Diagnostic, nearest};
@@ -12,6 +13,7 @@ use ironwright_core::workspace::{MANIFEST, Manifest, Package, parse};
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::ui;
 
 /// A manifest and the directory that its paths start from.
 pub(crate) struct Workspace {
@@ -59,10 +61,11 @@ impl Workspace {
 
     fn read(directory: &Path, cwd: &Path) -> Result<Self, CliError> {
         let path = directory.join(MANIFEST);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| CliError::Read { path: path.clone(), error })?;
-        let shown = path.strip_prefix(cwd).unwrap_or(&path);
-        let (manifest, mistakes) = parse(&shown.to_string_lossy(), &text);
+        let bytes =
+            std::fs::read(&path).map_err(|error| CliError::Read { path: path.clone(), error })?;
+        let shown = path.strip_prefix(cwd).unwrap_or(&path).to_string_lossy();
+        let text = String::from_utf8(bytes).map_err(|error| not_a_text(&shown, &error))?;
+        let (manifest, mistakes) = parse(&shown, &text);
         if !mistakes.is_empty() {
             return Err(CliError::mistakes(mistakes));
         }
@@ -130,14 +133,37 @@ const fn of_source<'a>(source: Source) -> Target<'a> {
     Target { source, package: None, driver: None }
 }
 
+/// The mistake of a manifest in another encoding.
+fn not_a_text(path: &str, error: &FromUtf8Error) -> CliError {
+    let text = String::from_utf8_lossy(error.as_bytes());
+    let at = error.utf8_error().valid_up_to();
+    let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+    CliError::mistakes(vec![Diagnostic::new(path, &text, span, "a manifest is UTF-8; this is not")])
+}
+
 /// A package of the workspace, else a directory, which needs no scheme.
 fn named<'a>(name: &str, workspace: Option<&'a Workspace>) -> Result<Target<'a>, CliError> {
     let of_workspace = workspace.and_then(|it| Some(it.target(it.manifest.package(name)?)));
     match (of_workspace, workspace) {
         (Some(target), _) => Ok(target),
-        _ if Path::new(name).is_dir() => Ok(of_source(Source::Path(name.into()))),
+        _ if Path::new(name).is_dir() => {
+            tell_of_manifest(Path::new(name), workspace);
+            Ok(of_source(Source::Path(name.into())))
+        }
         (None, Some(workspace)) => Err(workspace.no_package(name)),
         (None, None) => Err(CliError::Source(SourceError::UnknownScheme(name.to_owned()))),
+    }
+}
+
+/// A directory is what is built in it; packages that a manifest in it names are not.
+fn tell_of_manifest(directory: &Path, workspace: Option<&Workspace>) {
+    let own = directory.canonicalize().ok();
+    let is_this = own.is_some_and(|own| workspace.is_some_and(|it| it.directory == own));
+    if !is_this && directory.join(MANIFEST).is_file() {
+        let name = directory.display();
+        ui::remark(&format!(
+            "{name}/{MANIFEST} counts when it is asked for in {name}: `cd {name}`"
+        ));
     }
 }
 

@@ -101,6 +101,18 @@ fn mistakes_of_a_manifest_are_told_with_their_lines() {
     std::fs::write(home.path().join("ironwright.toml"), manifest).unwrap();
     let shown = text(&ironwright(home.path(), &["build", "--root", &host("shoshin")]));
     assert!(shown.contains("on this host, found 100000"), "{shown}");
+    std::fs::write(home.path().join("ironwright.toml"), b"# fine\n# \xff\n").unwrap();
+    let shown = text(&ironwright(home.path(), &["plan"]));
+    assert!(shown.contains("ironwright.toml:2:3") && shown.contains("UTF-8"), "{shown}");
+}
+
+#[test]
+fn a_manifest_that_is_not_asked_is_told_of() {
+    let home = two_projects();
+    std::fs::create_dir(home.path().join("inner")).unwrap();
+    std::fs::write(home.path().join("inner/ironwright.toml"), "").unwrap();
+    let shown = text(&ironwright(home.path(), &["plan", "inner"]));
+    assert!(shown.contains("inner/ironwright.toml counts when it is asked for"), "{shown}");
 }
 
 #[test]
