@@ -314,6 +314,13 @@ mod tests {
         assert_eq!((mixed.basis, mixed.peak), (Basis::Measured(1), whole.peak));
         // A package without units that anybody sees has only such runs.
         assert_eq!(of(&[run(0, 500, 60.0)]).peak, whole.peak);
+        // One with units that ran none did not build anything.
+        let mut work = Work::default();
+        work.push("a.c".to_owned(), of(&[]).whole(), Vec::new());
+        let of_work = |past| {
+            estimate_package(&PackageQuery { work: Some(&work), ..query(past, Bytes::ZERO) })
+        };
+        assert_eq!(of_work(&[run(0, 9, 0.3)]).peak, of_work(&[]).peak);
     }
 
     #[test]
