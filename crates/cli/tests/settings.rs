@@ -177,7 +177,7 @@ fn a_container_may_use_nearly_all_of_its_limit() {
             ["simulate", EXAMPLE, "--root", &root, "--no-profile", "--set", set, "--json"];
         json(&ironwright(home.path(), &arguments))["budget"].as_u64().unwrap()
     };
-    assert_eq!(reserved("memory.limit=3GiB"), (3 << 30) - (64 << 20));
+    assert_eq!(reserved("memory.limit=3GiB"), (3 << 30) - (32 << 20));
     // Nearly all of the machine's 62.7 GiB: the desktop keeps its share.
     assert!(reserved("memory.limit=62GiB") < 57 << 30);
 }
