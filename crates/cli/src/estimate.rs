@@ -27,6 +27,8 @@ use crate::workspace::Target;
 const LOOKED_AT: usize = 12;
 /// Units of whatever kind that teach how units of a kind take.
 const TEACHING: u32 = 4000;
+/// Builds of the same whose units tell what waited for what.
+const REPLAYED: usize = 3;
 
 /// What was built before.
 pub(crate) struct Past {
@@ -147,10 +149,10 @@ fn candidate(
     threads: f64,
     options: Options,
 ) -> Result<Candidate, CliError> {
-    let same = runs.iter().find(|run| run.past.same && run.past.complete);
-    let recorded = same.map(|run| replayed(&past.units_of(run), knowledge));
+    let same = runs.iter().filter(|run| run.past.same && run.past.complete);
+    let units: Vec<_> = same.take(REPLAYED).map(|run| past.units_of(run)).collect();
     let mut notes = Vec::new();
-    let recorded = recorded.filter(|work| !work.estimates().is_empty());
+    let recorded = Some(replayed(&units, knowledge)).filter(|work| !work.estimates().is_empty());
     let graph = match recorded {
         Some(_) => None,
         None => graph(&target.source, options, &mut notes)?,

@@ -162,7 +162,7 @@ fn packages_never_seen_are_within_a_factor_of_two() {
                 && names_of(unit).iter().all(|name| !names.contains(name))
         };
         let knowledge = Knowledge::new(history.units.iter().rev().filter(others));
-        let work = replayed(&units, &knowledge);
+        let work = replayed(std::slice::from_ref(&units), &knowledge);
         assert!(
             work.estimates().iter().all(|unit| matches!(unit.basis, Basis::Alike(_) | Basis::Cold))
         );
@@ -198,7 +198,7 @@ fn the_first_build_gives_bands_for_the_second() {
         for pair in builds.windows(2) {
             let past = [pair[0].past()];
             let units = history.units_of(pair[0].id);
-            let work = replayed(&units, &Knowledge::new(&units));
+            let work = replayed(std::slice::from_ref(&units), &Knowledge::new(&units));
             let estimate = estimate_package(&PackageQuery {
                 past: &past,
                 work: Some(&work),

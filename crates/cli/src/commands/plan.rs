@@ -9,7 +9,7 @@ use ironwright_core::govern::simulate::Rule;
 use ironwright_core::plan::{
     Band, Bar, BudgetTable, Comparison, PackageEstimate, Risks, Schedule, SilenceLimit, Tier,
     Timeout, Way, Work, budget_table, compare, gantt, oom_risk, schedule, silence_limit, timeout,
-    timeout_risk,
+    timeout_risk, with_tool,
 };
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::system;
@@ -99,7 +99,8 @@ pub(crate) fn run(args: &PlanArgs, host: &HostArgs) -> Result<u8, CliError> {
     let workspace = Workspace::find()?;
     let targets: Vec<Target<'_>> = targets(&wanted, workspace.as_ref())?;
     let found = candidates(&targets, f64::from(threads), args.files_only, args.offline)?;
-    let work: Vec<(String, Work)> = found.iter().map(work_of).collect();
+    let work: Vec<(String, Work)> =
+        found.iter().map(|candidate| work_of(candidate, f64::from(threads))).collect();
     let report = report(found, &work, &args.against, budget, threads);
     if args.json {
         ui::print_json(&report)?;
@@ -114,10 +115,11 @@ pub(crate) fn run(args: &PlanArgs, host: &HostArgs) -> Result<u8, CliError> {
 }
 
 /// A package whose units are not known counts as one.
-fn work_of(candidate: &Candidate) -> (String, Work) {
+fn work_of(candidate: &Candidate, threads: f64) -> (String, Work) {
     let name = candidate.name.clone();
     if !candidate.work.estimates().is_empty() {
-        return (name, candidate.work.clone());
+        let work = with_tool(candidate.work.clone(), &name, &candidate.estimate, threads);
+        return (name, work);
     }
     let mut work = Work::default();
     work.push(name.clone(), candidate.estimate.whole(), Vec::new());
@@ -136,6 +138,10 @@ fn report(
     let together = budget_table(budget, &peaks);
     let threads_f = f64::from(threads);
     let rows = against.iter().map(|rule| compare(work, *rule, budget, threads_f)).collect();
+    let mut schedule = schedule(&all, budget, threads_f);
+    // Build tools hold something while their units run, which is only known of packages as a whole.
+    let largest = found.iter().map(|candidate| candidate.estimate.peak.expected).max();
+    schedule.peak = schedule.peak.max(largest.unwrap_or_default());
     let sum = |of: fn(&Band<f64>) -> f64| found.iter().map(|c| of(&c.estimate.wall_seconds)).sum();
     PlanReport {
         schema: 1,
@@ -146,7 +152,7 @@ fn report(
             expected: sum(|band| band.expected),
             max: sum(|band| band.max),
         },
-        schedule: schedule(&all, budget, threads_f),
+        schedule,
         against: rows,
         packages: found.into_iter().map(|c| package(c, &together)).collect(),
         together,

@@ -30,7 +30,7 @@ pub(crate) use past::is_whole as is_whole_build;
 pub use risk::{
     Level, Risk, Risks, SilenceLimit, Timeout, oom_risk, silence_limit, timeout, timeout_risk,
 };
-pub use schedule::{Comparison, MOST_SIMULATED, Schedule, Step, Way, compare, schedule};
+pub use schedule::{Comparison, MOST_SIMULATED, Schedule, Step, Way, compare, schedule, with_tool};
 pub use tier::{BudgetRow, BudgetTable, Tier, TierLimits, budget_table};
 pub use unit::{Basis, Knowledge, UnitEstimate, took};
 pub use work::{Work, replayed, workload};

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::band::Band;
 use super::list::Prepared;
+use super::package::PackageEstimate;
+use super::unit::UnitEstimate;
 use super::work::Work;
 use crate::govern::simulate::{
     Bounds, Job, Network, Outcome, Rule, Setup, Workload, bounds_in, simulate,
@@ -22,6 +24,8 @@ pub const MOST_SIMULATED: usize = 2500;
 const POINTS: usize = 60;
 /// Time that a launcher and a compiler take to begin.
 const START_DELAY: Duration = Duration::from_millis(3);
+/// Part of a package's time from which on its build tool is worth a job of its own.
+const LEAST_OF_A_TOOL: f64 = 0.1;
 /// Part of an error in time that all units of a plan share: a slower disk, a busy machine.
 const COMMON: f64 = 0.3;
 
@@ -110,7 +114,7 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
     let makespan = outcome.makespan.as_secs_f64();
     Schedule {
         way: runner.way(),
-        units: workload.jobs.len(),
+        units: work.units(),
         makespan_seconds: Band::around(makespan, deviation(work)),
         peak: outcome.peak,
         idle: outcome.idle,
@@ -120,6 +124,35 @@ pub fn schedule(work: &Work, budget: Bytes, threads: f64) -> Schedule {
         memory: memory(workload, &spans, makespan),
         spans,
     }
+}
+
+/// The work of a package, after what its build tool does on its own: what is missing of its time when its
+/// units are scheduled alone. The tool may as well work between them, which takes as long.
+#[must_use]
+pub fn with_tool(mut work: Work, name: &str, estimate: &PackageEstimate, threads: f64) -> Work {
+    if work.workload().jobs.len() > MOST_SIMULATED {
+        return work;
+    }
+    let outcome =
+        Runner::new(work.workload(), work.network()).run(ENDLESS, threads, Rule::Governor);
+    let missing = estimate.wall_seconds.expected - outcome.makespan.as_secs_f64();
+    if missing < estimate.wall_seconds.expected * LEAST_OF_A_TOOL {
+        return work;
+    }
+    let memory = estimate.peak.expected.saturating_sub(outcome.peak);
+    let used = estimate.cpu_seconds.expected
+        - work.estimates().iter().map(|unit| unit.cpu_seconds.expected).sum::<f64>();
+    let deviation = estimate.wall_seconds.deviation();
+    let tool = UnitEstimate {
+        peak: Band { min: memory, expected: memory, max: memory },
+        cpu_seconds: Band::around(used.clamp(0.0, missing), deviation),
+        wall_seconds: Band::around(missing, deviation),
+        threads: 1.0,
+        basis: estimate.basis,
+        confidence: estimate.confidence,
+    };
+    work.push_tool(format!("{name} (build tool)"), tool);
+    work
 }
 
 /// Runs a workload again and again, each time as exactly as its size allows.
@@ -266,7 +299,7 @@ fn whole(name: &str, work: &Work, cores: u32, threads: f64) -> Job {
 mod tests {
     use super::*;
     use crate::inventory::{Graph, GraphBuilder, Kind, Language, Node};
-    use crate::plan::{Knowledge, workload};
+    use crate::plan::{Knowledge, PackageQuery, estimate_package, workload};
 
     /// `wide` files that one link needs, which a last script needs.
     fn graph(wide: u32) -> Graph {
@@ -296,6 +329,29 @@ mod tests {
         let wide = schedule(&work, Bytes::gib(64), 64.0);
         assert_eq!(wide.limited_by, "the critical path");
         assert!(wide.makespan_seconds.expected < small.makespan_seconds.expected / 4.0);
+    }
+
+    #[test]
+    fn a_package_takes_no_less_with_its_build_tool_than_alone() {
+        let work = workload(&graph(20), &Knowledge::default());
+        let units = schedule(&work, Bytes::gib(64), 2.0);
+        let query = PackageQuery {
+            past: &[],
+            work: Some(&work),
+            threads: 2.0,
+            source_bytes: None,
+            language: Some(Language::CFamily),
+            fetched: 0,
+        };
+        let mut estimate = estimate_package(&query);
+        let same = with_tool(work.clone(), "app", &estimate, 2.0);
+        assert_eq!(same.estimates().len(), work.estimates().len());
+        estimate.wall_seconds = Band::around(units.makespan_seconds.expected + 30.0, 0.1);
+        let whole = schedule(&with_tool(work, "app", &estimate, 2.0), Bytes::gib(64), 2.0);
+        assert_eq!(whole.critical_path[0].name, "app (build tool)");
+        assert_eq!(whole.units, units.units);
+        let longer = whole.makespan_seconds.expected - units.makespan_seconds.expected;
+        assert!((longer - 30.0).abs() < 0.1, "{longer}");
     }
 
     #[test]

@@ -356,10 +356,11 @@ impl Measure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn record(key: &str, mib: u64, outcome: UnitOutcome) -> UnitRecord {
+    /// A unit of that key and peak, and four seconds.
+    pub(in crate::plan) fn record(key: &str, mib: u64, outcome: UnitOutcome) -> UnitRecord {
         UnitRecord {
             run: Some(1),
             key: key.to_owned(),

@@ -3,6 +3,7 @@
 //!
 //! Does not know who schedules them.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Work {
     workload: Workload,
     /// In the order of the jobs.
     estimates: Vec<UnitEstimate>,
+    /// Jobs that are no units but a build tool on its own.
+    tools: usize,
     /// That of the workload, once somebody asked for it.
     network: OnceLock<Network>,
 }
@@ -95,25 +98,48 @@ impl<'a> Needed<'a> {
     }
 }
 
-/// The work of a past run: its units, each after the one that had ended last when it asked, which is
-/// what it waited for as far as anybody could see.
-pub fn replayed(records: &[UnitRecord], knowledge: &Knowledge) -> Work {
+/// Units that had ended that are looked at for the one that another waited for.
+const LOOKED_BACK: usize = 64;
+
+/// The work of a past run, the first of several: its units, each after the one that had ended last when it
+/// asked in each of them, which is what it waited for as far as anybody could see. One run shows much that
+/// was chance: who got a processor when.
+pub fn replayed(runs: &[Vec<UnitRecord>], knowledge: &Knowledge) -> Work {
+    let Some((newest, older)) = runs.split_first() else { return Work::default() };
     let done = |record: &&UnitRecord| record.outcome == UnitOutcome::Succeeded;
-    let mut units: Vec<&UnitRecord> = records.iter().filter(done).collect();
-    let asked = |unit: &UnitRecord| unit.started_unix_us.saturating_sub_unsigned(unit.waited_us);
-    let end = |unit: &UnitRecord| unit.started_unix_us.saturating_add_unsigned(unit.wall_us);
+    let mut units: Vec<&UnitRecord> = newest.iter().filter(done).collect();
     units.sort_by_key(|unit| asked(unit));
     let mut ends: Vec<(i64, usize)> =
-        units.iter().enumerate().map(|(at, unit)| (end(unit), at)).collect();
+        units.iter().enumerate().map(|(at, unit)| (ended(unit), at)).collect();
     ends.sort_unstable();
+    let older: Vec<HashMap<&str, &UnitRecord>> = older
+        .iter()
+        .map(|run| run.iter().filter(done).map(|unit| (unit.key.as_str(), unit)).collect())
+        .collect();
     let mut work = Work::default();
     for unit in &units {
         let before = ends.partition_point(|(end, _)| *end <= asked(unit));
-        let last = before.checked_sub(1).and_then(|at| ends.get(at));
-        let after = last.map(|(_, at)| *at).into_iter().collect();
-        work.push(unit.label.clone(), knowledge.record(unit), after);
+        let mut last = ends.iter().take(before).rev().take(LOOKED_BACK).map(|(_, at)| *at);
+        let after = last.find(|at| {
+            units.get(*at).is_some_and(|other| older.iter().all(|run| may_wait(run, unit, other)))
+        });
+        work.push(unit.label.clone(), knowledge.record(unit), after.into_iter().collect());
     }
     work
+}
+
+/// Whether one unit may have waited for another by what is known of a run.
+fn may_wait(run: &HashMap<&str, &UnitRecord>, unit: &UnitRecord, other: &UnitRecord) -> bool {
+    let both = run.get(unit.key.as_str()).zip(run.get(other.key.as_str()));
+    both.is_none_or(|(unit, other)| ended(other) <= asked(unit))
+}
+
+fn asked(unit: &UnitRecord) -> i64 {
+    unit.started_unix_us.saturating_sub_unsigned(unit.waited_us)
+}
+
+fn ended(unit: &UnitRecord) -> i64 {
+    unit.started_unix_us.saturating_add_unsigned(unit.wall_us)
 }
 
 impl Work {
@@ -122,6 +148,15 @@ impl Work {
         self.network.take();
         self.workload.jobs.push(estimate.job(name, after));
         self.estimates.push(estimate);
+    }
+
+    /// Adds what a build tool does before all units.
+    pub fn push_tool(&mut self, name: String, estimate: UnitEstimate) {
+        self.tools += 1;
+        let place = self.workload.jobs.len();
+        self.push(name, estimate, Vec::new());
+        let units = self.workload.jobs.iter_mut().take(place);
+        units.filter(|job| job.after.is_empty()).for_each(|job| job.after.push(place));
     }
 
     /// All of these beside each other, one after the other in the order of their units.
@@ -140,7 +175,13 @@ impl Work {
         });
         self.workload.jobs.extend(moved);
         self.estimates.extend(&other.estimates);
+        self.tools += other.tools;
         self
+    }
+
+    /// Units in it.
+    pub fn units(&self) -> usize {
+        self.estimates.len() - self.tools
     }
 
     /// The jobs, for the simulator.
@@ -191,6 +232,7 @@ impl Work {
 mod tests {
     use super::*;
     use crate::inventory::{Edge, Kind, Language};
+    use crate::plan::unit::tests::record;
 
     fn graph(kinds: &[Kind], edges: &[(u32, u32)]) -> Graph {
         let node = |(at, kind): (usize, &Kind)| {
@@ -211,6 +253,30 @@ mod tests {
         let mut after = work.workload.jobs[0].after.clone();
         after.sort_unstable();
         assert_eq!(after, [1, 2]);
+    }
+
+    /// A run of units that follow each other: each with when it asked and when it ended, in seconds.
+    fn run(units: &[(&str, i64, i64)]) -> Vec<UnitRecord> {
+        let unit = |(key, asked, ended): &(&str, i64, i64)| UnitRecord {
+            started_unix_us: asked * 1_000_000,
+            wall_us: u64::try_from((ended - asked) * 1_000_000).unwrap(),
+            ..record(key, 1, UnitOutcome::Succeeded)
+        };
+        units.iter().map(unit).collect()
+    }
+
+    #[test]
+    fn what_was_chance_in_one_run_is_no_need() {
+        let newest = run(&[("a", 0, 2), ("b", 0, 3), ("c", 3, 5)]);
+        let waits = |runs: &[Vec<UnitRecord>]| {
+            let work = replayed(runs, &Knowledge::default());
+            work.workload.jobs.iter().map(|job| job.after.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(std::slice::from_ref(&newest)), [vec![], vec![], vec![1]]);
+        // Another time it asked while that one still ran.
+        let older = run(&[("a", 0, 2), ("b", 0, 4), ("c", 2, 5)]);
+        assert_eq!(waits(&[newest, older]), [vec![], vec![], vec![0]]);
+        assert!(waits(&[]).is_empty());
     }
 
     #[test]
