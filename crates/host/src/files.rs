@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 /// device or a pipe (`/dev/stdout`) is written to and stays what it is.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = resolve(path);
-    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-        return fs::OpenOptions::new().write(true).open(&target)?.write_all(bytes);
-    }
     let permissions = match fs::metadata(&target) {
+        Ok(metadata) if !metadata.is_file() => {
+            return fs::OpenOptions::new().write(true).open(&target)?.write_all(bytes);
+        }
         Ok(metadata) => metadata.permissions(),
         Err(_) => fs::Permissions::from_mode(0o644),
     };

@@ -36,7 +36,8 @@ pub(super) fn gives_way(unit: &Unit, to: &Unit) -> bool {
     times.is_some_and(|(own, other)| own * MUCH_LONGER <= other)
 }
 
-fn seconds(unit: &Unit) -> Option<f64> {
+/// How long a unit is expected to run.
+pub(super) fn seconds(unit: &Unit) -> Option<f64> {
     unit.demand.forecast.duration().map(|duration| duration.as_secs_f64())
 }
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::courtesy::seconds;
 use super::timeline::{CROWD, Shadow};
 use super::{Forecast, Machine, Unit};
 
@@ -71,9 +72,8 @@ impl Machine {
     }
 
     fn place(&self, unit: &Unit, heavy: &[&Unit], light: &[&Unit]) -> Option<Shadow> {
-        let seconds = |of: &&Unit| of.demand.forecast.duration().map_or(0.0, |it| it.as_secs_f64());
         let all = heavy.iter().chain(light).chain([&unit]);
-        let beside = self.foreseen(unit.demand.domain, all.map(seconds).sum());
+        let beside = self.foreseen(unit.demand.domain, all.filter_map(|it| seconds(it)).sum());
         // When all are done that take their places one after the other, and when the unit begins. No
         // other heavy one comes before it, or each would wait for the next.
         let plan = |from: f64, light_first: bool| {
@@ -115,9 +115,8 @@ impl Machine {
     /// when all is done, memory does not.
     fn busy_for<'a>(&'a self, waiting: impl Iterator<Item = &'a &'a Unit>) -> f64 {
         let left = |unit: &Unit| {
-            let forecast = &unit.demand.forecast;
             let part = if unit.is_active() { 1.0 - unit.position(self.now) } else { 1.0 };
-            forecast.threads * forecast.duration().map_or(0.0, |it| it.as_secs_f64()) * part
+            unit.demand.forecast.threads * seconds(unit).unwrap_or(0.0) * part
         };
         let sum: f64 = self.active().chain(waiting.copied()).map(left).sum();
         sum / self.threads.max(1.0)
