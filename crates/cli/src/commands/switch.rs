@@ -19,7 +19,7 @@ use crate::nix::evaluation::EvaluationArgs;
 use crate::nix::forecast;
 use crate::nix::prepare::{Wishes, prepare};
 use crate::nix::switch::{
-    Activation, Generation, Generations, Kind, Target, activate, candidates, target,
+    Activation, Generation, Generations, Kind, Target, activate, candidates, listed, target,
 };
 use crate::progress::{Progress, ProgressChoice};
 use crate::table::table;
@@ -128,10 +128,24 @@ fn former(args: &SwitchArgs, own: (&str, &str)) -> Result<(Target, Generations),
             return Ok((target, generations));
         }
     }
-    Err(CliError::usage(
-        format!("nothing named {} was switched to", args.what),
-        "`ironwright switch FLAKE#NAME` makes the first generation",
-    ))
+    let kinds = Kind::meant(args.kind);
+    let of = |kind: Kind| Generations::names(kind.name()).into_iter().map(move |name| (kind, name));
+    let known: Vec<(Kind, String)> = kinds.into_iter().flat_map(of).collect();
+    match known.as_slice() {
+        [] => Err(CliError::usage(
+            "nothing was switched to yet",
+            "`ironwright switch FLAKE#NAME` makes the first generation",
+        )),
+        [(kind, name)] if !args.what.contains('#') => {
+            let (kind, name) = (*kind, name.clone());
+            let generations = Generations::read(kind.name(), &name)?;
+            Ok((Target { kind, name, flake: args.what.clone() }, generations))
+        }
+        known => Err(CliError::usage(
+            format!("{} names none of the configurations that were switched to", args.what),
+            format!("name one as FLAKE#NAME; there are {}", listed(known)),
+        )),
+    }
 }
 
 struct Switch<'a> {

@@ -56,6 +56,10 @@ fn a_home_is_built_activated_and_rolled_back() {
     let listed = home.json(&["switch", ".#me@desk", "--list", "--json"]);
     assert_eq!(listed["current"], 1);
     assert_eq!(listed["generations"].as_array().unwrap().len(), 2);
+    // Nobody needs to name the only one.
+    assert_eq!(home.json(&["switch", "--list", "--json"]), listed);
+    let (text, well) = switch(&home, &[".#you", "--list"]);
+    assert!(!well && text.contains("there are me@desk (home)"), "{text}");
     let (text, well) = switch(&home, &[".#me@desk", "--rollback"]);
     assert!(!well && text.contains("no generation before the current one"), "{text}");
     let kept = home.nix(&["store", "gc"]);

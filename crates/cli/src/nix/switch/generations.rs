@@ -38,19 +38,38 @@ pub(crate) struct Generations {
     directory: PathBuf,
 }
 
+/// The file that says which are there and which is current.
+const FILE: &str = "generations.json";
+
+/// Where those of all configurations are kept.
+fn all_kept() -> PathBuf {
+    Directories::state().unwrap_or_else(|| PathBuf::from(".ironwright")).join("switch")
+}
+
 impl Generations {
     /// Those of a configuration; none before its first switch.
     pub(crate) fn read(kind: &str, name: &str) -> Result<Self, CliError> {
-        let state = Directories::state().unwrap_or_else(|| PathBuf::from(".ironwright"));
         let clean: String = name
             .chars()
             .map(|c| if c.is_alphanumeric() || "@-_.".contains(c) { c } else { '_' })
             .collect();
-        Self::at(&state.join("switch").join(format!("{kind}-{clean}")))
+        Self::at(&all_kept().join(format!("{kind}-{clean}")))
+    }
+
+    /// Names of the configurations of a kind that were switched to, sorted.
+    pub(crate) fn names(kind: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(all_kept()).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| entry.path().join(FILE).exists()).filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_prefix(kind)?.strip_prefix('-')?.to_owned())
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
     }
 
     fn at(directory: &Path) -> Result<Self, CliError> {
-        let path = directory.join("generations.json");
+        let path = directory.join(FILE);
         let mut read = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
@@ -113,7 +132,7 @@ impl Generations {
 
     /// Writes what is known.
     pub(crate) fn write(&self) -> Result<(), CliError> {
-        let path = self.directory.join("generations.json");
+        let path = self.directory.join(FILE);
         let written = std::fs::create_dir_all(&self.directory)
             .and_then(|()| files::replace(&path, &serde_json::to_vec_pretty(self)?));
         written.map_err(|error| CliError::Write { path, error })

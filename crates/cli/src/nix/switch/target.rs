@@ -22,6 +22,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The kinds that may be meant where a user named this one or none.
+    pub(crate) fn meant(named: Option<Self>) -> Vec<Self> {
+        named.map_or_else(|| vec![Self::Home, Self::Nixos], |kind| vec![kind])
+    }
+
     /// The attribute of a flake that holds such configurations.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {
@@ -102,21 +107,25 @@ pub(crate) fn candidates(
         ("", Kind::Nixos) => vec![host.to_owned()],
         (name, _) => vec![name.to_owned()],
     };
-    let kinds = kind.map_or_else(|| vec![Kind::Home, Kind::Nixos], |kind| vec![kind]);
+    let kinds = Kind::meant(kind);
     let of = |kind: Kind| names(kind).into_iter().map(move |name| (kind, name));
     let all = kinds.into_iter().flat_map(of);
     all.map(|(kind, name)| Target { kind, name, flake: flake.to_owned() }).collect()
 }
 
+/// Names of configurations with their kinds, as people read them.
+pub(crate) fn listed(configurations: &[(Kind, String)]) -> String {
+    let one = |(kind, name): &(Kind, String)| format!("{name} ({})", kind.name());
+    configurations.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 fn missing(flake: &str, name: &str, there: &[(Kind, String)]) -> CliError {
-    let names: Vec<String> =
-        there.iter().map(|(kind, name)| format!("{name} ({})", kind.name())).collect();
     let what =
         if name.is_empty() { "for this user or machine".to_owned() } else { format!("\"{name}\"") };
-    let hint = if names.is_empty() {
+    let hint = if there.is_empty() {
         "it has neither homeConfigurations nor nixosConfigurations".to_owned()
     } else {
-        format!("it has {}", names.join(", "))
+        format!("it has {}", listed(there))
     };
     CliError::usage(format!("{flake} has no configuration {what}"), hint)
 }
