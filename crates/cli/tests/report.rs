@@ -192,6 +192,8 @@ fn files_are_written_whole_and_standard_output_stays_empty() {
     let trace = std::fs::read(home.path().join("trace.json")).unwrap();
     let trace: Value = serde_json::from_slice(&trace).unwrap();
     assert!(trace["traceEvents"].as_array().unwrap().iter().any(|e| e["name"] == "syntect"));
+    let shown = ironwright(home.path(), &["report", "3", "--trace", "-"]).stdout;
+    assert_eq!(serde_json::from_slice::<Value>(&shown).unwrap(), trace);
     assert_eq!(std::fs::read_dir(home.path().join("out")).unwrap().count(), 1);
 }
 

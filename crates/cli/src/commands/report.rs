@@ -31,10 +31,10 @@ pub(crate) struct ReportArgs {
     /// Number of the run in `ironwright history`; the newest when absent.
     #[arg(value_name = "RUN")]
     run: Option<RunId>,
-    /// Write a page for a browser instead of printing text.
+    /// Write a page for a browser instead of printing text; - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write a trace for Perfetto instead of printing text.
+    /// Write a trace for Perfetto instead of printing text; - is standard output.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Print JSON.
@@ -87,6 +87,9 @@ fn batch(args: &ReportArgs, batch: &Batch) -> Result<(), CliError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    if path == Path::new("-") {
+        return ui::print(text);
+    }
     let written = replace(path, text.as_bytes());
     written.map_err(|error| CliError::Write { path: path.to_owned(), error })?;
     ui::note(&format!("wrote {}\n", path.display()));
