@@ -9,8 +9,8 @@ use ironwright_core::build::{Driver, PlanError, Source};
 use ironwright_core::inventory::{Graph, Kind, Language, Node, Summary};
 use ironwright_core::observe::unit::UnitRecord;
 use ironwright_core::plan::{
-    Knowledge, PackageEstimate, PackagePast, PackageQuery, Work, estimate_package, replayed,
-    workload,
+    Configured, Knowledge, PackageEstimate, PackagePast, PackageQuery, Work, estimate_package,
+    replayed, workload,
 };
 use ironwright_core::units::Bytes;
 use ironwright_history::{History, HistoryError, Record, RunId};
@@ -181,6 +181,7 @@ fn candidate(
         source_bytes,
         language,
         fetched: graph.as_ref().map_or(0, fetched),
+        configured: driver.and_then(|driver| configured(driver, &target.source)),
     });
     if estimate.units == 0 && !nothing_to_do {
         notes.push("its units are not known: it counts as one".to_owned());
@@ -195,6 +196,17 @@ fn driver_of(target: &Target<'_>) -> Option<Driver> {
         _ => None,
     };
     target.driver.or_else(|| target.source.driver()).or_else(in_folder)
+}
+
+/// What looks at the machine before a project is compiled.
+fn configured(driver: Driver, source: &Source) -> Option<Configured> {
+    match (driver, source) {
+        (Driver::Cmake, _) => Some(Configured::ByCmake),
+        (Driver::Make, Source::Path(path)) => {
+            path.join("configure").is_file().then_some(Configured::ByScript)
+        }
+        _ => None,
+    }
 }
 
 /// What is still to be done for a source, where that can be told without building it.

@@ -76,11 +76,9 @@ impl PatiencePlan {
         let runs = past.runs(&source, execution.package.as_deref().unwrap_or_default());
         let estimate = estimate_package(&PackageQuery {
             past: &runs.iter().map(|run| run.past).collect::<Vec<_>>(),
-            work: None,
             threads: f64::from(execution.threads),
-            source_bytes: None,
-            fetched: 0,
             language: execution.driver.map(Language::of_driver),
+            ..PackageQuery::default()
         });
         let limit = timeout(estimate.wall_seconds, estimate.basis);
         let silence = silence_limit(estimate.longest_unit_seconds, limit);

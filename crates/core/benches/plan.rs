@@ -78,14 +78,7 @@ fn main() {
         let made = median(|| drop(black_box(workload(&graph, &knowledge))));
         let work = workload(&graph, &knowledge);
         let scheduled = median(|| drop(black_box(schedule(&work, BUDGET, THREADS))));
-        let query = PackageQuery {
-            past: &[],
-            work: Some(&work),
-            threads: THREADS,
-            source_bytes: None,
-            fetched: 0,
-            language: None,
-        };
+        let query = PackageQuery { work: Some(&work), threads: THREADS, ..PackageQuery::default() };
         let estimated = median(|| drop(black_box(estimate_package(&query))));
         println!(
             "{units:>7} units: estimates {:>6.1} ms, package {:>6.1} ms, schedule {:>7.1} ms, in all {:>7.1} ms; memory {:.0} MB, {with_graph:.0} MB of it with the graph alone",

@@ -167,12 +167,9 @@ fn packages_never_seen_are_within_a_factor_of_two() {
             work.estimates().iter().all(|unit| matches!(unit.basis, Basis::Alike(_) | Basis::Cold))
         );
         let estimate = estimate_package(&PackageQuery {
-            past: &[],
             work: Some(&work),
             threads: f64::from(builds[0].threads),
-            source_bytes: None,
-            fetched: 0,
-            language: None,
+            ..PackageQuery::default()
         });
         let measured = builds[0].peak.0 as f64;
         let ratio = estimate.peak.expected.0 as f64 / measured;
@@ -203,9 +200,7 @@ fn the_first_build_gives_bands_for_the_second() {
                 past: &past,
                 work: Some(&work),
                 threads: f64::from(pair[1].threads),
-                source_bytes: None,
-                fetched: 0,
-                language: None,
+                ..PackageQuery::default()
             });
             let next = pair[1].peak;
             let within = estimate.peak.min <= next && next <= estimate.peak.max;

@@ -25,6 +25,7 @@ mod work;
 pub use band::Band;
 pub use class::Class;
 pub use gantt::{Bar, gantt};
+pub use manager::Configured;
 pub use package::{AtThreads, PackageEstimate, PackagePast, PackageQuery, estimate_package};
 pub(crate) use past::is_whole as is_whole_build;
 pub use risk::{

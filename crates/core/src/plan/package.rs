@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::band::Band;
-use super::manager;
+use super::manager::{self, Configured};
 use super::past::{disk, of_past};
 use super::schedule::{ENDLESS, Runner};
 use super::tier::{Tier, TierLimits};
@@ -59,13 +59,13 @@ impl PackagePast {
 }
 
 /// What is asked about a package.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PackageQuery<'a> {
     /// Its past runs, newest first.
     pub past: &'a [PackagePast],
     /// Its units, where they are known.
     pub work: Option<&'a Work>,
-    /// Threads that it may use.
+    /// Threads that it may use; at least one is counted.
     pub threads: f64,
     /// Size of its sources.
     pub source_bytes: Option<Bytes>,
@@ -73,6 +73,8 @@ pub struct PackageQuery<'a> {
     pub language: Option<Language>,
     /// Packages that its package manager fetches and unpacks, where they are known.
     pub fetched: usize,
+    /// What looks at the machine before its units run.
+    pub configured: Option<Configured>,
 }
 
 /// Memory at a parallelism.
@@ -279,8 +281,8 @@ mod tests {
             work: None,
             threads: 4.0,
             source_bytes: Some(source),
-            fetched: 0,
             language: Some(Language::Rust),
+            ..PackageQuery::default()
         }
     }
 
@@ -356,11 +358,9 @@ mod tests {
             let run = PackagePast { cpu_seconds, ..past(true, true, 500, 60.0) };
             let query = PackageQuery {
                 past: &[run],
-                work: None,
                 threads: 4.0,
-                source_bytes: None,
-                fetched: 0,
                 language: Some(language),
+                ..PackageQuery::default()
             };
             let estimate = estimate_package(&query);
             (estimate.wall_seconds.deviation(), estimate.peak.numbers().deviation())

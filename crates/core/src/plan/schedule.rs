@@ -336,12 +336,10 @@ mod tests {
         let work = workload(&graph(20), &Knowledge::default());
         let units = schedule(&work, Bytes::gib(64), 2.0);
         let query = PackageQuery {
-            past: &[],
             work: Some(&work),
             threads: 2.0,
-            source_bytes: None,
             language: Some(Language::CFamily),
-            fetched: 0,
+            ..PackageQuery::default()
         };
         let mut estimate = estimate_package(&query);
         let same = with_tool(work.clone(), "app", &estimate, 2.0);

@@ -95,11 +95,9 @@ pub(super) fn judge(given: &Given<'_>, summary: &Summary) -> Result<Ranges, Unju
     }
     let estimate = estimate_package(&PackageQuery {
         past: &past,
-        work: None,
         threads: f64::from(given.facts.threads),
-        source_bytes: None,
-        fetched: 0,
         language: language_of(given.facts),
+        ..PackageQuery::default()
     });
     let of = |value: f64, band: Band<f64>, figure: fn(&PackagePast) -> f64| {
         judged(value, band, good.iter().map(|run| figure(&run.past)).collect())
