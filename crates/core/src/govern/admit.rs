@@ -189,14 +189,21 @@ impl Machine {
     /// Why units that wait do not start now, of those that wait longest so many.
     pub fn reasons(&self, most: usize) -> Vec<(UnitId, Waiting)> {
         let (room, mut seen) = (self.room(), Timelines::new());
-        let mut reason = |unit: &Unit| {
-            if self.alarm > Alarm::Calm {
-                return Waiting::Pressure;
-            }
-            self.obstacle(unit, &room, None, &mut seen).unwrap_or(Waiting::Another)
-        };
         let waiting = self.line.iter().take(most).filter_map(|id| self.units.get(id));
-        waiting.map(|unit| (unit.id, reason(unit))).collect()
+        waiting.map(|unit| (unit.id, self.why(unit, &room, &mut seen))).collect()
+    }
+
+    /// Why a unit does not start now; nothing when it has started.
+    pub fn reason(&self, id: UnitId) -> Option<Waiting> {
+        let unit = self.units.get(&id).filter(|_| self.line.contains(&id))?;
+        Some(self.why(unit, &self.room(), &mut Timelines::new()))
+    }
+
+    fn why(&self, unit: &Unit, room: &Room, seen: &mut Timelines) -> Waiting {
+        if self.alarm > Alarm::Calm {
+            return Waiting::Pressure;
+        }
+        self.obstacle(unit, room, None, seen).unwrap_or(Waiting::Another)
     }
 
     fn room(&self) -> Room {

@@ -53,6 +53,7 @@ impl Lives {
             }
             Happening::RunEnded { run } if self.runs.contains(run) => self.last_us = at,
             Happening::Asked(asked) => self.asked(asked, at),
+            Happening::Waits { unit, why } => self.told(*unit, *why, at),
             Happening::Granted { unit } | Happening::Started { unit, .. } => {
                 self.turn(*unit, Doing::Running, at);
             }

@@ -7,6 +7,7 @@ use super::{
     Asked, Counts, ENDED_RUN_STAYS_US, EndedUnit, Happening, Look, MOST_ENDED, MOST_RUNS,
     MOST_UNITS, Note, Phase, Pool, RunView, UnitView, View, between_us,
 };
+use crate::govern::Waiting;
 use crate::units::Bytes;
 
 /// Longest text that is kept, in characters.
@@ -70,6 +71,7 @@ impl View {
     fn unit_happening(&mut self, note: &Note) {
         let at_us = note.at_us;
         match &note.what {
+            Happening::Waits { unit, why } => self.waits(*unit, *why),
             Happening::Granted { unit } => self.turn(*unit, Phase::Starting, at_us),
             Happening::Started { unit, pid } => {
                 self.turn(*unit, Phase::Running, at_us);
@@ -207,9 +209,13 @@ impl View {
             }
         }
         for (unit, why) in &look.waiting {
-            if let Some(unit) = self.units.get_mut(unit).filter(|unit| !unit.is_active()) {
-                unit.why = Some(*why);
-            }
+            self.waits(*unit, *why);
+        }
+    }
+
+    fn waits(&mut self, unit: u64, why: Waiting) {
+        if let Some(unit) = self.units.get_mut(&unit).filter(|unit| !unit.is_active()) {
+            unit.why = Some(why);
         }
     }
 

@@ -241,6 +241,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
         }),
         (unit.clone(), prop::option::of(run), prop::option::of(quarter()))
             .prop_map(|(unit, run, seconds)| asked(unit, run, seconds)),
+        unit.clone().prop_map(|unit| Happening::Waits { unit, why: Waiting::Memory }),
         unit.clone().prop_map(|unit| Happening::Granted { unit }),
         (unit.clone(), any::<i32>()).prop_map(|(unit, pid)| Happening::Started { unit, pid }),
         unit.clone().prop_map(|unit| Happening::Paused { unit }),

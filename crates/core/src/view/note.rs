@@ -71,6 +71,13 @@ pub enum Happening {
     },
     /// A unit asked to start.
     Asked(Asked),
+    /// It does not start yet.
+    Waits {
+        /// The unit.
+        unit: u64,
+        /// Why.
+        why: Waiting,
+    },
     /// A unit may start.
     Granted {
         /// The unit.

@@ -74,7 +74,10 @@ impl Daemon {
                 self.begins(id, running.pid, ago);
                 self.tell(Event::Adopted { unit: id, demand });
             }
-            None => self.tell(Event::Asked { unit: id, demand }),
+            None => {
+                self.tell(Event::Asked { unit: id, demand });
+                self.tell_why(id);
+            }
         }
         self.resize_pools();
     }
@@ -279,6 +282,13 @@ impl Daemon {
             Action::Retry(id) => self.retry(id),
             Action::GiveUp(id, refusal) => self.give_up(id, refusal),
         }
+    }
+
+    /// Tells views at once why a unit waits: many are let in before the next look.
+    fn tell_why(&mut self, id: UnitId) {
+        let Some(why) = self.machine.reason(id) else { return };
+        let run = self.units.get(&id).and_then(|unit| unit.run);
+        self.note(Happening::Waits { unit: id.0, why }, run);
     }
 
     fn grant(&mut self, id: UnitId) {
