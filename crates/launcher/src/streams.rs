@@ -17,8 +17,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::governor::timespec;
 use crate::lines::Lines;
 
-/// Read at once; what a pipe holds.
-const READ: usize = 64 << 10;
+/// Read at once. Most units say nothing, and pages of a large buffer would cost each of them.
+const READ: usize = 16 << 10;
 /// Written at once: a pipe that has any room takes this much without blocking, see `PIPE_BUF` in
 /// `pipe(7)`.
 const WRITE: usize = 4096;
