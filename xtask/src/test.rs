@@ -36,6 +36,9 @@ const PACKAGES: &[&str] = &[
     "git",
     "ca-certificates",
     "libssl3",
+    // What trials lay programs out anew with, and an allocator that they link.
+    "bolt-16",
+    "libjemalloc-dev",
     "qemu-system-x86",
     "busybox-static",
     "systemd",

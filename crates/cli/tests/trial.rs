@@ -233,3 +233,27 @@ fn mistakes_are_told_with_what_would_be_right() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("ironwright.toml:20") && said.contains("jugde"), "{said}");
 }
+
+#[test]
+#[ignore = "needs llvm-bolt and jemalloc; cargo xtask test --install runs it"]
+fn what_follows_the_linker_is_tried_too() {
+    let home = home("0");
+    let home = home.path();
+    let linked = manifest("0").replace("-o demo demo.c", "-o demo demo.c {ldflags}");
+    std::fs::write(home.join("ironwright.toml"), linked).unwrap();
+    let treatments = ["--treatment", "bolt=true", "--treatment", "allocator=jemalloc"];
+    let report = trial(home, &[&treatments[..], &["--workload", "sum"]].concat());
+    // No instruction tells the allocators apart.
+    assert_eq!(report["same_code_as"], serde_json::json!([0, 1, 2, 3]));
+    let mut found = Vec::new();
+    for build in report["builds"].as_array().unwrap() {
+        let program = home.join("cache/ironwright/trial/demo");
+        let program = program.join(build["key"].as_str().unwrap()).join("out/demo");
+        let verified = json(&ironwright(home, &["verify", "--json", program.to_str().unwrap()]));
+        let of = |fact: &str| verified["files"][0]["report"][fact]["value"].clone();
+        found.push((of("bolt"), of("allocator")));
+    }
+    found.sort_by_key(|(bolt, allocator)| format!("{bolt} {allocator}"));
+    let expected = [("no", "jemalloc"), ("no", "none"), ("yes", "jemalloc"), ("yes", "none")];
+    assert_eq!(found, expected.map(|(bolt, allocator)| (bolt.into(), allocator.into())));
+}

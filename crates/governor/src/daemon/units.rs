@@ -68,16 +68,13 @@ impl Daemon {
         self.refresh();
         let token = has_token(ask);
         let demand = Demand { forecast, retryable: ask.retryable, domain, token, ordered };
-        match ask.running {
-            Some(running) => {
-                let ago = Duration::from_micros(running.since_us);
-                self.begins(id, running.pid, ago);
-                self.tell(Event::Adopted { unit: id, demand });
-            }
-            None => {
-                self.tell(Event::Asked { unit: id, demand });
-                self.tell_why(id);
-            }
+        if let Some(running) = ask.running {
+            let ago = Duration::from_micros(running.since_us);
+            self.begins(id, running.pid, ago);
+            self.tell(Event::Adopted { unit: id, demand });
+        } else {
+            self.tell(Event::Asked { unit: id, demand });
+            self.tell_why(id);
         }
         self.resize_pools();
     }

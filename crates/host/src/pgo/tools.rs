@@ -149,20 +149,20 @@ impl Tools {
     }
 }
 
-/// Every `llvm-profdata` with its LLVM: on PATH, with a version in its name, in Debian's directories, and
-/// in rustc's sysroot.
-fn mergers(sysroot: Option<&Path>) -> Result<Vec<(Version, PathBuf)>, PgoError> {
+/// Where tools of LLVM may lie: on PATH, and in Debian's directories, one for each version.
+pub(crate) fn directories_of_llvm() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian =
-        std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().filter_map(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("llvm-")
-                .then(|| entry.path().join("bin"))
-        });
-    let directories = sysroot.map(Path::to_owned).into_iter();
-    let directories = directories.chain(std::env::split_paths(&path)).chain(debian);
+    let debian = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let debian = debian.filter_map(|entry| {
+        let is_one = entry.file_name().to_string_lossy().starts_with("llvm-");
+        is_one.then(|| entry.path().join("bin"))
+    });
+    std::env::split_paths(&path).chain(debian).collect()
+}
+
+/// Every `llvm-profdata` with its LLVM, with a version in its name or without, that of rustc's sysroot first.
+fn mergers(sysroot: Option<&Path>) -> Result<Vec<(Version, PathBuf)>, PgoError> {
+    let directories = sysroot.map(Path::to_owned).into_iter().chain(directories_of_llvm());
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for candidate in directories.flat_map(|directory| in_directory(&directory)) {

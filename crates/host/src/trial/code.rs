@@ -1,6 +1,7 @@
 //! The code in files that were built: its size, and a hash by which builds that are the same are told.
 //!
-//! Only instructions count: a build that stores its own flags as text runs no other code for that.
+//! Only instructions count, and the libraries that a program is linked with: a build that stores its own
+//! flags as text runs no other code for that.
 //! Does not know where files come from.
 
 use std::fs;
@@ -31,8 +32,8 @@ pub fn sizes(path: &Path) -> io::Result<Sizes> {
     Ok(Sizes { text: Bytes(text), file: Bytes(bytes.len() as u64) })
 }
 
-/// A hash of all instructions in the files of a folder, in the order of their names. Scripts and data
-/// count whole: nobody can tell what of them is run.
+/// A hash of all instructions in the files of a folder, in the order of their names, and of the libraries
+/// that these name. Scripts and data count whole: nobody can tell what of them is run.
 pub fn hash(folder: &Path) -> io::Result<String> {
     let mut names: Vec<_> =
         fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
@@ -41,7 +42,10 @@ pub fn hash(folder: &Path) -> io::Result<String> {
     for path in names.iter().filter(|path| path.is_file()) {
         let bytes = fs::read(path)?;
         let mut found = 0;
-        each_object(&bytes, |object| found += instructions(object, |code| hash.update(code)));
+        each_object(&bytes, |object| {
+            found += instructions(object, |code| hash.update(code));
+            libraries(object, |name| hash.update(name));
+        });
         if found == 0 {
             hash.update(&bytes);
         }
@@ -77,6 +81,14 @@ fn instructions(object: &object::File<'_>, mut take: impl FnMut(&[u8])) -> u64 {
     total
 }
 
+/// Gives away the names of libraries that the dynamic linker loads with an object.
+fn libraries(object: &object::File<'_>, mut take: impl FnMut(&[u8])) {
+    let object::File::Elf64(file) = object else { return };
+    let Ok(table) = file.elf_dynamic_table() else { return };
+    let needed = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED);
+    needed.filter_map(|entry| table.string(entry).ok()).for_each(&mut take);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +106,9 @@ mod tests {
         fs::write(&script, "echo 2\n").unwrap();
         assert_ne!(first, hash(folder.path()).unwrap());
         assert_eq!(sizes(&script).unwrap().text, Bytes::ZERO);
+        let bytes = fs::read(&own).unwrap();
+        let mut names = Vec::new();
+        each_object(&bytes, |object| libraries(object, |name| names.push(name.to_owned())));
+        assert!(names.iter().any(|name| name.starts_with(b"libc.so")), "{names:?}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not build or measure, nor know what is worth trying.
 
+pub mod bolt;
 pub mod code;
 pub mod compiler;
 pub mod source;

@@ -75,8 +75,8 @@ pub(super) enum Built {
 }
 
 /// What a variant is built with.
-struct Setting {
-    profile: Profile,
+pub(super) struct Setting {
+    pub(super) profile: Profile,
     execution: Execution,
     values: BTreeMap<&'static str, String>,
 }
@@ -120,6 +120,9 @@ impl Builder<'_> {
             let commands = profiled::training(level, &self.package.workloads);
             texts.extend(commands.into_iter().map(str::to_owned));
         }
+        if self.is_laid_out_anew(variant) {
+            texts.extend(self.package.workloads.iter().map(|workload| workload.train.clone()));
+        }
         if let Some(partial) = partial {
             texts.push(partial.of.to_owned());
             texts.extend(partial.hot.iter().cloned());
@@ -128,7 +131,7 @@ impl Builder<'_> {
     }
 
     /// Settings of a variant, those of the baseline among them.
-    fn knobs(&self, variant: &Variant) -> Knobs {
+    pub(super) fn knobs(&self, variant: &Variant) -> Knobs {
         let mut knobs = self.base.clone();
         knobs.extend(variant.knobs.clone());
         knobs
@@ -171,7 +174,7 @@ impl Builder<'_> {
         Setting { profile, execution, values }
     }
 
-    fn execution(
+    pub(super) fn execution(
         &self,
         profile: &Profile,
         steps: Vec<Step>,
@@ -217,14 +220,15 @@ impl Builder<'_> {
         if let Some(kept) = kept.filter(|kept| kept.tree.is_some() || !keep_tree) {
             return Ok(Built::Kept(Box::new(kept)));
         }
+        let bolt = self.bolt(variant)?;
         let workshop = self.store.workshop(&self.package.name)?;
         let (tree, out) = (workshop.tree()?, workshop.out()?);
         let profiled = self.profiled(variant, &workshop, &tree)?;
-        let mut first = None;
+        let mut besides = Vec::new();
         if let Some(profiled) = &profiled {
             let trained = self.train(variant, profiled, (&tree, &out))?;
             let Some(trained) = trained else { return Ok(Built::Interrupted) };
-            first = Some(trained);
+            besides.push(trained);
             // Both are emptied for the build that counts.
             workshop.tree()?;
             workshop.out()?;
@@ -240,12 +244,18 @@ impl Builder<'_> {
         if !self.check(variant, &facts, &said)? {
             return Ok(Built::Interrupted);
         }
+        if let Some(bolt) = bolt {
+            let counts = workshop.profile()?;
+            let laid_out = self.lay_out(&bolt, variant, &setting, (&out, &counts))?;
+            let Some(laid_out) = laid_out else { return Ok(Built::Interrupted) };
+            besides.push(laid_out);
+        }
         let roles: Vec<Role> = steps.iter().map(|(role, _)| *role).collect();
         let mut facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
-        if let Some(first) = first {
-            facts.wall += first.wall.as_secs_f64();
-            facts.cpu += first.cpu.as_secs_f64();
-            facts.peak = facts.peak.max(first.peak_tree);
+        for run in besides {
+            facts.wall += run.wall.as_secs_f64();
+            facts.cpu += run.cpu.as_secs_f64();
+            facts.peak = facts.peak.max(run.peak_tree);
         }
         self.keep(&workshop, &facts, keep_tree, partial.is_none())?;
         let kept = self.store.build(&self.package.name, &facts.key);
@@ -256,7 +266,7 @@ impl Builder<'_> {
     }
 
     /// Runs it; the end of what it printed is for whoever looks at a failure.
-    fn execute(&self, execution: &Execution) -> Result<(RunFacts, String), CliError> {
+    pub(super) fn execute(&self, execution: &Execution) -> Result<(RunFacts, String), CliError> {
         let log = std::env::temp_dir();
         let log = tempfile::NamedTempFile::new_in(&log)
             .map_err(|error| CliError::Write { path: log, error })?;
@@ -269,7 +279,12 @@ impl Builder<'_> {
     }
 
     /// False when a user ended a build; an error when it failed.
-    fn check(&self, variant: &Variant, facts: &RunFacts, said: &str) -> Result<bool, CliError> {
+    pub(super) fn check(
+        &self,
+        variant: &Variant,
+        facts: &RunFacts,
+        said: &str,
+    ) -> Result<bool, CliError> {
         let Some(last) = facts.steps.last() else { return Ok(false) };
         let (ended, code) = (last.observed.interrupted_by.is_some(), last.observed.code());
         if ended || code == 0 {

@@ -5,6 +5,7 @@
 mod bisect;
 mod builder;
 mod campaign;
+mod layout;
 mod plan;
 mod profiled;
 mod record;

@@ -208,7 +208,7 @@ pub static ALLOCATOR: Knob = Knob {
     language: Language::Cpp,
     kind: Kind::Choice(&["system", "jemalloc", "mimalloc"]),
     class: Class::Output,
-    summary: "Allocator that language runtimes are linked with (Nix overlays)",
+    summary: "Allocator that programs are linked with, instead of the C library's",
     range: RangeRule::Any,
     effect: Effect {
         build_time: "none",
@@ -216,8 +216,32 @@ pub static ALLOCATOR: Knob = Knob {
         run_time: "to be measured",
         source: "published figures for Node.js and rustc with jemalloc",
     },
-    targets: &[],
+    targets: &[
+        Target::new(Place::Env, "LDFLAGS", Form::With(|_, value| linked_with(value))),
+        Target::new(
+            Place::CmakeCache,
+            "CMAKE_EXE_LINKER_FLAGS",
+            Form::With(|_, value| linked_with(value)),
+        ),
+        Target::new(Place::Env, "CARGO_BUILD_RUSTFLAGS", Form::With(rust_linked_with)),
+        Target::new(Place::CargoConfig, "build.rustflags", Form::With(rust_linked_with)),
+    ],
     derive: |d| {
         d.rule("the C library's own until another was measured to pay", Value::text("system"))
     },
 };
+
+/// The flag that links a program with an allocator. The library stands before all objects, where a linker
+/// that drops what nobody has asked for yet would drop it.
+fn linked_with(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(name) if name != "system" => {
+            Some(format!("-Wl,--push-state,--no-as-needed,-l{name},--pop-state"))
+        }
+        _ => None,
+    }
+}
+
+fn rust_linked_with(_: &mut Derivation<'_, '_>, value: &Value) -> Option<String> {
+    linked_with(value).map(|flag| format!("-Clink-arg={flag}"))
+}

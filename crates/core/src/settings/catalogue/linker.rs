@@ -10,7 +10,7 @@ use crate::cpu::version::Version;
 use crate::value::{Kind, Value};
 
 /// All knobs of this file.
-pub static KNOBS: &[&Knob] = &[&LINKER, &LINKER_THREADS];
+pub static KNOBS: &[&Knob] = &[&LINKER, &LINKER_THREADS, &BOLT];
 
 /// Linker of C and C++ programs.
 pub static LINKER: Knob = Knob {
@@ -79,6 +79,41 @@ pub static LINKER_THREADS: Knob = Knob {
         d.least(&[("threads", threads), ("are enough for a link", 4)])
     },
 };
+
+/// Layout of programs after they were linked.
+pub static BOLT: Knob = Knob {
+    id: "bolt",
+    language: Language::Linker,
+    kind: Kind::Flag,
+    class: Class::Output,
+    summary: "Programs that llvm-bolt can lay out anew by a profile; `ironwright trial` does it",
+    range: RangeRule::Any,
+    effect: Effect {
+        build_time: "trained and rewritten after the build; relocations make files larger",
+        memory: "llvm-bolt holds the whole program, disassembled",
+        run_time: "claimed 2 to 15 % for programs of many megabytes of code",
+        source: "published figures of BOLT for Clang, GCC and HHVM",
+    },
+    targets: &[
+        Target::new(Place::Env, "LDFLAGS", Form::Text("-Wl,--emit-relocs")),
+        Target::new(Place::Env, "CFLAGS", Form::With(unsplit)),
+        Target::new(Place::Env, "CXXFLAGS", Form::With(unsplit)),
+        Target::new(
+            Place::Env,
+            "CARGO_BUILD_RUSTFLAGS",
+            Form::Text("-Clink-arg=-Wl,--emit-relocs"),
+        ),
+    ],
+    derive: |d| {
+        d.rule("off: a profile needs training, and small programs gain nothing", Value::Flag(false))
+    },
+};
+
+/// BOLT refuses functions that gcc has split already.
+fn unsplit(d: &mut Derivation<'_, '_>, value: &Value) -> Option<String> {
+    let is_gcc = *value == Value::Flag(true) && d.text("tools.gcc").is_some();
+    is_gcc.then(|| "-fno-reorder-blocks-and-partition".to_owned())
+}
 
 fn threads_flag(d: &mut Derivation<'_, '_>, value: &Value) -> Option<String> {
     match d.knob(&LINKER) {
