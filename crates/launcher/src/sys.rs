@@ -163,6 +163,63 @@ fn microseconds(time: libc::timeval) -> u64 {
     seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_usec).unwrap_or(0))
 }
 
+/// Room for what a process does before it becomes another program, in bytes. Pages that are not touched
+/// cost nothing.
+const STACK: usize = 256 << 10;
+
+#[expect(unsafe_code, reason = "the C library has no other name for them")]
+unsafe extern "C" {
+    /// The variables of this process; see `environ(7)`.
+    #[link_name = "environ"]
+    static mut VARIABLES: *const *const libc::c_char;
+}
+
+/// What a process that was just started has of the one that started it.
+struct Borrowed<'a> {
+    command: &'a mut Command,
+    /// Why it did not become the command.
+    error: Option<io::Error>,
+}
+
+/// Starts a command, and returns its process as soon as it is that program.
+///
+/// Until then it borrows this process's memory, as with `vfork(2)`: to copy what describes that memory takes
+/// longer than everything else that the launcher does.
+#[expect(unsafe_code, reason = "no safe wrapper starts a process that borrows memory")]
+pub(crate) fn start(command: &mut Command) -> io::Result<i32> {
+    let mut stack: Vec<u8> = Vec::with_capacity(STACK);
+    let mut borrowed = Borrowed { command, error: None };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the pointer stays within the allocation or one past its end, and a multiple of 16 below
+    // that is what both architectures' stacks begin at.
+    let top = unsafe { stack.as_mut_ptr().add(STACK) };
+    let top = top.wrapping_sub(top.addr() % 16);
+    // SAFETY: the launcher has one thread, so nobody else reads or writes the variables.
+    let variables = unsafe { VARIABLES };
+    // SAFETY: this thread, the only one, is held up until the other process has become a program or
+    // ended, so both never use memory at once; stack and argument live until then. What the other leaves
+    // locked is a lock for readers of variables, and what it leaves allocated is not missed.
+    let pid = unsafe { libc::clone(become_it, top.cast(), flags, (&raw mut borrowed).cast()) };
+    // SAFETY: as above. The program's variables were put in their place.
+    unsafe { VARIABLES = variables };
+    match (pid, borrowed.error) {
+        (..0, _) => Err(io::Error::last_os_error()),
+        (_, None) => Ok(pid),
+        (_, Some(error)) => {
+            let _ = reap(pid);
+            Err(error)
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "the argument comes through the kernel")]
+extern "C" fn become_it(borrowed: *mut libc::c_void) -> i32 {
+    // SAFETY: `start` passes a pointer to such a value, which nobody else uses meanwhile.
+    let borrowed = unsafe { &mut *borrowed.cast::<Borrowed<'_>>() };
+    borrowed.error = Some(borrowed.command.exec());
+    1
+}
+
 /// What happens in the process that becomes the command, just before it does.
 pub(crate) struct Before {
     /// The mask that the command is to have.

@@ -54,11 +54,11 @@ impl<'a> Attempt<'a> {
         };
         sys::prepare(&mut command, before);
         let started = Instant::now();
-        let child = command.spawn()?;
+        let pid = sys::start(&mut command)?;
         // The command's ends of the pipes must not stay open here.
         drop(command);
         let watch = Watch {
-            pid: i32::try_from(child.id()).map_err(io::Error::other)?,
+            pid,
             started,
             signals,
             terminal: Terminal::default(),
