@@ -4,7 +4,7 @@
 //! Does not know what the entries mean.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,21 +25,22 @@ const EVENTS_FOR: Duration = Duration::from_hours(30 * 24);
 enum Entry {
     Unit(Box<UnitRecord>),
     Event(StoredEvent),
-    /// Somebody is going to read what there is by now.
-    Wanted,
 }
 
 /// Takes entries and writes them some time later.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     entries: Option<SyncSender<Entry>>,
+    /// Somebody is going to read what there is by now.
+    wishes: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Recorder {
     /// Begins to write to a database.
     pub(crate) fn start(path: &Path) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(BACKLOG);
+        let (entries, kept) = sync_channel(BACKLOG);
+        let (wishes, heard) = sync_channel(1);
         let writer = Writer {
             path: path.to_owned(),
             history: None,
@@ -49,8 +50,8 @@ impl Recorder {
         };
         let thread = std::thread::Builder::new()
             .name("recorder".into())
-            .spawn(move || writer.run(&receiver))?;
-        Ok(Self { entries: Some(sender), thread: Some(thread) })
+            .spawn(move || writer.run(&kept, &heard))?;
+        Ok(Self { entries: Some(entries), wishes: Some(wishes), thread: Some(thread) })
     }
 
     /// Keeps a unit.
@@ -65,7 +66,8 @@ impl Recorder {
 
     /// Writes soon what was given so far.
     pub(crate) fn hurry(&self) {
-        self.send(Entry::Wanted);
+        // One that is heard already is enough.
+        let _ = self.wishes.as_ref().map(|wishes| wishes.try_send(()));
     }
 
     fn send(&self, entry: Entry) {
@@ -79,7 +81,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         // The thread ends when nobody can send any more, and has written everything by then.
-        self.entries = None;
+        (self.entries, self.wishes) = (None, None);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -95,29 +97,23 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, entries: &Receiver<Entry>) {
-        // When to write what there is.
-        let mut due: Option<Instant> = None;
-        loop {
-            let received = match due {
-                None => entries.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(due) => entries.recv_timeout(due.saturating_duration_since(Instant::now())),
-            };
-            let now = Instant::now();
-            match received {
-                Ok(Entry::Unit(unit)) => self.units.push(*unit),
-                Ok(Entry::Event(event)) => self.events.push(event),
-                Ok(Entry::Wanted) => due = Some(now),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.write();
-                    return;
-                }
+    fn run(mut self, entries: &Receiver<Entry>, wishes: &Receiver<()>) {
+        // Who waits for entries is woken by each: a compiler would wait for that. So only the first of many is
+        // waited for.
+        while let Ok(first) = entries.recv() {
+            self.take(first);
+            let _ = wishes.recv_timeout(WRITE_EVERY);
+            for entry in entries.try_iter() {
+                self.take(entry);
             }
-            if *due.get_or_insert(now + WRITE_EVERY) <= now {
-                self.write();
-                due = None;
-            }
+            self.write();
+        }
+    }
+
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Unit(unit) => self.units.push(*unit),
+            Entry::Event(event) => self.events.push(event),
         }
     }
 

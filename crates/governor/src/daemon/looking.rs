@@ -42,10 +42,13 @@ impl Daemon {
 
     /// Sees how much memory there is, unless that was seen just now.
     pub(super) fn refresh(&mut self) {
-        let now = Instant::now();
-        if self.looked.is_none_or(|then| now.duration_since(then) > FRESH_FOR) {
+        if !self.has_just_looked() {
             self.look();
         }
+    }
+
+    pub(super) fn has_just_looked(&self) -> bool {
+        self.looked.is_some_and(|then| then.elapsed() <= FRESH_FOR)
     }
 
     pub(super) fn look(&mut self) {

@@ -22,6 +22,8 @@ use crate::governed::{Attempt, Governed};
 /// What is added to a unit's `oom_score_adj`: three tenths of the machine's memory, so that the
 /// kernel takes a compiler before anything of the desktop.
 const KILL_FIRST: i32 = 300;
+/// Files whose sizes are known soon enough for a first answer.
+const FEW_FILES: usize = 16;
 /// Files of a folder that are added up to the size of its sources.
 const MOST_FILES: usize = 2000;
 
@@ -35,7 +37,11 @@ impl Daemon {
         if let Some(peer) = self.peers.get_mut(&number) {
             peer.role = Role::Unit(id);
         }
-        self.send(number, &FromGovernor::Queued);
+        // What starts at once needs no answer before; but none may wait for one until much was looked at.
+        let is_quick = self.has_just_looked() && facts.inputs.len() <= FEW_FILES;
+        if !is_quick || ask.running.is_some() {
+            self.send(number, &FromGovernor::Queued);
+        }
         let (domain, new) = self.domains.of(pid);
         if new {
             self.set_budgets(&[domain]);
@@ -74,6 +80,9 @@ impl Daemon {
             self.tell(Event::Adopted { unit: id, demand });
         } else {
             self.tell(Event::Asked { unit: id, demand });
+            if is_quick && self.machine.unit(id).is_some_and(|unit| !unit.is_active()) {
+                self.send(number, &FromGovernor::Queued);
+            }
             self.tell_why(id);
         }
         self.resize_pools();
