@@ -45,6 +45,16 @@ fn what_does_not_fit_together_takes_turns() {
     assert_eq!(most_seen(&home), 2);
 }
 
+/// A build tool starts compilers at once, and they stay where they were started.
+#[test]
+fn what_a_run_starts_first_is_in_its_group_already() {
+    let home = Home::new();
+    let script = "cat /proc/self/cgroup > first; sleep 0.3; cat /proc/self/cgroup > second";
+    good(&run(home.ironwright(&["run", "-q", "--", "sh", "-c", script])));
+    let read = |name: &str| fs::read_to_string(home.work().join(name)).unwrap();
+    assert_eq!(read("first"), read("second"));
+}
+
 /// A user's word holds before the memory is taken.
 #[test]
 fn a_stated_size_is_kept_free_until_it_is_taken() {

@@ -4,6 +4,7 @@
 //! Does not know what the command builds or which settings it got. Observation never harms it: what
 //! cannot be observed stays empty.
 
+mod enter;
 mod patience;
 pub(crate) mod relay;
 pub(crate) mod signals;
@@ -12,7 +13,7 @@ mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use crate::{procfs, psi};
+use enter::enter;
 pub use patience::Patience;
 use patience::{Verdict, Watchdog};
 use relay::Relay;
@@ -178,10 +180,7 @@ impl<'o> Run<'o> {
         let own = i32::try_from(std::process::id()).map_err(io::Error::other)?;
         let signals = Signals::register()?;
         let mut watch = Watch::new(PROC, own, request.strangers.clone());
-        let (mut command, relays) = command(request)?;
-        let child = command.spawn().map_err(|error| explain(request, error))?;
-        // It still holds the child's ends of the pipes, which would never be seen to close.
-        drop(command);
+        let (child, relays) = spawn(request, observer)?;
         watch.restart();
         let main = i32::try_from(child.id()).map_err(io::Error::other)?;
         limit(request, main, observer);
@@ -362,6 +361,28 @@ impl<'o> Run<'o> {
 }
 
 /// The command, and the relays of the streams that come to the observer.
+/// Starts the command in its group; outside of it where it cannot be in it.
+fn spawn(request: &Request, observer: &mut dyn Observer) -> io::Result<(Child, Vec<Relay>)> {
+    let Some(group) = &request.group else { return spawn_in(request, None) };
+    let refused = match spawn_in(request, Some(group)) {
+        Ok(started) => return Ok(started),
+        Err(refused) => refused,
+    };
+    let started = spawn_in(request, None)?;
+    observer.notice(&format!("no control group limits the build: {refused}"));
+    Ok(started)
+}
+
+fn spawn_in(request: &Request, group: Option<&Path>) -> io::Result<(Child, Vec<Relay>)> {
+    let (mut command, relays) = command(request)?;
+    if let Some(group) = group {
+        enter(&mut command, group)?;
+    }
+    // The command holds the child's ends of the pipes, which would never be seen to close; it ends here.
+    let child = command.spawn().map_err(|error| explain(request, error))?;
+    Ok((child, relays))
+}
+
 fn command(request: &Request) -> io::Result<(Command, Vec<Relay>)> {
     let Some((program, arguments)) = request.argv.split_first() else {
         return Err(io::Error::new(io::ErrorKind::NotFound, "no command given"));
@@ -404,15 +425,10 @@ fn explain(request: &Request, error: io::Error) -> io::Error {
     error
 }
 
-/// Applies control group, priority and address space to the child, whose own children inherit them. What it
-/// starts before this happens, within microseconds of its own start, has the old ones.
+/// Applies priority and address space to the child, whose own children inherit them. What it starts before
+/// this happens, within microseconds of its own start, has the old ones.
 fn limit(request: &Request, main: i32, observer: &mut dyn Observer) {
     let pid = Pid::from_raw(main);
-    if let Some(group) = &request.group
-        && let Err(error) = std::fs::write(group, main.to_string())
-    {
-        observer.notice(&format!("no control group limits the build: {error}"));
-    }
     if let Some(niceness) = request.niceness
         && let Err(error) = rustix::process::setpriority_process(pid, niceness)
     {

@@ -1,7 +1,6 @@
 //! `wait4(2)`: the end of a child with the resources that it and its own children used.
 //!
-//! The one file with unsafe code, because no library in use wraps the call. Does not know which
-//! child is the one that matters.
+//! No library in use wraps the call. Does not know which child is the one that matters.
 
 use std::time::Duration;
 
