@@ -183,8 +183,8 @@ struct Borrowed<'a> {
 
 /// Starts a command, and returns its process as soon as it is that program.
 ///
-/// Until then it borrows this process's memory, as with `vfork(2)`: to copy what describes that memory takes
-/// longer than everything else that the launcher does.
+/// Until then it borrows this process's memory, as with `vfork(2)`: what describes that memory would be
+/// copied for each unit, and thrown away at once.
 #[expect(unsafe_code, reason = "no safe wrapper starts a process that borrows memory")]
 pub(crate) fn start(command: &mut Command) -> io::Result<i32> {
     let mut stack: Vec<u8> = Vec::with_capacity(STACK);
