@@ -112,17 +112,19 @@ pub(crate) fn candidates(
             (past.runs(&kept_as(&target.source.to_string()), &name), name)
         })
         .collect();
-    // Units of these packages first: they may be older than the newest of all.
-    let mut units: Vec<UnitRecord> =
-        runs.iter().flat_map(|(runs, _)| runs.iter().flat_map(|run| past.units_of(run))).collect();
-    units.extend(past.newest_units(TEACHING));
-    newest_first(&mut units);
-    let knowledge = Knowledge::new(&units);
+    // Units of these packages too: they may be older than the newest of all.
+    let units_of = |runs: &[PastRun]| runs.iter().map(|run| past.units_of(run)).collect();
+    let units: Vec<Vec<Vec<UnitRecord>>> = runs.iter().map(|(runs, _)| units_of(runs)).collect();
+    let newest = past.newest_units(TEACHING);
+    let mut all: Vec<&UnitRecord> = units.iter().flatten().flatten().chain(&newest).collect();
+    newest_first(&mut all);
+    let knowledge = Knowledge::new(all);
     let options = Options { files_only, online: !offline, outermost: true, is_copy: false };
-    let one = |(target, (runs, name)): (&Target<'_>, (Vec<PastRun>, String))| {
-        candidate(target, &runs, name, &past, &knowledge, threads, options)
+    let known = targets.iter().zip(runs).zip(units);
+    let one = |((target, (runs, name)), units): ((_, (Vec<PastRun>, _)), _)| {
+        candidate(target, &runs, units, name, &knowledge, threads, options)
     };
-    targets.iter().zip(runs).map(one).collect()
+    known.map(one).collect()
 }
 
 fn name(target: &Target<'_>) -> String {
@@ -134,23 +136,25 @@ fn name(target: &Target<'_>) -> String {
     own.unwrap_or_else(|| package_name(&target.source, &directory))
 }
 
-fn newest_first(units: &mut Vec<UnitRecord>) {
-    let identity = |unit: &UnitRecord| (unit.started_unix_us, unit.key.clone(), unit.attempt);
-    units.sort_by_cached_key(|unit| std::cmp::Reverse(identity(unit)));
+fn newest_first(units: &mut Vec<&UnitRecord>) {
+    fn identity(unit: &UnitRecord) -> (i64, &str, u32) {
+        (unit.started_unix_us, &unit.key, unit.attempt)
+    }
+    units.sort_by(|a, b| identity(b).cmp(&identity(a)));
     units.dedup_by(|a, b| identity(a) == identity(b));
 }
 
 fn candidate(
     target: &Target<'_>,
     runs: &[PastRun],
+    units: Vec<Vec<UnitRecord>>,
     name: String,
-    past: &Past,
     knowledge: &Knowledge,
     threads: f64,
     options: Options,
 ) -> Result<Candidate, CliError> {
-    let same = runs.iter().filter(|run| run.past.same && run.past.complete);
-    let units: Vec<_> = same.take(REPLAYED).map(|run| past.units_of(run)).collect();
+    let same = runs.iter().zip(units).filter(|(run, _)| run.past.same && run.past.complete);
+    let units: Vec<_> = same.take(REPLAYED).map(|(_, units)| units).collect();
     let mut notes = Vec::new();
     let recorded = Some(replayed(&units, knowledge)).filter(|work| !work.estimates().is_empty());
     let graph = match recorded {
