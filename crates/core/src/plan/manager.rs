@@ -58,9 +58,7 @@ impl Configured {
 pub(super) fn add(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
     if let Some(configured) = query.configured {
         let (seconds, deviation) = configured.seconds();
-        let time = Band::around(seconds, deviation);
-        estimate.wall_seconds = estimate.wall_seconds.plus(time);
-        estimate.cpu_seconds = estimate.cpu_seconds.plus(time);
+        lengthen(estimate, Band::around(seconds, deviation));
     }
     match query.language {
         Some(Language::Npm) => by_npm(query.fetched, estimate),
@@ -88,6 +86,11 @@ fn by_pip(estimate: &mut PackageEstimate) {
         estimate.longest_unit_seconds = time.max;
         return;
     }
+    lengthen(estimate, time);
+}
+
+/// Adds what one processor does before or after all units.
+fn lengthen(estimate: &mut PackageEstimate, time: Band<f64>) {
     estimate.wall_seconds = estimate.wall_seconds.plus(time);
     estimate.cpu_seconds = estimate.cpu_seconds.plus(time);
 }

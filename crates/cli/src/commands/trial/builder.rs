@@ -322,11 +322,7 @@ impl Builder<'_> {
         let steps = steps.filter(|(role, _)| matches!(role, Role::Build | Role::Harness));
         let mut steps: Vec<Step> = steps.map(|(_, step)| step).collect();
         let training = profiled.training(&self.package.workloads, out);
-        steps.extend(training.into_iter().map(|command| Step {
-            title: "train".to_owned(),
-            argv: vec!["sh".to_owned(), "-c".to_owned(), command],
-            cwd: out.to_owned(),
-        }));
+        steps.extend(training.into_iter().map(|command| shell("train", command, out)));
         self.prepare(tree, None)?;
         let execution = self.execution(&setting.profile, steps, variant, &added);
         let (facts, said) = self.execute(&execution)?;
@@ -380,11 +376,7 @@ impl Builder<'_> {
         values.insert("tree", tree.to_string_lossy().into_owned());
         values.insert("prefix", tree.join("prefix").to_string_lossy().into_owned());
         values.insert("out", out.to_string_lossy().into_owned());
-        let shell = |title: &str, command: &str| Step {
-            title: title.to_owned(),
-            argv: vec!["sh".to_owned(), "-c".to_owned(), fill(command, &values)],
-            cwd: tree.to_owned(),
-        };
+        let shell = |title: &str, command: &str| shell(title, fill(command, &values), tree);
         let again = || self.package.steps.iter().filter(|step| step.again);
         let whole = self.package.steps.iter().filter(|step| partial.is_none() || step.again);
         let mut steps: Vec<_> =
@@ -440,6 +432,12 @@ impl Builder<'_> {
             governed: run.governed.is_some(),
         })
     }
+}
+
+/// A command line as a step.
+pub(super) fn shell(title: &str, command: String, cwd: &Path) -> Step {
+    let argv = vec!["sh".to_owned(), "-c".to_owned(), command];
+    Step { title: title.to_owned(), argv, cwd: cwd.to_owned() }
 }
 
 /// What a command of a build is for.

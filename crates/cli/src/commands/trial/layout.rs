@@ -5,14 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ironwright_core::build::Step;
 use ironwright_core::observe::{Summary, summarise};
 use ironwright_core::settings::catalogue::linker::BOLT;
 use ironwright_core::trial::Variant;
 use ironwright_core::trial::package::{Workload, fill};
 use ironwright_host::trial::bolt::{self, Bolt};
 
-use super::builder::{Builder, Setting};
+use super::builder::{Builder, Setting, shell};
 use crate::error::CliError;
 
 impl Builder<'_> {
@@ -53,11 +52,7 @@ impl Builder<'_> {
         let train = |workload: &Workload| ("train", fill(&workload.train, &values));
         let training = self.package.workloads.iter().map(train);
         let laid_out = programs.iter().map(|program| ("lay out", bolt.laid_out(program, counts)));
-        let step = |(title, command): (&str, String)| Step {
-            title: title.to_owned(),
-            argv: vec!["sh".to_owned(), "-c".to_owned(), command],
-            cwd: out.to_owned(),
-        };
+        let step = |(title, command): (&str, String)| shell(title, command, out);
         let steps = counting.chain(training).chain(laid_out).map(step).collect();
         let (facts, said) = self.execute(&self.execution(&setting.profile, steps, variant, &[]))?;
         Ok(self.check(variant, &facts, &said)?.then(|| summarise(&facts)))
