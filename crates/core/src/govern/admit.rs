@@ -5,6 +5,7 @@
 //! is done about a shortage.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::courtesy::gives_way;
@@ -19,8 +20,21 @@ type Timelines = BTreeMap<DomainId, Timeline>;
 #[derive(Debug)]
 pub(super) struct Full {
     at: Moment,
-    /// Units that were looked at, of those that are alike one.
-    refused: Vec<UnitId>,
+    /// The kinds of units that were looked at.
+    refused: Vec<Kind>,
+}
+
+/// Marks a unit: what keeps one from starting keeps every other with the same mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind(u64);
+
+impl Kind {
+    pub(super) fn of(unit: &Unit) -> Self {
+        let mut hasher = DefaultHasher::new();
+        unit.demand.forecast.hash(&mut hasher);
+        (unit.demand.domain, unit.demand.token, unit.alone).hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 /// Processors that are left for units that start.
@@ -87,8 +101,7 @@ impl Machine {
     pub(super) fn is_refused_like_others(&self, id: UnitId) -> bool {
         let full = self.full.as_ref().filter(|full| full.at == self.now);
         let (Some(full), Some(unit)) = (full, self.units.get(&id)) else { return false };
-        let mut refused = full.refused.iter().filter_map(|other| self.units.get(other));
-        refused.any(|other| alike(other, unit))
+        full.refused.contains(&Kind::of(unit))
     }
 
     /// Who waits longest has been overtaken, if it asked earlier.
@@ -119,20 +132,24 @@ impl Machine {
         is_first.then_some((unit, false))
     }
 
-    fn candidates(&self) -> impl Iterator<Item = &Unit> {
+    /// Units that are worth a look. Those of one kind stand side by side in the queue, and the first of
+    /// them speaks for all.
+    fn candidates(&self) -> impl Iterator<Item = (&Unit, Kind)> {
         // The last ones are the lightest: they fill gaps.
         let heavy = self.queue.iter().take(WINDOW);
         let light =
             self.queue.iter().rev().take(self.queue.len().saturating_sub(WINDOW).min(WINDOW));
-        heavy.chain(light).filter_map(|(_, id)| self.units.get(id))
+        let mut last = None;
+        let first_of_kind =
+            heavy.chain(light).filter(move |(_, kind)| last.replace(**kind) != Some(**kind));
+        first_of_kind.filter_map(|((_, id), kind)| Some((self.units.get(id)?, *kind)))
     }
 
-    /// The next unit that may start. Units that were looked at in vain are added to `refused`, of those
-    /// that are alike one.
-    fn next_admitted(&self, seen: &mut Timelines, refused: &mut Vec<UnitId>) -> Option<UnitId> {
+    /// The next unit that may start. The kinds of units that were looked at in vain are added to `refused`.
+    fn next_admitted(&self, seen: &mut Timelines, refused: &mut Vec<Kind>) -> Option<UnitId> {
         if self.order.is_empty() {
             let first = self.first_in_order().map(|(unit, _)| unit.id);
-            return first.or_else(|| self.queue.first().map(|(_, id)| *id));
+            return first.or_else(|| self.heaviest_first().next().map(|unit| unit.id));
         }
         let room = self.room();
         if self.alarm > Alarm::Calm {
@@ -151,15 +168,15 @@ impl Machine {
                 Some(_) => {}
             }
         }
-        if !room.tokens && room.free < least(self.fewest_threads.min(self.threads)) {
-            return self.heaviest_over_short_ones(seen);
-        }
-        let mut last: Option<&Unit> = None;
-        for unit in self.candidates() {
-            // Units that are alike stand side by side in the queue, and find the same obstacle.
-            if last.is_some_and(|last| alike(last, unit)) {
-                continue;
+        if room.free < least(self.fewest_threads.min(self.threads)) {
+            if !room.tokens {
+                return self.heaviest_over_short_ones(seen);
             }
+            if self.with_token == 0 {
+                return None;
+            }
+        }
+        for (unit, kind) in self.candidates() {
             match self.obstacle(unit, &room, shadow.as_ref(), seen) {
                 None => match self.better_later(unit) {
                     None => return Some(unit.id),
@@ -172,15 +189,14 @@ impl Machine {
                 }
                 Some(_) => {}
             }
-            last = Some(unit);
-            refused.push(unit.id);
+            refused.push(kind);
         }
         None
     }
 
     /// The heaviest unit, where short ones keep its threads busy: they give way to it.
     fn heaviest_over_short_ones(&self, seen: &mut Timelines) -> Option<UnitId> {
-        let unit = self.queue.first().and_then(|(_, id)| self.units.get(id))?;
+        let unit = self.heaviest_first().next()?;
         let room = self.room_beside(|other| !gives_way(other, unit));
         let can_start = self.obstacle(unit, &room, None, seen).is_none();
         (can_start && self.better_later(unit).is_none()).then_some(unit.id)
@@ -264,14 +280,6 @@ impl Machine {
         let active: Vec<&Unit> = self.active().filter(|unit| counts_in(unit, domain)).collect();
         Timeline::new(self.now, self.memory(domain).0, &active, self.waiting(), at_least)
     }
-}
-
-/// Whether what keeps one from starting keeps the other.
-fn alike(one: &Unit, other: &Unit) -> bool {
-    one.demand.forecast == other.demand.forecast
-        && one.demand.domain == other.demand.domain
-        && one.demand.token == other.demand.token
-        && one.alone == other.alone
 }
 
 /// The domains in which a unit's memory counts, the narrow one first.

@@ -23,7 +23,7 @@ impl Machine {
         if self.units.get(&id).is_some_and(|unit| unit.demand.ordered) {
             return 0;
         }
-        let waiting = self.queue.iter().take(WINDOW).filter_map(|(_, id)| self.units.get(id));
+        let waiting = self.heaviest_first().take(WINDOW);
         let longest = self.active().chain(waiting).filter_map(seconds).fold(0.0, f64::max);
         let own = self.units.get(&id).and_then(seconds).unwrap_or(longest);
         levels(own, longest)

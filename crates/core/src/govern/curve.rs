@@ -8,7 +8,7 @@ use crate::units::Bytes;
 pub const PARTS: usize = 32;
 
 /// The most memory in each part of a unit's running time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Curve([Bytes; PARTS]);
 
 impl Curve {
@@ -82,8 +82,9 @@ fn part_of(fraction: f64) -> usize {
         clippy::cast_sign_loss,
         reason = "what lies below 0 becomes 0, what is too large the last part"
     )]
-    let part = (fraction * PARTS as f64) as usize;
-    part.min(PARTS - 1)
+    // A narrow type: the conversion to a wide one takes several times as long.
+    let part = (fraction * PARTS as f64) as u32;
+    part.min(PARTS as u32 - 1) as usize
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Does not know where past units are kept, nor what a unit compiles.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::curve::Curve;
@@ -9,7 +10,7 @@ use crate::observe::unit::{UnitOutcome, UnitRecord};
 use crate::units::Bytes;
 
 /// What a forecast rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
     /// So many past runs of the same unit.
     Measured(u32),
@@ -22,7 +23,7 @@ pub enum Basis {
 }
 
 /// Time and memory of a unit that was measured before.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Running time without pauses.
     pub duration: Duration,
@@ -82,6 +83,12 @@ pub const SHORTEST: Duration = Duration::from_millis(500);
 const BRIEFEST: Duration = Duration::from_millis(1);
 /// What an incomplete run wanted beyond what was seen.
 pub(crate) const BEYOND_SEEN: f64 = 1.25;
+
+impl Hash for Forecast {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.peak, self.shape, self.logged, self.threads.to_bits(), self.basis).hash(state);
+    }
+}
 
 impl std::fmt::Display for Basis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

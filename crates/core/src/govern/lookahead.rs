@@ -38,7 +38,7 @@ impl Machine {
             let together = other.demand.domain == unit.demand.domain && !other.alone;
             other.id != unit.id && together && self.lasts(other, WORTH_A_PLACE)
         };
-        let waiting = self.queue.iter().take(WINDOW).filter_map(|(_, id)| self.units.get(id));
+        let waiting = self.heaviest_first().take(WINDOW);
         let (heavy, light): (Vec<&Unit>, Vec<&Unit>) =
             waiting.filter(is_rest).partition(|other| self.lasts(other, HEAVY));
         if heavy.is_empty() {

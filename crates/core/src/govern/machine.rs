@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
-use super::admit::Full;
+use super::admit::{Full, Kind};
 use super::forecast::BEYOND_SEEN;
 use super::{
     Action, Alarm, Demand, DomainId, DomainSample, End, Event, Forecast, Moment, Phase, Refusal,
@@ -90,12 +90,14 @@ pub struct Machine {
     pub(super) units: HashMap<UnitId, Unit, BuildHasherDefault<ByNumber>>,
     /// Active units, oldest first.
     pub(super) order: Vec<UnitId>,
-    /// Waiting units by decreasing weight.
-    pub(super) queue: BTreeSet<(Reverse<u64>, UnitId)>,
+    /// Waiting units by decreasing weight, with their kinds.
+    pub(super) queue: BTreeMap<(Reverse<u64>, UnitId), Kind>,
     /// Waiting units in the order in which they first asked.
     pub(super) line: BTreeSet<UnitId>,
     /// Those of them whose build tools have a good order of their own.
     pub(super) ordered: BTreeSet<UnitId>,
+    /// How many of all that wait hold a token of their build tool.
+    pub(super) with_token: usize,
     /// Fewest threads that any unit asked for: with fewer free ones none needs to be looked at.
     pub(super) fewest_threads: f64,
     pub(super) domains: BTreeMap<DomainId, Domain>,
@@ -116,9 +118,10 @@ impl Machine {
             policy,
             units: HashMap::default(),
             order: Vec::new(),
-            queue: BTreeSet::new(),
+            queue: BTreeMap::new(),
             line: BTreeSet::new(),
             ordered: BTreeSet::new(),
+            with_token: 0,
             fewest_threads: f64::INFINITY,
             domains: BTreeMap::new(),
             threads: 1.0,
@@ -143,6 +146,11 @@ impl Machine {
     /// Units that hold memory, oldest first.
     pub fn active(&self) -> impl Iterator<Item = &Unit> {
         self.order.iter().filter_map(|id| self.units.get(id))
+    }
+
+    /// Waiting units, heaviest first.
+    pub(super) fn heaviest_first(&self) -> impl Iterator<Item = &Unit> {
+        self.queue.keys().filter_map(|(_, id)| self.units.get(id))
     }
 
     /// Units that wait.
@@ -230,7 +238,8 @@ impl Machine {
         let budget = machine.map_or(Bytes::gib(1), |domain| domain.budget);
         let Some(unit) = self.units.get_mut(&id) else { return };
         unit.weight = millis(unit.demand.forecast.weight(budget, self.threads));
-        self.queue.insert((Reverse(unit.weight), id));
+        self.queue.insert((Reverse(unit.weight), id), Kind::of(unit));
+        self.with_token += usize::from(unit.demand.token);
         self.line.insert(id);
         if unit.demand.ordered {
             self.ordered.insert(id);
@@ -238,8 +247,11 @@ impl Machine {
     }
 
     fn dequeue(&mut self, id: UnitId) {
-        let weight = self.units.get(&id).map_or(0, |unit| unit.weight);
-        self.queue.remove(&(Reverse(weight), id));
+        let Some(unit) = self.units.get(&id) else { return };
+        if self.queue.remove(&(Reverse(unit.weight), id)).is_none() {
+            return;
+        }
+        self.with_token -= usize::from(unit.demand.token);
         self.line.remove(&id);
         self.ordered.remove(&id);
     }

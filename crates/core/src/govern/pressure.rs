@@ -89,12 +89,16 @@ impl Machine {
         }
         let mut behind: f64 = younger.iter().map(|course| course.unit.memory.0 as f64).sum();
         let mut slack = available - oldest.most - behind;
-        let mut together = Together::new(&courses, available);
-        for course in younger {
+        let mut together = None;
+        for (index, course) in younger.iter().enumerate() {
             let (unit, wanted) = (course.unit, course.growth);
+            let mut fits = || {
+                together
+                    .get_or_insert_with(|| Together::new(oldest, younger, available))
+                    .takes(index)
+            };
             // What will be gone by then does not stand in the way of an older one's peak.
-            let free =
-                if together.takes(course) || course.is_grown() { room } else { room.min(slack) };
+            let free = if slack >= room || course.is_grown() || fits() { room } else { slack };
             match unit.phase() {
                 Phase::Running if wanted > NEGLIGIBLE && wanted > free => {
                     verdicts.pause.push(unit.id);
@@ -189,8 +193,11 @@ impl Course<'_> {
 
 /// Memory from now on if the oldest unit and those that were found to fit beside it run to their
 /// ends as they are expected to, while all others keep what they hold.
-struct Together {
+struct Together<'a> {
     available: f64,
+    younger: &'a [Course<'a>],
+    /// Of the younger ones so many were asked for.
+    decided: usize,
     /// Seconds of a slot.
     slot: f64,
     load: [f64; SLOTS],
@@ -199,15 +206,15 @@ struct Together {
 /// Slots that the time until all are expected to be gone is divided into.
 const SLOTS: usize = 24;
 
-impl Together {
-    fn new(courses: &[Course<'_>], available: f64) -> Self {
-        let held: f64 = courses.iter().map(|course| course.unit.memory.0 as f64).sum();
-        let running = courses.iter().filter(|course| course.unit.phase() != Phase::Paused);
+impl<'a> Together<'a> {
+    fn new(oldest: &Course<'a>, younger: &'a [Course<'a>], available: f64) -> Self {
+        let all = || younger.iter().chain([oldest]);
+        let held: f64 = all().map(|course| course.unit.memory.0 as f64).sum();
+        let running = all().filter(|course| course.unit.phase() != Phase::Paused);
         let longest = running.filter_map(|course| course.ahead.left()).fold(0.0, f64::max);
-        let mut together = Self { available, slot: longest / SLOTS as f64, load: [held; SLOTS] };
-        if let Some(oldest) = courses.first() {
-            together.load = together.with(oldest);
-        }
+        let (slot, load) = (longest / SLOTS as f64, [held; SLOTS]);
+        let mut together = Self { available, younger, decided: 0, slot, load };
+        together.load = together.with(oldest);
         together
     }
 
@@ -220,9 +227,20 @@ impl Together {
         load
     }
 
+    /// Whether one of the younger ones runs to its end. Those before it are decided about first, which
+    /// is put off until somebody asks: mostly nobody does.
+    fn takes(&mut self, index: usize) -> bool {
+        let mut fits = false;
+        while let Some(course) = self.younger.get(self.decided).filter(|_| self.decided <= index) {
+            fits = self.lets_run(course);
+            self.decided += 1;
+        }
+        fits
+    }
+
     /// Lets a unit run to its end, if that fits, or at least needs no more than if it kept what it
     /// holds for ever.
-    fn takes(&mut self, course: &Course<'_>) -> bool {
+    fn lets_run(&mut self, course: &Course<'_>) -> bool {
         let most = |load: &[f64; SLOTS]| load.iter().copied().fold(0.0, f64::max);
         let load = self.with(course);
         let fits = most(&load) <= self.available.max(most(&self.load));

@@ -90,7 +90,7 @@ impl Grid {
             clippy::cast_sign_loss,
             reason = "what lies below 0 becomes 0, what is too large the last cell"
         )]
-        let cell = cell as usize;
+        let cell = cell as u32 as usize;
         cell.min(self.cells - 1)
     }
 }
