@@ -32,7 +32,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     if governance::is_called_as_launcher() {
-        ironwright_launcher::main()
+        ironwright_launcher::main(std::env::args_os())
     }
     let cli = args::Cli::parse();
     cli.color.write_global();

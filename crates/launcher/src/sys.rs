@@ -2,18 +2,25 @@
 //!
 //! The one file of the launcher with unsafe code. Does not know what the calls are for.
 
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether SIGPIPE was ignored before Rust's runtime ignored it.
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::stdio::{stderr, stdin, stdout};
+use rustix::time::Timespec;
+
+/// Whether SIGPIPE was ignored before this program ignored it.
 static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
-/// Runs before Rust's runtime starts, which changes what SIGPIPE does and does not tell.
+/// Runs before Rust's runtime starts, where there is one: it changes what SIGPIPE does and does not tell.
 #[used]
 #[expect(unsafe_code, reason = "a place in a section is the only way to run that early")]
 #[unsafe(link_section = ".init_array")]
@@ -23,6 +30,36 @@ static AT_START: extern "C" fn() = {
     }
     remember
 };
+
+/// What Rust's runtime does at the start of a program, as far as the launcher needs it: a pipe without
+/// a reader is an error that is told, and no file that is opened gets the number of a standard stream.
+pub(crate) fn begin() {
+    act(libc::SIGPIPE, true);
+    let nothing = PollFlags::empty();
+    let mut streams = [stdin(), stdout(), stderr()].map(|it| PollFd::from_borrowed_fd(it, nothing));
+    let _ = poll(&mut streams, Some(&Timespec::default()));
+    for _ in streams.iter().filter(|stream| stream.revents().contains(PollFlags::NVAL)) {
+        // The lowest number that is free is taken, for the command too.
+        let file = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty());
+        let _ = file.map(IntoRawFd::into_raw_fd);
+    }
+}
+
+/// The words of a command line.
+///
+/// # Safety
+///
+/// It is what the C library passes to `main`.
+#[expect(unsafe_code, reason = "they come as pointers")]
+pub(crate) unsafe fn words(line: *const *const libc::c_char) -> impl Iterator<Item = OsString> {
+    // SAFETY: so many pointers follow one another, and the last of them is null.
+    let pointers = (0..).map(move |index| unsafe { *line.add(index) });
+    pointers.take_while(|word| !word.is_null()).map(|word| {
+        // SAFETY: each points to a string that ends with a zero and lives as long as the program.
+        let word = unsafe { CStr::from_ptr(word) };
+        OsStr::from_bytes(word.to_bytes()).to_owned()
+    })
+}
 
 /// A set of signals.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 //! Does not know retries.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ironwright_wire::FromGovernor;
 
@@ -156,6 +156,18 @@ fn the_command_gets_the_signals_as_the_launcher_got_them() {
 }
 
 #[test]
+fn a_closed_stream_is_nobody_elses() {
+    let governor = Governor::new();
+    // The launcher's connection must not become what the command reads.
+    let script = format!("exec {LAUNCHER} readlink /proc/self/fd/0 <&-");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
+    let child = shell.stdout(Stdio::piped()).spawn().unwrap();
+    let _line = governor.grant();
+    assert_eq!(output_of(child), "/dev/null\n");
+}
+
+#[test]
 fn an_ignored_end_of_children_is_no_trap() {
     let governor = Governor::new();
     let script = format!("trap '' CHLD HUP; exec {LAUNCHER} sh -c 'exit 42'");
@@ -174,7 +186,7 @@ fn no_room_for_two_is_room_for_the_command() {
     let script = format!("ulimit -n 6; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
-    let child = shell.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let child = shell.stdout(Stdio::piped()).spawn().unwrap();
     let _line = governor.grant();
     let pid = child.id();
     let output = child.wait_with_output().unwrap();

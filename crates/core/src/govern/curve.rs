@@ -84,7 +84,7 @@ fn part_of(fraction: f64) -> usize {
     )]
     // A narrow type: the conversion to a wide one takes several times as long.
     let part = (fraction * PARTS as f64) as u32;
-    part.min(PARTS as u32 - 1) as usize
+    (part as usize).min(PARTS - 1)
 }
 
 #[cfg(test)]
