@@ -46,7 +46,12 @@ const BY_KEY: &str = newest!("outcome <> 'timed' AND key = ?1");
 const BY_FAMILY: &str = newest!("outcome <> 'timed' AND family = ?1");
 const LOGGED_BY_KEY: &str = newest!("outcome = 'timed' AND key = ?1");
 const LOGGED_BY_FAMILY: &str = newest!("outcome = 'timed' AND family = ?1");
-const OF_RUN: &str = concat!("SELECT ", columns!(), " FROM units WHERE run = ?1 ORDER BY id");
+// The index has them by size: numbers are sorted, not rows with their curves.
+const OF_RUN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM units WHERE id IN (SELECT id FROM units WHERE run = ?1) ORDER BY id"
+);
 
 impl History {
     /// Adds units: all of them, or none.
@@ -286,7 +291,8 @@ mod tests {
         assert_eq!(plan(BY_FAMILY), "SEARCH units USING INDEX units_by_family (family=?)");
         assert_eq!(plan(LOGGED_BY_KEY), "SEARCH units USING INDEX logged_by_key (key=?)");
         assert_eq!(plan(LOGGED_BY_FAMILY), "SEARCH units USING INDEX logged_by_family (family=?)");
-        let of_run = "SEARCH units USING INDEX units_by_run (run=?); USE TEMP B-TREE FOR ORDER BY";
+        let of_run = "SEARCH units USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 1; \
+                      SEARCH units USING COVERING INDEX units_by_run (run=?)";
         assert_eq!(plan(OF_RUN), of_run);
     }
 
