@@ -91,6 +91,33 @@ fn a_canary_that_loses_its_benchmark_is_taken_back_and_remembered() {
 }
 
 #[test]
+fn a_canary_that_gets_a_build_killed_is_taken_back_and_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    std::fs::create_dir(home.join("demo")).unwrap();
+    let setting = ["apply", "c-march=x86-64-v3", "--package", "demo", "--canary"];
+    let build = || ironwright(home, &["build", "path:demo", "--no-govern"]);
+    std::fs::write(home.join("demo/Makefile"), "all:\n\t@echo \"with $$CFLAGS\"\n").unwrap();
+    shown(home, &setting);
+    let well = build();
+    assert!(well.status.success() && text(&well).contains("-march=x86-64-v3"), "{}", text(&well));
+    assert!(shown(home, &["generations"]).contains("1 on trial"));
+
+    // As the kernel ends what takes too much: without a word to anybody.
+    std::fs::write(home.join("demo/Makefile"), "all:\n\t@kill -KILL $$PPID\n").unwrap();
+    let killed = build();
+    assert!(
+        !killed.status.success() && text(&killed).contains("is taken back"),
+        "{}",
+        text(&killed)
+    );
+    let diff = shown(home, &["generations", "diff", "1", "2"]);
+    assert!(diff.contains("- demo: c-march=x86-64-v3") && diff.contains("red flag"), "{diff}");
+    let again = ironwright(home, &setting);
+    assert!(text(&again).contains("was taken back before"), "{}", text(&again));
+}
+
+#[test]
 fn nothing_measured_means_nothing_applied() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
