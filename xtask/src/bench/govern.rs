@@ -15,7 +15,7 @@ pub(crate) mod world;
 
 use std::cell::RefCell;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use crate::{install, print};
@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Of the governor: of the mixed batches only `sleeping` or `cpu-bound`.
     #[arg(long)]
     mix: Option<String>,
+    /// Of the real batch: jobs of cargo, make and go to compare with (`2,2,2`), without the smallest group.
+    #[arg(long, value_parser = jobs)]
+    jobs: Option<real::Jobs>,
     /// Of the governor: leave the peers out, to look again at the governor alone.
     #[arg(long)]
     no_peers: bool,
@@ -71,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         mixed::run(options.seeds, !options.no_peers, options.mix.as_deref(), &goals)?;
     }
     if wanted(Part::Real) {
-        real::run(!options.no_peers, &goals)?;
+        real::run(!options.no_peers, options.jobs, &goals)?;
     }
     if wanted(Part::Overhead) {
         overhead::run(&goals)?;
@@ -84,6 +87,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("{missed} goals were missed");
     }
     Ok(())
+}
+
+fn jobs(text: &str) -> Result<real::Jobs> {
+    let numbers = text.split(',').map(str::parse).collect::<Result<Vec<u32>, _>>()?;
+    numbers.try_into().map_err(|_| anyhow!("expected three numbers, as in 2,2,2"))
 }
 
 /// How busy others keep the machine: a busy one makes every figure worse.

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use ironwright_core::evidence::robust::median;
 use ironwright_core::observe::unit::UnitOutcome;
 
 use super::group::Group;
@@ -19,7 +20,10 @@ const LIMIT_MIB: u64 = 1536;
 /// What takes longer hangs.
 const HANGS: Duration = Duration::from_mins(15);
 /// Jobs of cargo, make and go.
-const STATIC: [[u32; 3]; 5] = [[1, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2], [2, 2, 2]];
+pub(super) type Jobs = [u32; 3];
+const STATIC: [Jobs; 5] = [[1, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2], [2, 2, 2]];
+/// Good ends after which fixed numbers count as never failing: as many as the governor has to show.
+const NEVER_FAILS: usize = 3;
 /// How much faster than the fastest fixed numbers that never fail.
 const GOAL: f64 = 1.3;
 /// The smallest group, in parts of the largest unit: 20 % more.
@@ -31,7 +35,8 @@ struct Outcome {
     peak_mib: u64,
 }
 
-pub(crate) fn run(peers: bool, goals: &Goals) -> Result<()> {
+/// `only` names the numbers of jobs to compare with, and leaves the smallest group out.
+pub(crate) fn run(peers: bool, only: Option<Jobs>, goals: &Goals) -> Result<()> {
     let world = World::new("real")?;
     sources::ripgrep(&world)?;
     sources::templates(&world.fresh("templates")?)?;
@@ -40,39 +45,65 @@ pub(crate) fn run(peers: bool, goals: &Goals) -> Result<()> {
     print("  who                    seconds  well   oom  evicted  peak MiB  load");
     let first = governed(&world, "never seen", LIMIT_MIB)?;
     let seen = governed(&world, "seen", LIMIT_MIB)?;
-    let units = world.units(6)?;
-    let largest = units.iter().map(|unit| unit.peak.0 >> 20).max().unwrap_or(0);
-    let least = largest * BEYOND.0 / BEYOND.1;
-    print(&format!("  largest unit: {largest} MiB"));
-    let narrow = governed(&world, "smallest group", least)?;
-    for (who, outcome) in [("never seen", &first), ("seen", &seen), ("smallest", &narrow)] {
+    let mut all = vec![("never seen", &first), ("seen", &seen)];
+    let narrow = if only.is_none() { Some(in_smallest_group(&world)?) } else { None };
+    all.extend(narrow.as_ref().map(|narrow| ("smallest", narrow)));
+    for (who, outcome) in all {
         let failed = f64::from(u8::from(!outcome.ran.well));
         goals.at_most(&format!("real, {who}: builds failed"), failed, 0.0);
         let kills = outcome.kernel_kills as f64;
         goals.at_most(&format!("real, {who}: kernel kills"), kills, 0.0);
     }
     if peers {
-        let fastest = fixed(&world)?;
-        goals.at_least("real: times faster than fixed", fastest / seen.ran.seconds, GOAL);
+        let candidates = only.map_or(STATIC.to_vec(), |only| vec![only]);
+        let faster = times_faster(&world, seen.ran.seconds, &candidates)?;
+        goals.at_least("real: times faster than fixed", faster, GOAL);
     }
     Ok(())
 }
 
-/// The time of the fastest fixed numbers with which all ended well.
-fn fixed(world: &World) -> Result<f64> {
-    let mut fastest = f64::INFINITY;
-    for jobs in STATIC {
-        let [cargo, make, go] = jobs;
-        let outcome = in_group(world, LIMIT_MIB, |group| {
-            let words = [format!("-j{cargo}"), format!("-j{make}"), format!("-p={go}")];
-            builds(world, group, &words.map(|word| vec![word]), false)
-        })?;
-        tell(&format!("cargo {cargo} make {make} go {go}"), &outcome, 0);
-        if outcome.ran.well {
-            fastest = fastest.min(outcome.ran.seconds);
+fn in_smallest_group(world: &World) -> Result<Outcome> {
+    let units = world.units(6)?;
+    let largest = units.iter().map(|unit| unit.peak.0 >> 20).max().unwrap_or(0);
+    print(&format!("  largest unit: {largest} MiB"));
+    governed(world, "smallest group", largest * BEYOND.0 / BEYOND.1)
+}
+
+/// How much faster the governor is than the fastest fixed numbers that never fail. One good end proves
+/// little where memory is nearly full, and a machine is not equally fast all the time: who was fastest is
+/// run again, each time beside governed builds, and whoever fails then gives its place to the next.
+fn times_faster(world: &World, seen: f64, candidates: &[Jobs]) -> Result<f64> {
+    let mut ended = Vec::new();
+    for jobs in candidates {
+        ended.extend(fixed(world, *jobs)?.map(|seconds| (seconds, *jobs)));
+    }
+    ended.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    for (seconds, jobs) in ended {
+        let mut ratios = vec![seconds / seen];
+        while ratios.len() < NEVER_FAILS
+            && let Some(seconds) = fixed(world, jobs)?
+        {
+            let seen = governed(world, "seen again", LIMIT_MIB)?;
+            if !seen.ran.well {
+                bail!("governed builds failed");
+            }
+            ratios.push(seconds / seen.ran.seconds);
+        }
+        if ratios.len() == NEVER_FAILS {
+            return Ok(median(&ratios));
         }
     }
-    Ok(fastest)
+    Ok(f64::INFINITY)
+}
+
+/// The time with fixed numbers of jobs, if all ended well.
+fn fixed(world: &World, [cargo, make, go]: Jobs) -> Result<Option<f64>> {
+    let outcome = in_group(world, LIMIT_MIB, |group| {
+        let words = [format!("-j{cargo}"), format!("-j{make}"), format!("-p={go}")];
+        builds(world, group, &words.map(|word| vec![word]), false)
+    })?;
+    tell(&format!("cargo {cargo} make {make} go {go}"), &outcome, 0);
+    Ok(outcome.ran.well.then_some(outcome.ran.seconds))
 }
 
 fn governed(world: &World, who: &str, limit: u64) -> Result<Outcome> {
