@@ -190,7 +190,8 @@ fn candidate(
     if estimate.units == 0 && !nothing_to_do {
         notes.push("its units are not known: it counts as one".to_owned());
     }
-    Ok(Candidate { name, source: target.source.to_string(), work, estimate, notes })
+    let (source, work) = (target.source.to_string(), work.within(&estimate));
+    Ok(Candidate { name, source, work, estimate, notes })
 }
 
 /// What builds a target.

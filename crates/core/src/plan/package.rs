@@ -323,6 +323,20 @@ mod tests {
             estimate_package(&PackageQuery { work: Some(&work), ..query(past, Bytes::ZERO) })
         };
         assert_eq!(of_work(&[run(0, 9, 0.3)]).peak, of_work(&[]).peak);
+        // What npm's scripts start is seldom a compiler, and they run each time.
+        let language = Some(Language::Npm);
+        let past = &[run(0, 90, 2.0)];
+        let of_npm = PackageQuery { work: Some(&work), language, ..query(past, Bytes::ZERO) };
+        let measured = estimate_package(&of_npm);
+        assert_eq!(measured.basis, Basis::Measured(1));
+        // Of a unit that nobody measured is expected what the whole left for it.
+        let within = work.clone().within(&measured);
+        let unit = within.estimates()[0];
+        assert!((unit.cpu_seconds.expected - measured.cpu_seconds.expected).abs() < 1e-9);
+        assert_eq!(unit.peak, measured.peak);
+        assert_eq!(within.workload().jobs[0].memory, measured.peak.expected);
+        let unmeasured = estimate_package(&PackageQuery { past: &[], ..of_npm });
+        assert_eq!(work.clone().within(&unmeasured).estimates(), work.estimates());
     }
 
     #[test]

@@ -39,8 +39,10 @@ const OTHER_VERSION: f64 = 0.25;
 /// Takes in past runs of the whole, which know more than all units: what meets what, and the tool.
 pub(super) fn of_past(query: &PackageQuery<'_>, estimate: &mut PackageEstimate) {
     let is_whole = is_whole(query.past);
-    // What ran no compiler where there is something to compile did not build it.
-    let was_built = |run: &&PackagePast| run.units != Some(0) || estimate.units == 0;
+    // What ran no compiler where there is something to compile did not build it; but npm installs anew each
+    // time, and what its scripts start may be no compiler.
+    let is_npm = query.language == Some(Language::Npm);
+    let was_built = |run: &&PackagePast| run.units != Some(0) || estimate.units == 0 || is_npm;
     let good: Vec<&PackagePast> =
         query.past.iter().filter(|run| is_whole(run)).filter(was_built).collect();
     let grown = query

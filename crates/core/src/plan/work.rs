@@ -4,11 +4,13 @@
 //! Does not know who schedules them.
 
 use std::collections::HashMap;
+use std::mem::take;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::class::Class;
-use super::unit::{Knowledge, UnitEstimate};
+use super::package::PackageEstimate;
+use super::unit::{Basis, Knowledge, UnitEstimate};
 use crate::govern::simulate::{Job, Network, Workload};
 use crate::inventory::{Graph, Node, graph};
 use crate::observe::unit::{UnitOutcome, UnitRecord};
@@ -176,6 +178,29 @@ impl Work {
         self.workload.jobs.extend(moved);
         self.estimates.extend(&other.estimates);
         self.tools += other.tools;
+        self
+    }
+
+    /// The same where its package was measured and none of its units: together they take no more time, and
+    /// each no more memory, than the whole did.
+    #[must_use]
+    pub fn within(mut self, whole: &PackageEstimate) -> Self {
+        let is_known = |unit: &UnitEstimate| !matches!(unit.basis, Basis::Cold | Basis::Alike(_));
+        let cpu: f64 = self.estimates.iter().map(|unit| unit.cpu_seconds.expected).sum();
+        let factor = whole.cpu_seconds.expected / cpu.max(1e-9);
+        let is_measured = matches!(whole.basis, Basis::Measured(_));
+        if !is_measured || factor >= 1.0 || self.estimates.iter().any(is_known) {
+            return self;
+        }
+        self.network.take();
+        for (job, unit) in self.workload.jobs.iter_mut().zip(&mut self.estimates) {
+            unit.cpu_seconds = unit.cpu_seconds.scaled(factor);
+            unit.wall_seconds = unit.wall_seconds.scaled(factor);
+            if unit.peak.expected > whole.peak.expected {
+                unit.peak = whole.peak;
+            }
+            *job = unit.job(take(&mut job.name), take(&mut job.after));
+        }
         self
     }
 
