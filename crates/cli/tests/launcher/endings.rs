@@ -9,6 +9,13 @@ use ironwright_wire::FromGovernor;
 
 use crate::governor::{Governor, LAUNCHER, output_of, state_of};
 
+/// A shell that prepares what the launcher begins with, and becomes it.
+fn shell(governor: &Governor, script: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).env("IRONWRIGHT_SOCKET", governor.socket());
+    shell
+}
+
 #[test]
 fn the_question_tells_what_is_needed() {
     let governor = Governor::new();
@@ -160,9 +167,7 @@ fn a_closed_stream_is_nobody_elses() {
     let governor = Governor::new();
     // The launcher's connection must not become what the command reads.
     let script = format!("exec {LAUNCHER} readlink /proc/self/fd/0 <&-");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
-    let child = shell.stdout(Stdio::piped()).spawn().unwrap();
+    let child = shell(&governor, &script).stdout(Stdio::piped()).spawn().unwrap();
     let _line = governor.grant();
     assert_eq!(output_of(child), "/dev/null\n");
 }
@@ -171,9 +176,7 @@ fn a_closed_stream_is_nobody_elses() {
 fn an_ignored_end_of_children_is_no_trap() {
     let governor = Governor::new();
     let script = format!("trap '' CHLD HUP; exec {LAUNCHER} sh -c 'exit 42'");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
-    let mut child = shell.spawn().unwrap();
+    let mut child = shell(&governor, &script).spawn().unwrap();
     let mut line = governor.grant();
     line.started();
     assert_eq!(line.ended().status, 42 << 8);
@@ -184,9 +187,7 @@ fn an_ignored_end_of_children_is_no_trap() {
 fn no_room_for_two_is_room_for_the_command() {
     let governor = Governor::new();
     let script = format!("ulimit -n 6; exec {LAUNCHER} sh -c 'echo $$; exit 3'");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).env("IRONWRIGHT_SOCKET", governor.socket());
-    let child = shell.stdout(Stdio::piped()).spawn().unwrap();
+    let child = shell(&governor, &script).stdout(Stdio::piped()).spawn().unwrap();
     let _line = governor.grant();
     let pid = child.id();
     let output = child.wait_with_output().unwrap();

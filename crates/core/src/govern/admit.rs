@@ -4,6 +4,7 @@
 //! and lighter ones may start before it only where they leave the shadow alone. Does not know what
 //! is done about a shortage.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -101,7 +102,8 @@ impl Machine {
     pub(super) fn is_refused_like_others(&self, id: UnitId) -> bool {
         let full = self.full.as_ref().filter(|full| full.at == self.now);
         let (Some(full), Some(unit)) = (full, self.units.get(&id)) else { return false };
-        full.refused.contains(&Kind::of(unit))
+        let kind = self.queue.get(&(Reverse(unit.weight), id));
+        kind.is_some_and(|kind| full.refused.contains(kind))
     }
 
     /// Who waits longest has been overtaken, if it asked earlier.
