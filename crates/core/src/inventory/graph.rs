@@ -2,9 +2,10 @@
 //!
 //! Does not know any build system, nor which order the nodes are built in.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -386,7 +387,8 @@ pub(crate) fn places(kept: impl Iterator<Item = bool>) -> Vec<Option<u32>> {
 #[derive(Debug, Default)]
 pub struct GraphBuilder {
     graph: Graph,
-    places: HashMap<Box<str>, u32, BuildHasherDefault<IdHasher>>,
+    /// Where the node of each id stands; the ids themselves are the nodes'.
+    places: HashTable<u32>,
 }
 
 impl From<Graph> for GraphBuilder {
@@ -403,18 +405,28 @@ impl From<Graph> for GraphBuilder {
 impl GraphBuilder {
     /// Adds a node and gives its place; that of the node that has its id already, where there is one.
     pub fn add(&mut self, node: Node) -> u32 {
-        if let Some(place) = self.places.get(node.id.as_str()) {
-            return *place;
+        let nodes = &mut self.graph.nodes;
+        let has_id = |at: &u32| id_at(nodes, *at) == node.id;
+        let entry = self.places.entry(hash(&node.id), has_id, |at| hash(id_at(nodes, *at)));
+        match entry {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => {
+                let place = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+                free.insert(place);
+                nodes.push(node);
+                place
+            }
         }
-        let place = u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX);
-        self.places.insert(node.id.as_str().into(), place);
-        self.graph.nodes.push(node);
-        place
     }
 
     /// Where the node of an id stands.
     pub fn place(&self, id: &str) -> Option<u32> {
-        self.places.get(id).copied()
+        self.places.find(hash(id), |at| id_at(&self.graph.nodes, *at) == id).copied()
+    }
+
+    /// The id of the node at a place.
+    pub fn id(&self, place: u32) -> &str {
+        id_at(&self.graph.nodes, place)
     }
 
     /// A node, to be changed; its id must stay.
@@ -435,6 +447,14 @@ impl GraphBuilder {
         self.graph.edges.dedup();
         self.graph
     }
+}
+
+fn id_at(nodes: &[Node], place: u32) -> &str {
+    nodes.get(place as usize).map_or("", |node| node.id.as_str())
+}
+
+fn hash(id: &str) -> u64 {
+    BuildHasherDefault::<IdHasher>::default().hash_one(id)
 }
 
 /// A quick hash for ids: they are long, similar, and nobody's to choose but the user's own.

@@ -33,16 +33,16 @@ const fn telling_variable(name: &[u8]) -> Option<Language> {
 }
 
 /// Programs that only one language's builds need, as names of input derivations.
-const TELLING_INPUTS: &[(&str, Language)] = &[
-    ("cargo-build-hook", Language::Rust),
-    ("auditable-cargo", Language::Rust),
-    ("cargo-setup-hook", Language::Rust),
-    ("npm-config-hook", Language::Npm),
-    ("npm-build-hook", Language::Npm),
-    ("pypa-build-hook", Language::Python),
-    ("pypa-install-hook", Language::Python),
-    ("pip-install-hook", Language::Python),
-    ("setuptools-build-hook", Language::Python),
+const TELLING_INPUTS: &[(&[u8], Language)] = &[
+    (b"cargo-build-hook", Language::Rust),
+    (b"auditable-cargo", Language::Rust),
+    (b"cargo-setup-hook", Language::Rust),
+    (b"npm-config-hook", Language::Npm),
+    (b"npm-build-hook", Language::Npm),
+    (b"pypa-build-hook", Language::Python),
+    (b"pypa-install-hook", Language::Python),
+    (b"pip-install-hook", Language::Python),
+    (b"setuptools-build-hook", Language::Python),
 ];
 
 /// Endings of sources that are programs already.
@@ -79,14 +79,19 @@ impl Closure {
         (self.builder.add(node), true)
     }
 
-    /// Adds what was read. `unread` is called with the path and place of each input that nobody
-    /// expected before, so that it is read too.
+    /// The path of a derivation whose place was given.
+    pub fn path(&self, place: u32) -> &str {
+        self.builder.id(place)
+    }
+
+    /// Adds what was read. `unread` is called with the place of each input that nobody expected before,
+    /// so that it is read too.
     pub fn add(
         &mut self,
         place: u32,
         derivation: &Derivation<'_>,
         presence: Presence,
-        mut unread: impl FnMut(&str, u32),
+        mut unread: impl FnMut(u32),
     ) {
         let (kind, language) = classify(derivation);
         if let Some(node) = self.builder.node_mut(place) {
@@ -100,11 +105,11 @@ impl Closure {
         }
         self.mark_read(place);
         for input in &derivation.inputs {
-            let path = input.path.decoded();
+            let path = input.decoded();
             let (needed, is_new) = self.expect(&path);
             self.builder.needs(place, needed);
             if is_new {
-                unread(&path, needed);
+                unread(needed);
             }
         }
     }
@@ -185,12 +190,19 @@ pub fn differences(graph: &Graph, file: &str, text: &str) -> Result<Vec<String>,
 
 /// The name in a store path: what follows the 32 characters of the hash, without `.drv`.
 pub fn name_of(path: &str) -> &str {
-    let file = path.rsplit('/').next().unwrap_or_default();
-    let name = match file.split_at_checked(33) {
-        Some((hash, name)) if hash.ends_with('-') && !name.is_empty() => name,
-        _ => file,
-    };
+    let from = path.len() - named(path.as_bytes()).len();
+    let name = path.get(from..).unwrap_or(path);
     name.strip_suffix(".drv").unwrap_or(name)
+}
+
+/// What follows the hash in a path of the store: as bytes, because it is asked of every input.
+fn named(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    let file = path.get(slash.map_or(0, |at| at + 1)..).unwrap_or_default();
+    match file.split_at_checked(33) {
+        Some((hash, name)) if hash.ends_with(b"-") && !name.is_empty() => name,
+        _ => file,
+    }
 }
 
 /// `pname-version`, or the name.
@@ -287,10 +299,7 @@ fn is_repackaged(derivation: &Derivation<'_>, told: &Told<'_>) -> bool {
         return true;
     }
     told.dont_build
-        && derivation
-            .inputs
-            .iter()
-            .any(|input| name_of(&input.path.decoded()).starts_with("auto-patchelf"))
+        && derivation.inputs.iter().any(|input| named(input.raw()).starts_with(b"auto-patchelf"))
 }
 
 fn language(derivation: &Derivation<'_>, told: &Told<'_>) -> Language {
@@ -299,8 +308,7 @@ fn language(derivation: &Derivation<'_>, told: &Told<'_>) -> Language {
         return language;
     }
     let by_input = derivation.inputs.iter().find_map(|input| {
-        let path = input.path.decoded();
-        let name = name_of(&path);
+        let name = named(input.raw());
         TELLING_INPUTS.iter().find(|(head, _)| name.starts_with(head)).map(|(_, is)| *is)
     });
     let by_stdenv = told.has_stdenv.then_some(Language::CFamily);
@@ -338,7 +346,7 @@ mod tests {
             let text = text(inputs, hash);
             let derivation = parse("x", text.as_bytes()).unwrap();
             let (place, _) = closure.expect(path);
-            closure.add(place, &derivation, Presence { built, source_bytes }, |_, _| {});
+            closure.add(place, &derivation, Presence { built, source_bytes }, |_| {});
         };
         add("/s/a.drv", r#"("/s/b.drv",["out"]),("/s/f.drv",["out"])"#, "", false, None);
         add("/s/b.drv", r#"("/s/c.drv",["out"])"#, "", true, Some(7));
@@ -395,8 +403,9 @@ mod tests {
         let (root, _) = closure.expect("/s/a.drv");
         let mut queue = Vec::new();
         let drv = parse("x", text.as_bytes()).unwrap();
-        closure.add(root, &drv, Presence::default(), |path, _| queue.push(path.to_owned()));
-        assert_eq!(queue, ["/s/b.drv", "/s/c.drv"]);
+        closure.add(root, &drv, Presence::default(), |place| queue.push(place));
+        assert_eq!(queue, [1, 2]);
+        assert_eq!(closure.path(2), "/s/c.drv");
         let (graph, missing) = closure.finish();
         assert_eq!((graph.edges.len(), missing), (2, 2));
         assert_eq!(graph.nodes[0].package.as_deref(), Some("a-1"));

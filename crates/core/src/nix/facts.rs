@@ -54,7 +54,7 @@ impl Facts {
             path: path.to_owned(),
             name: name_of(path).to_owned(),
             outputs: derivation.outputs.iter().map(pair).collect(),
-            inputs: derivation.inputs.iter().map(|input| text(&input.path)).collect(),
+            inputs: derivation.inputs.iter().map(text).collect(),
             sources: derivation.sources.iter().map(text).collect(),
             kind,
             language,
@@ -81,7 +81,7 @@ fn is_parallel(derivation: &Derivation<'_>, language: Language) -> bool {
         return true;
     }
     derivation.inputs.iter().any(|input| {
-        let path = input.path.decoded();
+        let path = input.decoded();
         let name = name_of(&path);
         let head = name.split_once('-').map_or(name, |(head, _)| head);
         PARALLEL_INPUTS.contains(&head)

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ironwright_core::inventory::aterm::{self, Derivation};
+use ironwright_core::inventory::aterm::Derivation;
 use ironwright_core::inventory::nix::{self as core_nix, Presence};
 use ironwright_core::inventory::{Graph, InventoryError};
 use ironwright_core::nix::installable::is_derivation;
@@ -56,13 +56,12 @@ pub fn read_closure(root: &Path, presence: bool) -> Result<Closure, NixError> {
     let io_error = |error: io::Error| NixError::Io { path: root.to_owned(), error };
     let root = root.canonicalize().map_err(io_error)?;
     let store = StoreFolder::open(root.parent().unwrap_or(Path::new("/")))?;
-    let mut reader = Reader { store, presence, read: 0 };
+    let mut reader = Reader { store, presence, read: 0, spare: Derivation::default() };
     let mut closure = core_nix::Closure::default();
-    let path = root.to_string_lossy();
-    let (place, _) = closure.expect(&path);
-    let mut queue = vec![(path.into_owned(), place)];
-    while let Some((path, place)) = queue.pop() {
-        reader.derivation(&path, place, &mut closure, &mut queue)?;
+    let (place, _) = closure.expect(&root.to_string_lossy());
+    let mut queue = vec![place];
+    while let Some(place) = queue.pop() {
+        reader.derivation(place, &mut closure, &mut queue)?;
     }
     let (graph, missing) = closure.finish();
     if reader.read == 0 {
@@ -121,16 +120,18 @@ struct Reader {
     store: StoreFolder,
     presence: bool,
     read: usize,
+    /// The memory of the derivation before.
+    spare: Derivation<'static>,
 }
 
 impl Reader {
     fn derivation(
         &mut self,
-        path: &str,
         place: u32,
         closure: &mut core_nix::Closure,
-        queue: &mut Vec<(String, u32)>,
+        queue: &mut Vec<u32>,
     ) -> Result<(), NixError> {
+        let path = closure.path(place);
         let name = path.rsplit('/').next().unwrap_or_default();
         let length = match self.store.fill(name) {
             Ok(length) => length,
@@ -142,12 +143,11 @@ impl Reader {
         };
         self.read += 1;
         let bytes = self.store.buffer.get(..length).unwrap_or_default();
-        let derivation = aterm::parse(path, bytes)?;
+        let derivation = std::mem::take(&mut self.spare).then(path, bytes)?;
         let presence =
             if self.presence { self.presence_of(&derivation) } else { Presence::default() };
-        closure.add(place, &derivation, presence, |path, place| {
-            queue.push((path.to_owned(), place));
-        });
+        closure.add(place, &derivation, presence, |place| queue.push(place));
+        self.spare = derivation.emptied();
         Ok(())
     }
 
