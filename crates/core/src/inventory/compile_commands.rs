@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::words::first_command;
+use super::words::{first_command, open_quote};
 use super::{Graph, GraphBuilder, InventoryError, Kind, Language, Node, json};
 use crate::unit::{Invocation, recognise};
 
@@ -29,6 +29,7 @@ pub fn parse(
     size: &mut dyn FnMut(&Path) -> Option<u64>,
 ) -> Result<Graph, InventoryError> {
     let entries: Vec<Entry> = json(file, text, "a compilation database is made of")?;
+    entries.iter().try_for_each(|entry| check(file, text, entry))?;
     let mut builder = GraphBuilder::default();
     let mut seen = HashSet::new();
     // Bear writes a command again that was run again.
@@ -40,6 +41,22 @@ pub fn parse(
         builder.add(node.sized(size(&source)));
     }
     Ok(builder.finish())
+}
+
+/// Refuses a command that no shell would take.
+fn check(file: &str, text: &str, entry: &Entry) -> Result<(), InventoryError> {
+    let Some(command) = &entry.command else { return Ok(()) };
+    let Some(quote) = open_quote(command) else { return Ok(()) };
+    // The parser tells no places; the text of the command is found where nothing odd is escaped.
+    let written = serde_json::Value::from(command.as_str()).to_string();
+    let before = text.find(&written).and_then(|at| text.get(..at)).unwrap_or_default();
+    let message =
+        format!("the command of {} has a {quote} that is never closed", entry.file.display());
+    Err(InventoryError::Line {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        message,
+    })
 }
 
 /// A source, and its translation unit yet without a size.
@@ -86,13 +103,22 @@ mod tests {
         assert_eq!(graph.nodes[1].id, "c:/src/b/a.o");
     }
 
+    #[test]
+    fn a_command_that_is_cut_off_is_named() {
+        let text =
+            "[\n{\"directory\": \"/b\", \"file\": \"a.c\",\n\"command\": \"cc -DX='1 -c a.c\"}]";
+        let error = parse("db.json", text, &mut |_| None).unwrap_err().to_string();
+        assert_eq!(error, "db.json:3: the command of a.c has a ' that is never closed");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "\\PC{0,60}", command in "\\PC{0,40}") {
             let mut none = |_: &Path| None;
             let _ = parse("f", &text, &mut none);
             let entry = serde_json::json!([{"directory": "/", "file": "x.c", "command": command}]);
-            prop_assert!(parse("f", &entry.to_string(), &mut none).is_ok());
+            let whole = open_quote(&command).is_none();
+            prop_assert_eq!(parse("f", &entry.to_string(), &mut none).is_ok(), whole);
         }
     }
 }

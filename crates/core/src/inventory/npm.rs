@@ -142,6 +142,24 @@ pub fn lock(file: &str, text: &str) -> Result<Graph, InventoryError> {
     Ok(builder.finish())
 }
 
+/// The version of a lock file's format and the newest that is read here, where that is older. `lock` is
+/// the name of the file.
+pub fn newer_version(lock: &str, text: &str) -> Option<(u64, u64)> {
+    let after = |text: &str, mark: &str| {
+        let (_, rest) = text.split_once(mark)?;
+        let rest = rest.trim_start_matches([' ', '\'', '"']);
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse::<u64>().ok()
+    };
+    let (version, known) = match (lock, text.split_once("__metadata:")) {
+        ("pnpm-lock.yaml", _) => (after(text, "lockfileVersion:"), 9),
+        ("yarn.lock", Some((_, rest))) => (after(rest, "version:"), 8),
+        ("yarn.lock", None) => (after(text, "# yarn lockfile v"), 1),
+        _ => (after(text, "\"lockfileVersion\":"), 3),
+    };
+    version.filter(|version| *version > known).map(|version| (version, known))
+}
+
 /// Gives the packages of version 1 the paths of later versions. A list stands in for recursion, so
 /// that no lock file is nested too deeply.
 fn flatten(above: &str, nested: BTreeMap<String, Nested>, packages: &mut BTreeMap<String, Locked>) {
@@ -280,6 +298,26 @@ mod tests {
     fn place(graph: &Graph, id: &str) -> u32 {
         let at = graph.nodes.iter().position(|node| node.id == id);
         u32::try_from(at.unwrap_or_else(|| panic!("{id} is missing"))).unwrap()
+    }
+
+    #[test]
+    fn a_lock_of_a_newer_version_is_told() {
+        let npm = |version: &str| {
+            newer_version(
+                "package-lock.json",
+                &format!("{{\"lockfileVersion\": {version}, \"packages\": {{}}}}"),
+            )
+        };
+        assert_eq!((npm("3"), npm("4"), npm("x")), (None, Some((4, 3)), None));
+        let pnpm = |version: &str| {
+            newer_version("pnpm-lock.yaml", &format!("lockfileVersion: '{version}'\n"))
+        };
+        assert_eq!((pnpm("9.0"), pnpm("5.4"), pnpm("10.1")), (None, None, Some((10, 9))));
+        let yarn = |text: &str| newer_version("yarn.lock", text);
+        assert_eq!(yarn("# yarn lockfile v1\n\na@1:\n  version \"2.0.0\"\n"), None);
+        assert_eq!(yarn("# yarn lockfile v2\n"), Some((2, 1)));
+        assert_eq!(yarn("# made by yarn\n\n__metadata:\n  version: 8\n"), None);
+        assert_eq!(yarn("__metadata:\n  version: 12\n"), Some((12, 8)));
     }
 
     #[test]

@@ -48,6 +48,21 @@ fn double_quoted(rest: &mut std::str::Chars<'_>, word: &mut String) {
     }
 }
 
+/// The quote that a line opens and never closes.
+pub(super) fn open_quote(line: &str) -> Option<char> {
+    let (mut open, mut rest) = (None, line.chars());
+    while let Some(c) = rest.next() {
+        match (open, c) {
+            (Some(quote), c) if quote == c => open = None,
+            (Some('\''), _) => {}
+            (_, '\\') => drop(rest.next()),
+            (None, '\'' | '"') => open = Some(c),
+            _ => {}
+        }
+    }
+    open
+}
+
 /// The first command of a line, after a change of directory in front of it: build files of CMake
 /// begin many commands with `cd DIR &&` or `: &&`.
 pub(super) fn first_command(line: &str) -> Vec<String> {
@@ -76,6 +91,14 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_never_closed_is_found() {
+        let open = ["cc -DX='a", r#"cc "a\""#, "'\"", "a 'b' \"c'"].map(open_quote);
+        assert_eq!(open, [Some('\''), Some('"'), Some('\''), Some('"')]);
+        let closed = [r#"cc "a'" 'b"' \' && "c""#, r"cc \", ""].map(open_quote);
+        assert_eq!(closed, [None; 3]);
+    }
+
+    #[test]
     fn a_change_of_directory_is_skipped() {
         assert_eq!(first_command(": && cd /x && c++ -c a.cc && :"), ["c++", "-c", "a.cc"]);
         assert_eq!(first_command("cd /x"), ["cd", "/x"]);
@@ -84,7 +107,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_split_without_a_panic(text in "\\PC{0,40}") {
-            let _ = (split_words(&text), first_command(&text));
+            let _ = (split_words(&text), first_command(&text), open_quote(&text));
         }
     }
 }

@@ -177,7 +177,7 @@ fn read_project(
         Driver::Cargo => cargo::read(path, options, sizes),
         Driver::Cmake | Driver::Make => c_family::read(path, sizes),
         Driver::Go => go::read(path, options, sizes),
-        Driver::Npm => npm::read(path, sizes),
+        Driver::Npm => npm::read(path),
         Driver::Python => python::read(path, options, sizes),
     }
 }

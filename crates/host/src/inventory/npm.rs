@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use ironwright_core::inventory::npm;
+use ironwright_core::inventory::{Graph, Kind, make, npm};
+use ironwright_core::units::Bytes;
 
-use super::sizes::Sizes;
 use super::{Found, ReadError, shown, text, walk};
 
 /// Lock files, the one that npm prefers first.
@@ -15,14 +15,14 @@ const LOCKS: &[&str] = &["npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.
 const SOURCES: &[&str] =
     &["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "vue", "svelte", "css", "scss"];
 
-pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError> {
+pub(super) fn read(project: &Path) -> Result<Found, ReadError> {
     let manifest = project.join("package.json");
     let is_source =
         |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| SOURCES.contains(&end));
     let bytes = || walk::files(project, is_source).iter().filter_map(|(_, size)| *size).sum();
     let own = match text(&manifest)? {
         Some(text) => npm::project(&shown(&manifest), &text, Some(bytes()))?,
-        None => ironwright_core::inventory::Graph::default(),
+        None => Graph::default(),
     };
     for name in LOCKS {
         let path = project.join(name);
@@ -33,11 +33,14 @@ pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError
                 "yarn.lock" => npm::yarn(&shown, &text)?,
                 _ => npm::Read { graph: npm::lock(&shown, &text)?, missing: 0 },
             };
-            size(project, &mut graph, sizes);
-            let note = (missing > 0).then(|| {
+            size(project, &mut graph);
+            let gaps = (missing > 0).then(|| {
                 format!("{shown}: {missing} packages that others need are not in it; is all of it there?")
             });
-            return Ok(Found::new(graph.merged(own), *name).noted(note));
+            let newer = npm::newer_version(name, &text).map(|(version, known)| {
+                format!("{shown}: of version {version}, and {known} is the newest that is known: some of it may be misread")
+            });
+            return Ok(Found::new(graph.merged(own), *name).noted(gaps.into_iter().chain(newer)));
         }
     }
     let note = format!("{}: without a lock file its dependencies are not known", shown(&manifest));
@@ -45,9 +48,7 @@ pub(super) fn read(project: &Path, sizes: &mut Sizes) -> Result<Found, ReadError
 }
 
 /// Addons that are installed show their sources.
-fn size(project: &Path, graph: &mut ironwright_core::inventory::Graph, _sizes: &mut Sizes) {
-    use ironwright_core::inventory::{Kind, make};
-    use ironwright_core::units::Bytes;
+fn size(project: &Path, graph: &mut Graph) {
     for node in graph.nodes.iter_mut().filter(|node| node.kind == Kind::Extension) {
         let place = node.id.trim_start_matches("npm:").trim_end_matches(" (install)");
         let folder = project.join(place);
