@@ -17,7 +17,7 @@ use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::knob::Class;
 use ironwright_core::trial::VariantFacts;
-use ironwright_core::trial::facts::costs;
+use ironwright_core::trial::facts::{costs, is_same_code};
 use ironwright_core::value::Value;
 use ironwright_history::{Filter, History};
 use ironwright_host::generations::{GenerationError, Generations};
@@ -108,11 +108,13 @@ impl Known {
     pub(crate) fn recommend(&self, change: &Change) -> Result<Recommendation, CliError> {
         let about = |(subject, _): &&(Subject, Evidence)| subject.change == *change;
         let evidence = self.measured.iter().filter(about).map(|(_, e)| e.clone()).collect();
+        let variants = self.variants_of(change.package.as_deref());
         Ok(recommend(&Candidate {
             change: change.clone(),
             evidence,
+            same_code: is_same_code(&variants, &change.knobs),
             builds: self.builds(change)?,
-            costs: self.costs(change),
+            costs: self.costs(change, &variants),
             usage: self.preferences.usage,
             weights: Weights::default(),
             workload_weights: self.preferences.weights.clone(),
@@ -120,13 +122,15 @@ impl Known {
     }
 
     /// What a change costs: by builds of variants on this host, and by what depends on its package.
-    fn costs(&self, change: &Change) -> Costs {
-        let package = change.package.as_deref();
-        let own = self.variants.iter().filter(|facts| Some(facts.package.as_str()) == package);
-        let own: Vec<_> = own.cloned().collect();
-        let mut found = costs(&own, &change.knobs).unwrap_or_default();
-        found.rebuild_seconds += self.preferences.closures.seconds(package);
+    fn costs(&self, change: &Change, variants: &[VariantFacts]) -> Costs {
+        let mut found = costs(variants, &change.knobs).unwrap_or_default();
+        found.rebuild_seconds += self.preferences.closures.seconds(change.package.as_deref());
         found
+    }
+
+    fn variants_of(&self, package: Option<&str>) -> Vec<VariantFacts> {
+        let is_its = |facts: &&VariantFacts| Some(facts.package.as_str()) == package;
+        self.variants.iter().filter(is_its).cloned().collect()
     }
 
     /// Builds since a change holds that stayed within the machine's means, and those that did not.

@@ -27,7 +27,7 @@ use ironwright_wire::{RunBegins, variable};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cache::CacheWatch;
+use crate::cache::{self, CacheWatch};
 use crate::clock::unix_ns;
 use crate::context::Context;
 use crate::decisions;
@@ -64,6 +64,8 @@ pub(crate) struct Execution {
     pub(crate) jobserver: Option<JobserverPlan>,
     /// How compilers come to ask the governor; absent when nobody governs.
     pub(crate) governance: Option<Governance>,
+    /// Directory where names of compilers lead to a cache; absent where none was asked for.
+    pub(crate) cache_names: Option<PathBuf>,
     /// Hardware threads for the build.
     pub(crate) threads: u32,
     /// Memory for the build.
@@ -184,7 +186,9 @@ impl Execution {
             wanted = other;
             removed = inherited_from_us(&replaced);
         }
-        let (environment, kept) = settle(wanted);
+        let (mut environment, kept) = settle(wanted);
+        let cache_names = cache::names(&settings);
+        environment.extend(cache_names.as_deref().map(cache::in_front_of_path));
         let governance = launcher.and_then(|launcher| Governance::plan(launcher, &environment));
         let count = |knob| u32::try_from(settings.count(knob)).unwrap_or(u32::MAX);
         Self {
@@ -199,6 +203,7 @@ impl Execution {
             removed,
             jobserver,
             governance,
+            cache_names,
             threads: count(&system::BUILD_THREADS),
             budget: settings.size(&system::MEMORY_BUDGET).unwrap_or_default(),
             address_space: settings.size(&system::ADDRESS_SPACE_LIMIT),
@@ -354,6 +359,9 @@ pub(crate) fn execute(
     let strangers = Strangers::default();
     let contained = contain(execution);
     let is_contained = contained.mechanism() != Mechanism::ProcessTree;
+    if let Some(names) = &execution.cache_names {
+        cache::prepare(names);
+    }
     let cache = CacheWatch::begin(|name| execution.value(name));
     let link = begin_link(execution, &record, server.as_ref(), &strangers, progress, is_contained);
     for step in &execution.steps {

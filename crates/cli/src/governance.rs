@@ -66,20 +66,29 @@ impl Governance {
         if self.names.as_os_str().is_empty() {
             return Ok(());
         }
-        fs::create_dir_all(&self.names)?;
         let path = env::var_os("PATH").unwrap_or_default();
-        let mut wanted = compilers(&path, &self.names);
+        let mut wanted = names_on(&path, &self.names, may_be_a_unit);
         wanted.insert(LAUNCHER.to_owned());
-        for name in &wanted {
-            lead(&self.names.join(name), &self.program)?;
-        }
-        for entry in fs::read_dir(&self.names)?.flatten() {
-            if entry.file_name().to_str().is_none_or(|name| !wanted.contains(name)) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
+        lead_all(&self.names, &wanted, &self.program)
     }
+}
+
+/// Makes a directory hold links of these names that lead to one program, and nothing else.
+pub(crate) fn lead_all(
+    directory: &Path,
+    names: &BTreeSet<String>,
+    program: &Path,
+) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for name in names {
+        lead(&directory.join(name), program)?;
+    }
+    for entry in fs::read_dir(directory)?.flatten() {
+        if entry.file_name().to_str().is_none_or(|name| !names.contains(name)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// The launcher's name.
@@ -188,9 +197,13 @@ fn wrapper_in(directory: &Path) -> Option<String> {
     Some(config.get("build")?.get("rustc-wrapper")?.as_str()?.to_owned())
 }
 
-/// Names of compilers on a search path.
-fn compilers(path: &std::ffi::OsStr, names: &Path) -> BTreeSet<String> {
-    let directories = env::split_paths(path).filter(|directory| directory != names);
+/// Names of programs on a search path that are wanted; those in one directory do not count.
+pub(crate) fn names_on(
+    path: &std::ffi::OsStr,
+    except: &Path,
+    is_wanted: fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let directories = env::split_paths(path).filter(|directory| directory != except);
     let entries = directories.filter_map(|directory| fs::read_dir(directory).ok()).flatten();
     let compiler = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
@@ -198,7 +211,7 @@ fn compilers(path: &std::ffi::OsStr, names: &Path) -> BTreeSet<String> {
             let metadata = fs::metadata(entry.path());
             metadata.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
         };
-        (may_be_a_unit(&name) && runs()).then_some(name)
+        (is_wanted(&name) && runs()).then_some(name)
     };
     entries.flatten().filter_map(compiler).collect()
 }
@@ -257,7 +270,7 @@ mod tests {
             fs::write(bin.join(name), "").unwrap();
             fs::set_permissions(bin.join(name), fs::Permissions::from_mode(mode)).unwrap();
         }
-        let found = compilers(bin.as_os_str(), Path::new("/names"));
+        let found = names_on(bin.as_os_str(), Path::new("/names"), may_be_a_unit);
         assert_eq!(found, BTreeSet::from(["g++-12".to_owned()]));
         let link = directory.path().join("g++-12");
         for target in ["/one", "/one", "/two"] {

@@ -257,3 +257,39 @@ fn what_follows_the_linker_is_tried_too() {
     let expected = [("no", "jemalloc"), ("no", "none"), ("yes", "jemalloc"), ("yes", "none")];
     assert_eq!(found, expected.map(|(bolt, allocator)| (bolt.into(), allocator.into())));
 }
+
+/// A program that takes long to compile, and is linked by a command of its own.
+fn slow_to_compile(home: &Path) {
+    let function = |n: u32| {
+        format!(
+            "int f{n}(int a) {{ for (int i = 0; i < a; i++) a ^= a * {n} + (a >> i % 7); return a; }}\n"
+        )
+    };
+    let functions: String = (0..250).map(function).collect();
+    std::fs::write(home.join("demo/demo.c"), SOURCE.to_owned() + &functions).unwrap();
+    let parted = manifest("0")
+        .replace("-o demo demo.c", "-c demo.c && {cc} -o demo demo.o")
+        .replace("edit = \"demo.c\"\n", "");
+    std::fs::write(home.join("ironwright.toml"), parted).unwrap();
+}
+
+#[test]
+#[ignore = "needs ccache"]
+fn a_compiler_cache_pays_for_who_builds_often() {
+    let home = home("0");
+    let home = home.path();
+    slow_to_compile(home);
+    let only = ["--treatment", "compiler-cache=ccache", "--workload", "sum"];
+    let often = ["--builds", "3000", "--hours", "0.1"];
+    let report = trial(home, &[&only[..], &often[..]].concat());
+    let builds = report["builds"].as_array().unwrap();
+    let figure = |build: usize, name: &str| builds[build][name].as_f64();
+    assert_eq!((figure(0, "cold"), &report["same_code_as"]), (None, &serde_json::json!([0, 0])));
+    let (plain, cold, warm) = (figure(0, "cpu"), figure(1, "cold"), figure(1, "cpu"));
+    assert!(warm < cold && warm < plain, "{plain:?} {cold:?} {warm:?}");
+    assert!(!home.join("cache/ccache").exists() && !home.join(".cache/ccache").exists());
+    assert_eq!(report["keep"], "demo: compiler-cache=ccache", "{report}");
+    // Nothing is built or measured again; who builds once a month gains nothing.
+    let report = trial(home, &only);
+    assert_eq!((&report["plan"]["to_build"], &report["keep"]), (&0.into(), &Value::Null));
+}

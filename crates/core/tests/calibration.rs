@@ -146,6 +146,7 @@ fn case(random: &mut Rng, noise: &[f64]) -> (Recommendation, bool) {
     let found = recommend(&Candidate {
         change,
         evidence,
+        same_code: false,
         builds: (fine, built - fine),
         costs: Costs { build_seconds: 400.0 * random.f64(), ..Costs::default() },
         usage: Usage::default(),

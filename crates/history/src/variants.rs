@@ -57,6 +57,7 @@ mod tests {
             wall: 2.0,
             cpu: 3.0,
             again: Some(0.5),
+            cold: None,
             peak: Bytes::mib(30),
             text: Bytes(1000),
             size: Bytes(2000),

@@ -112,3 +112,29 @@ fn hits_of_ccache_are_no_units() {
     println!("{:?} {:?}", labels(&miss), labels(&hit));
     assert_eq!((miss.len(), hit.len()), (2, 1), "{:?} {:?}", labels(&miss), labels(&hit));
 }
+
+#[test]
+#[ignore = "needs ccache"]
+fn a_cache_that_is_set_stands_in_front_of_every_compiler() {
+    let home = Home::new();
+    write(&home, "a.c", C);
+    write(&home, "Makefile", "a: a.o\n\tcc -o a a.o\na.o: a.c\n\tcc -c a.c\n");
+    let arguments =
+        ["run", "-q", "--set", "compiler-cache=ccache", "--", "sh", "-c", "make -s && rm a.o"];
+    let once = || {
+        let mut command = home.ironwright(&arguments);
+        command.env("CCACHE_DIR", home.path().join("ccache"));
+        good(&run(command));
+        home.end_governor();
+        good(&run(home.ironwright(&["report"])))
+    };
+    let (miss, hit) = (once(), {
+        fs::remove_file(home.work().join("a")).unwrap();
+        once()
+    });
+    assert_eq!(good(&run(home.command("./a"))), "works\n");
+    assert!(miss.contains("ccache answered 0 of 1"), "{miss}");
+    assert!(hit.contains("ccache answered 1 of 1"), "{hit}");
+    // The link asks, and of compilers only the one that was not answered.
+    assert_eq!(home.units_of_last_run().len(), 1, "{hit}");
+}

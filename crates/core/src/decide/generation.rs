@@ -261,6 +261,7 @@ mod tests {
         Box::new(recommend(&Candidate {
             change: change.clone(),
             evidence: Vec::new(),
+            same_code: false,
             builds: (0, 0),
             costs: Costs::default(),
             usage: Usage::default(),

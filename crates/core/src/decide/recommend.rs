@@ -23,6 +23,8 @@ const HARM: f64 = 0.5;
 const DOUBT: f64 = 0.1;
 /// Probability of a gain below which more measurements are not worth it.
 const HOPELESS: f64 = 0.05;
+/// Deviation of a gain that is known without measuring.
+const CERTAIN: f64 = 1e-6;
 /// Variance and minutes of a benchmark of which nothing is known.
 const USUAL_VARIANCE: f64 = 1e-4;
 const USUAL_MINUTES: f64 = 1.0;
@@ -81,6 +83,8 @@ pub struct Candidate {
     pub change: Change,
     /// Benchmarks of it.
     pub evidence: Vec<Evidence>,
+    /// Whether builds with it and without it have the same code.
+    pub same_code: bool,
     /// Builds with it on this host that stayed within the budget, and those that did not.
     pub builds: (u32, u32),
     /// What it costs.
@@ -157,13 +161,22 @@ pub fn recommend(candidate: &Candidate) -> Recommendation {
         percent(prior.belief.deviation),
         sources.join("; ")
     )];
-    let workloads = workloads(candidate, prior.belief, &mut reasons);
-    let gain = together(&workloads, prior.belief);
+    let mut workloads = workloads(candidate, prior.belief, &mut reasons);
+    let mut gain = together(&workloads, prior.belief);
+    if candidate.same_code {
+        reasons
+            .push("the code is the same with it and without: what runs does not change".to_owned());
+        gain = Belief::new(0.0, CERTAIN);
+        for workload in &mut workloads {
+            (workload.gain, workload.loses) = (gain, 0.0);
+        }
+    }
     let threshold = threshold(candidate.costs, candidate.usage, candidate.weights);
     let safety = prior.safety.after(candidate.builds.0, candidate.builds.1);
     let (gains, safe) = (gain.above(threshold), safety.probability());
     let confidence = gains * safe;
-    let measured_here = workloads.iter().any(|workload| workload.measured_here);
+    let measured_here =
+        candidate.same_code || workloads.iter().any(|workload| workload.measured_here);
     let band = Band::of(confidence, measured_here);
     reasons.push(summed_up(gain, threshold, &candidate.costs));
     reasons.push(multiplied(gains, safe, candidate.builds, safety));
@@ -360,6 +373,7 @@ mod tests {
         recommend(&Candidate {
             change: Change { package: Some("zlib".to_owned()), knobs },
             evidence,
+            same_code: false,
             builds: (3, 0),
             costs: Costs::default(),
             usage: Usage::default(),
@@ -403,6 +417,7 @@ mod tests {
         let weighed = recommend(&Candidate {
             change: Change { package: None, knobs },
             evidence: both,
+            same_code: false,
             builds: (3, 0),
             costs: Costs::default(),
             usage: Usage::default(),
@@ -410,6 +425,27 @@ mod tests {
             workload_weights: vec![("inflate".to_owned(), 0.0)],
         });
         assert_eq!(weighed.action, Action::Keep, "{weighed:?}");
+    }
+
+    #[test]
+    fn the_same_code_is_judged_by_its_builds() {
+        let knobs = [("compiler-cache".to_owned(), "ccache".to_owned())].into();
+        let candidate = Candidate {
+            change: Change { package: Some("zlib".to_owned()), knobs },
+            // Compared with itself, and by chance not the same.
+            evidence: vec![evidence("crc", -0.015, Origin::ThisHost)],
+            same_code: true,
+            builds: (0, 0),
+            costs: Costs { build_seconds: -50.0, rebuild_seconds: 60.0, ..Costs::default() },
+            usage: Usage { hours_a_month: 1.0, builds_a_month: 100.0 },
+            weights: Weights::default(),
+            workload_weights: Vec::new(),
+        };
+        let often = recommend(&candidate);
+        assert_eq!((often.band, often.action), (Band::C, Action::Keep), "{often:?}");
+        let seldom = recommend(&Candidate { usage: Usage::default(), ..candidate });
+        assert_eq!(seldom.action, Action::Revert, "{seldom:?}");
+        assert!(seldom.reasons.join("\n").contains("the code is the same"));
     }
 
     #[test]

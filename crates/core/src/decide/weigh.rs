@@ -12,6 +12,8 @@ pub const LEAST_GAIN: f64 = 0.02;
 const MONTHS: f64 = 6.0;
 /// Most that a threshold can be: above, nothing would ever pay.
 const MOST: f64 = 3.0;
+/// Most that builds can save, as a part of the time for which what was built runs.
+const MOST_SAVED: f64 = 0.5;
 
 /// How much what was built is used.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ impl Default for Usage {
 /// What a change costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Costs {
-    /// Seconds by which a build takes longer.
+    /// Seconds by which a build takes longer; below zero what it saves for certain.
     pub build_seconds: f64,
     /// Part by which its peak memory grows.
     pub memory: f64,
@@ -82,12 +84,12 @@ impl Default for Weights {
     }
 }
 
-/// The gain from which on a change pays.
+/// The gain from which on a change pays. Below zero, what builds save pays for a loss.
 pub fn threshold(costs: Costs, usage: Usage, weights: Weights) -> f64 {
     let building = costs.build_seconds * usage.builds_a_month * weights.build;
     let rebuilding = costs.rebuild_seconds / MONTHS * weights.rebuild;
-    let spent = (building + rebuilding).max(0.0);
     let used = (usage.hours_a_month * 3600.0).max(1.0);
+    let spent = (building + rebuilding).max(-MOST_SAVED * used);
     let memory = (1.0 + costs.memory.max(0.0)).log2() * weights.memory;
     let size = (1.0 + costs.size.max(0.0)).log2() * weights.size;
     (LEAST_GAIN + (spent / used).ln_1p() + memory + size).min(MOST)
@@ -113,6 +115,20 @@ mod tests {
         assert!((least - LEAST_GAIN).abs() < 1e-12, "what is smaller need not be faster");
         let idle = Usage { hours_a_month: 0.0, builds_a_month: 30.0 };
         assert!(threshold(costs, idle, Weights::default()) <= MOST);
+    }
+
+    #[test]
+    fn what_builds_save_counts_where_much_is_built() {
+        let cached = Costs { build_seconds: -50.0, rebuild_seconds: 60.0, ..Costs::default() };
+        let at = |builds_a_month, costs| {
+            let usage = Usage { hours_a_month: 1.0, builds_a_month };
+            threshold(costs, usage, Weights::default())
+        };
+        assert!(at(0.0, cached) > LEAST_GAIN, "it is built once in any case");
+        // 50 s are saved a hundred times, and a quarter of them counts, for an hour of use.
+        let wanted = LEAST_GAIN + ((-1250.0 + 2.5) / 3600.0_f64).ln_1p();
+        assert!((at(100.0, cached) - wanted).abs() < 1e-9, "{}", at(100.0, cached));
+        assert!(at(1e9, cached) >= LEAST_GAIN + (-MOST_SAVED).ln_1p(), "nothing pays for all");
     }
 
     #[test]

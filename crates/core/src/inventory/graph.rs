@@ -2,13 +2,12 @@
 //!
 //! Does not know any build system, nor which order the nodes are built in.
 
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
-
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::hash::hash;
 use crate::build::Driver;
 use crate::units::Bytes;
 
@@ -451,42 +450,6 @@ impl GraphBuilder {
 
 fn id_at(nodes: &[Node], place: u32) -> &str {
     nodes.get(place as usize).map_or("", |node| node.id.as_str())
-}
-
-fn hash(id: &str) -> u64 {
-    BuildHasherDefault::<IdHasher>::default().hash_one(id)
-}
-
-/// A quick hash for ids: they are long, similar, and nobody's to choose but the user's own.
-///
-/// Eight bytes a step, multiplied and rotated as in the hash that rustc uses for itself
-/// (<https://github.com/rust-lang/rustc-hash>).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IdHasher(u64);
-
-impl IdHasher {
-    const fn step(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-}
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.step(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        for (into, byte) in last.iter_mut().zip(rest) {
-            *into = *byte;
-        }
-        self.step(u64::from_le_bytes(last) ^ (bytes.len() as u64).rotate_left(56));
-    }
-
-    fn finish(&self) -> u64 {
-        // The table takes the low bits, which a multiplication mixes least.
-        self.0 ^ (self.0 >> 32)
-    }
 }
 
 #[cfg(test)]

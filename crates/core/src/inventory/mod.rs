@@ -10,6 +10,7 @@ pub mod cmake_api;
 pub mod compile_commands;
 pub mod go;
 pub(crate) mod graph;
+mod hash;
 pub mod make;
 pub mod ninja;
 pub mod nix;

@@ -10,6 +10,9 @@ use crate::decide::Costs;
 use crate::evidence::robust::median;
 use crate::units::Bytes;
 
+/// Part of a build by which two builds of the same may differ.
+const NOISE: f64 = 0.1;
+
 /// A build of a package with some settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VariantFacts {
@@ -33,6 +36,10 @@ pub struct VariantFacts {
     pub cpu: f64,
     /// Seconds of processor time that a build after a small change took; absent where none was made.
     pub again: Option<f64>,
+    /// Seconds of processor time that the build took that filled a compiler cache, of which the one that
+    /// counts was answered; absent without a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<f64>,
     /// Most memory that the build held.
     pub peak: Bytes,
     /// Bytes of code in its artefacts.
@@ -76,14 +83,27 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         // Archives for link-time optimisation hold no instructions yet: nothing is known then.
         (without > 0.0 && with > 0.0).then(|| with / without - 1.0)
     };
-    let (before, after) = both(seconds)?;
+    let (before, after) = both(|facts| facts.seconds(facts.cpu))?;
+    let once = figure(&with, |facts| facts.seconds(facts.cold.unwrap_or(facts.cpu)));
     Some(Costs {
-        build_seconds: after - before,
+        build_seconds: longer(before, after),
         memory: part(|facts| facts.peak.0 as f64).unwrap_or(0.0),
-        // What was fetched before is built here once.
-        rebuild_seconds: after,
+        // What was fetched before is built here once, and a cache knows nothing then.
+        rebuild_seconds: once.unwrap_or(after),
         size: part(|facts| facts.text.0 as f64).unwrap_or(0.0),
     })
+}
+
+/// Whether the code of a package with a change is that without it, by the last build of either that one
+/// compiler made.
+pub fn is_same_code(builds: &[VariantFacts], knobs: &Knobs) -> bool {
+    let Some(with) = of(builds, knobs).max_by_key(|facts| facts.built_unix_ns) else {
+        return false;
+    };
+    let baseline = Knobs::new();
+    let without = of(builds, &baseline).filter(|facts| facts.compiler == with.compiler);
+    let last = without.max_by_key(|facts| facts.built_unix_ns);
+    !knobs.is_empty() && last.is_some_and(|facts| facts.code == with.code)
 }
 
 fn of<'a>(builds: &'a [VariantFacts], knobs: &Knobs) -> impl Iterator<Item = &'a VariantFacts> {
@@ -92,8 +112,16 @@ fn of<'a>(builds: &'a [VariantFacts], knobs: &Knobs) -> impl Iterator<Item = &'a
     builds.iter().filter(fits)
 }
 
-fn seconds(facts: &VariantFacts) -> f64 {
-    facts.cpu / f64::from(facts.threads.max(1))
+/// Seconds by which a build takes longer; of what it saves, that which no chance explains.
+fn longer(before: f64, after: f64) -> f64 {
+    if after >= before { after - before } else { (after - before + NOISE * before).min(0.0) }
+}
+
+impl VariantFacts {
+    /// Seconds that processor time takes on all of the machine's threads.
+    fn seconds(&self, cpu: f64) -> f64 {
+        cpu / f64::from(self.threads.max(1))
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +141,7 @@ pub(crate) mod tests {
             wall: cpu,
             cpu,
             again: None,
+            cold: None,
             peak: Bytes::mib(peak),
             text: Bytes(text),
             size: Bytes(2 * text),
@@ -134,6 +163,19 @@ pub(crate) mod tests {
         assert!((found.build_seconds - 4.0).abs() < 1e-9, "the wild build hardly counts");
         assert!((found.memory - 0.5).abs() < 1e-9 && (found.size - 0.3).abs() < 1e-9);
         assert!((found.rebuild_seconds - 10.0).abs() < 1e-9);
+        assert!(is_same_code(&builds, &builds[3].variant.knobs));
+        assert!(!is_same_code(&builds[3..], &builds[3].variant.knobs), "no baseline");
+        let mut newer = builds.clone();
+        (newer[2].code, newer[2].built_unix_ns) = ("other".to_owned(), 9);
+        assert!(!is_same_code(&newer, &builds[3].variant.knobs), "the source has changed since");
+        let mut cached = builds.clone();
+        (cached[3].cpu, cached[3].cold) = (2.0, Some(14.0));
+        let found = costs(&cached, &builds[3].variant.knobs).unwrap();
+        assert!(
+            (found.build_seconds + 4.4).abs() < 1e-9,
+            "answered by a cache: 5 s of 6, less 0.6"
+        );
+        assert!((found.rebuild_seconds - 7.0).abs() < 1e-9, "which was filled first");
         let mut other = builds.clone();
         other[3].governed = false;
         assert_eq!(costs(&other, &builds[3].variant.knobs), None, "not built alike");

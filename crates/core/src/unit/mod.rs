@@ -126,6 +126,12 @@ pub fn may_be_a_unit(name: &str) -> bool {
     program::Family::of(&program::base_name(name)).is_some()
 }
 
+/// Whether programs of this name compile C or C++ and can be answered for by a cache.
+pub fn compiles_c(name: &str) -> bool {
+    let base = program::base_name(name);
+    matches!(base.as_str(), "cc" | "c++" | "gcc" | "g++" | "clang" | "clang++")
+}
+
 /// Says what a command is.
 pub fn recognise(invocation: &Invocation<'_>) -> Kind {
     let Some((program, arguments)) = invocation.argv.split_first() else { return Kind::Light };

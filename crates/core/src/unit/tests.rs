@@ -415,3 +415,10 @@ fn a_name_is_the_key() {
     assert_eq!(compiler.family, unit("gcc -c a.c").family);
     assert_eq!(declared("true", Some(" ")).key, declared("true", None).key);
 }
+
+#[test]
+fn a_cache_answers_for_compilers_of_c_alone() {
+    let names = ["gcc", "x86_64-linux-gnu-g++-12", "clang-14", "c++"];
+    assert!(names.into_iter().all(compiles_c));
+    assert!(!["rustc", "ld", "cc1", "gfortran", "gcc-ar", "nvcc"].into_iter().any(compiles_c));
+}

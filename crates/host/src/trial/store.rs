@@ -166,6 +166,12 @@ impl Workshop {
         self.empty("profile")
     }
 
+    /// An empty folder for a compiler cache: what other builds left in the user's own would be answered
+    /// from there.
+    pub fn cache(&self) -> Result<PathBuf, StoreError> {
+        self.empty("cache")
+    }
+
     fn empty(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.directory.join("work").join(name);
         match fs::remove_dir_all(&path) {
@@ -214,6 +220,7 @@ mod tests {
             wall: 1.0,
             cpu: 1.0,
             again: None,
+            cold: None,
             peak: Bytes(1),
             text: Bytes(1),
             size: Bytes(1),

@@ -25,11 +25,13 @@ use ironwright_host::trial::store::{Kept, Workshop};
 use ironwright_host::trial::{Store, StoreError, code, compiler};
 
 use super::HowArgs;
+use super::besides::Besides;
+use super::cached::{self, Cached};
 use super::profiled::{self, Profiled};
 use crate::clock::unix_ns;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::execute::{Execution, execute};
+use crate::execute::{Execution, Variable, execute};
 use crate::governance;
 use crate::progress::Progress;
 use crate::ui;
@@ -72,6 +74,14 @@ pub(super) enum Built {
     Kept(Box<Kept>),
     /// A user ended it.
     Interrupted,
+}
+
+/// A build before the one that counts.
+struct First<'a> {
+    variant: &'a Variant,
+    variables: &'a [Variable],
+    tree: &'a Path,
+    out: &'a Path,
 }
 
 /// What a variant is built with.
@@ -120,6 +130,7 @@ impl Builder<'_> {
             let commands = profiled::training(level, &self.package.workloads);
             texts.extend(commands.into_iter().map(str::to_owned));
         }
+        texts.extend(cached::tool(&self.knobs(variant)).map(str::to_owned));
         if self.is_laid_out_anew(variant) {
             texts.extend(self.package.workloads.iter().map(|workload| workload.train.clone()));
         }
@@ -223,40 +234,36 @@ impl Builder<'_> {
         let bolt = self.bolt(variant)?;
         let workshop = self.store.workshop(&self.package.name)?;
         let (tree, out) = (workshop.tree()?, workshop.out()?);
+        let cached = Cached::by(&self.knobs(variant), &workshop)?;
+        let variables = cached.as_ref().map(Cached::variables).unwrap_or_default();
         let profiled = self.profiled(variant, &workshop, &tree)?;
-        let mut besides = Vec::new();
-        if let Some(profiled) = &profiled {
-            let trained = self.train(variant, profiled, (&tree, &out))?;
-            let Some(trained) = trained else { return Ok(Built::Interrupted) };
-            besides.push(trained);
-            // Both are emptied for the build that counts.
-            workshop.tree()?;
-            workshop.out()?;
-        }
-        source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
+        let is_filled = cached.is_some() && partial.is_none();
+        let first = First { variant, variables: &variables, tree: &tree, out: &out };
+        let before = self.before(&first, profiled.as_ref(), is_filled, &workshop)?;
+        let Some(mut besides) = before else { return Ok(Built::Interrupted) };
         let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
+        source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
         let setting = self.setting(variant, &added);
         let steps = self.steps(&setting.values, (&tree, &out), partial);
         let argv: Vec<Step> = steps.iter().map(|(_, step)| step.clone()).collect();
         self.prepare(&tree, partial)?;
         let execution = self.execution(&setting.profile, argv, variant, &added);
-        let (facts, said) = self.execute(&execution)?;
+        let (facts, said) = self.execute(&execution.with_variables(&variables))?;
         if !self.check(variant, &facts, &said)? {
             return Ok(Built::Interrupted);
+        }
+        if let Some(used) = &facts.compiler_cache {
+            ui::note(&cached::told(used));
         }
         if let Some(bolt) = bolt {
             let counts = workshop.profile()?;
             let laid_out = self.lay_out(&bolt, variant, &setting, (&out, &counts))?;
             let Some(laid_out) = laid_out else { return Ok(Built::Interrupted) };
-            besides.push(laid_out);
+            besides.each_time.push(laid_out);
         }
         let roles: Vec<Role> = steps.iter().map(|(role, _)| *role).collect();
         let mut facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
-        for run in besides {
-            facts.wall += run.wall.as_secs_f64();
-            facts.cpu += run.cpu.as_secs_f64();
-            facts.peak = facts.peak.max(run.peak_tree);
-        }
+        besides.add_to(&mut facts);
         self.keep(&workshop, &facts, keep_tree, partial.is_none())?;
         let kept = self.store.build(&self.package.name, &facts.key);
         kept.map(|kept| Built::Kept(Box::new(kept))).ok_or_else(|| {
@@ -307,30 +314,62 @@ impl Builder<'_> {
         Profiled::new(level, language, &self.tools.cc, (&folder, tree)).map(Some)
     }
 
-    /// Builds with counters and trains; what that took, or nothing when a user ended it.
-    fn train(
+    /// What comes before the build that counts; nothing when a user ended it.
+    fn before(
         &self,
-        variant: &Variant,
-        profiled: &Profiled,
-        (tree, out): (&Path, &Path),
+        first: &First<'_>,
+        profiled: Option<&Profiled>,
+        is_filled: bool,
+        workshop: &Workshop,
+    ) -> Result<Option<Besides>, CliError> {
+        let mut besides = Besides::default();
+        if let Some(profiled) = profiled {
+            let Some(trained) = self.train(first, profiled)? else { return Ok(None) };
+            besides.each_time.push(trained);
+            // Both are emptied for the next build.
+            workshop.tree()?;
+            workshop.out()?;
+        }
+        if is_filled {
+            let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
+            besides.once = self.first(first, &added, Vec::new())?;
+            if besides.once.is_none() {
+                return Ok(None);
+            }
+            workshop.tree()?;
+            workshop.out()?;
+        }
+        Ok(Some(besides))
+    }
+
+    /// Builds with counters and trains; what that took, or nothing when a user ended it.
+    fn train(&self, first: &First<'_>, profiled: &Profiled) -> Result<Option<Summary>, CliError> {
+        let training = profiled.training(&self.package.workloads, first.out).into_iter();
+        let training = training.map(|command| shell("train", command, first.out)).collect();
+        let trained = self.first(first, &profiled.additions(Phase::Instrument), training)?;
+        if trained.is_some() {
+            ui::note(&format!("ironwright: {}\n", profiled.collect()?));
+        }
+        Ok(trained)
+    }
+
+    /// A build that comes before the one that counts; what it took, or nothing when a user ended it.
+    fn first(
+        &self,
+        first: &First<'_>,
+        added: &[Addition],
+        training: Vec<Step>,
     ) -> Result<Option<Summary>, CliError> {
-        source::copy(&self.source.directory, tree)?;
-        let added = profiled.additions(Phase::Instrument);
-        let setting = self.setting(variant, &added);
-        let steps = self.steps(&setting.values, (tree, out), None).into_iter();
+        source::copy(&self.source.directory, first.tree)?;
+        let setting = self.setting(first.variant, added);
+        let steps = self.steps(&setting.values, (first.tree, first.out), None).into_iter();
         // A small change is made to the finished build alone.
         let steps = steps.filter(|(role, _)| matches!(role, Role::Build | Role::Harness));
-        let mut steps: Vec<Step> = steps.map(|(_, step)| step).collect();
-        let training = profiled.training(&self.package.workloads, out);
-        steps.extend(training.into_iter().map(|command| shell("train", command, out)));
-        self.prepare(tree, None)?;
-        let execution = self.execution(&setting.profile, steps, variant, &added);
-        let (facts, said) = self.execute(&execution)?;
-        if !self.check(variant, &facts, &said)? {
-            return Ok(None);
-        }
-        ui::note(&format!("ironwright: {}\n", profiled.collect()?));
-        Ok(Some(summarise(&facts)))
+        let steps = steps.map(|(_, step)| step).chain(training).collect();
+        self.prepare(first.tree, None)?;
+        let execution = self.execution(&setting.profile, steps, first.variant, added);
+        let (facts, said) = self.execute(&execution.with_variables(first.variables))?;
+        Ok(self.check(first.variant, &facts, &said)?.then(|| summarise(&facts)))
     }
 
     fn keep(
@@ -425,6 +464,7 @@ impl Builder<'_> {
             wall: of(Role::Build).map(|o| seconds(o.wall_ns)).sum(),
             cpu: cpu(Role::Build),
             again: of(Role::Again).next().is_some().then(|| cpu(Role::Again)),
+            cold: None,
             peak: of(Role::Build).map(|o| o.peak_tree).max().unwrap_or_default(),
             text,
             size,

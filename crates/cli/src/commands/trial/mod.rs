@@ -2,8 +2,10 @@
 //!
 //! Does not know designs, statistics or packages; the core plans and concludes, the host keeps.
 
+mod besides;
 mod bisect;
 mod builder;
+mod cached;
 mod campaign;
 mod layout;
 mod plan;

@@ -64,13 +64,23 @@ fn builds(report: &TrialReport) -> String {
             facts.variant.label(),
             Metric::Wall.show(facts.wall),
             Metric::Wall.show(facts.cpu),
+            facts.cold.map_or_else(String::new, |s| Metric::Wall.show(s)),
             facts.again.map_or_else(String::new, |s| Metric::Wall.show(s)),
             facts.peak.to_string(),
             grown(facts.text.0, base.map_or(0, |base| base.text.0)),
             same.map_or_else(String::new, |first| format!("as {}", first.variant.label())),
         ]
     };
-    let headings = ["build", "time", "processor", "after a change", "memory", "code", "same code"];
+    let headings = [
+        "build",
+        "time",
+        "processor",
+        "to fill the cache",
+        "after a change",
+        "memory",
+        "code",
+        "same code",
+    ];
     table(&headings, report.builds.iter().enumerate().map(row))
 }
 

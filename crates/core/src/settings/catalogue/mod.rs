@@ -3,6 +3,7 @@
 //! Does not know hosts or profiles: a rule is handed a derivation and asks it. Published figures
 //! are cited beside the rule that uses them; none of them counts as measured on the user's host.
 
+pub mod cache;
 pub mod cpp;
 pub mod cuda;
 pub mod go;
@@ -21,6 +22,7 @@ use super::knob::Knob;
 pub fn knobs() -> impl Iterator<Item = &'static Knob> {
     [
         system::KNOBS,
+        cache::KNOBS,
         rust::KNOBS,
         go::KNOBS,
         cpp::KNOBS,
