@@ -50,10 +50,13 @@ fn nothing_stays_stopped_when_the_governor_dies() {
     good(&end_of(younger));
 }
 
+/// Grows to 300 MiB, so slowly that a busy machine sees it coming: what has grown too far is ended at once,
+/// and never stopped.
+const GROWS: &str = "import time\nx = []\nfor i in range(150):\n    x.append(bytearray(2 << 20))\n    time.sleep(0.05)\n";
+
 /// Two units that both grow slowly to what only one can have.
 fn growing_pair(home: &Home) -> (std::process::Child, std::process::Child) {
-    let grows = "import time\nx = []\nfor i in range(60):\n    x.append(bytearray(5 << 20))\n    time.sleep(0.05)\n";
-    fs::write(home.work().join("grow.py"), grows).unwrap();
+    fs::write(home.work().join("grow.py"), GROWS).unwrap();
     let start = |name: &str| {
         let script = format!("touch {name}; exec python3 grow.py");
         let child = begin(home.unit(name, &["--memory", "150MiB"], &script));
@@ -68,8 +71,7 @@ fn growing_pair(home: &Home) -> (std::process::Child, std::process::Child) {
 fn nothing_stays_stopped_that_left_its_group() {
     let home = Home::new();
     let governor = home.govern("400MiB");
-    let grows = "import time\nx = []\nfor i in range(60):\n    x.append(bytearray(5 << 20))\n    time.sleep(0.05)\n";
-    fs::write(home.work().join("grow.py"), grows).unwrap();
+    fs::write(home.work().join("grow.py"), GROWS).unwrap();
     let start = |name: &str| {
         let script = format!("touch {name}; setsid -w python3 grow.py; echo end");
         let child = begin(home.unit(name, &["--memory", "150MiB"], &script));

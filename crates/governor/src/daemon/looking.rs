@@ -22,6 +22,10 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 /// A look costs at most this part of the time until the next, and while nothing comes near its limit.
 const COST: u32 = 60;
 const COST_IN_CALM: u32 = 200;
+/// Longest rest after a look, whatever it cost, and while nothing comes near its limit: where a processor is
+/// taken away for a while, a look seems to have cost seconds.
+const LONGEST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST_IN_CALM: Duration = Duration::from_secs(1);
 /// Units whose reason to wait is told.
 const REASONS: usize = 200;
 
@@ -35,8 +39,7 @@ impl Daemon {
     /// The time of the next look, seen from now.
     fn next_look(&self, now: Instant) -> Instant {
         let pause = self.machine.next_look();
-        let part = if pause < LONGEST_LOOK { COST } else { COST_IN_CALM };
-        let rested = self.looked.map(|then| then + self.look_cost * part);
+        let rested = self.looked.map(|then| then + rest(self.look_cost, pause));
         (now + pause).max(rested.unwrap_or(now))
     }
 
@@ -141,4 +144,27 @@ impl Daemon {
 /// Processor time of this thread: time in which builds kept it from running is no cost.
 fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// Rest after a look that cost so much, where the next one is wanted after a pause.
+fn rest(cost: Duration, pause: Duration) -> Duration {
+    let is_calm = pause >= LONGEST_LOOK;
+    let (part, most) =
+        if is_calm { (COST_IN_CALM, LONGEST_REST_IN_CALM) } else { (COST, LONGEST_REST) };
+    (cost * part).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_costs_little_and_never_makes_blind() {
+        let (soon, calm) = (Duration::from_millis(20), LONGEST_LOOK);
+        let look = Duration::from_micros(500);
+        assert_eq!(rest(look, soon), look * COST);
+        assert_eq!(rest(look, calm), look * COST_IN_CALM);
+        let stolen = Duration::from_millis(150);
+        assert_eq!((rest(stolen, soon), rest(stolen, calm)), (LONGEST_REST, LONGEST_REST_IN_CALM));
+    }
 }
