@@ -76,8 +76,8 @@ pub(super) enum Built {
     Interrupted,
 }
 
-/// A build before the one that counts.
-struct First<'a> {
+/// Where a build is made before the one that counts, and of what.
+struct Site<'a> {
     variant: &'a Variant,
     variables: &'a [Variable],
     tree: &'a Path,
@@ -238,8 +238,8 @@ impl Builder<'_> {
         let variables = cached.as_ref().map(Cached::variables).unwrap_or_default();
         let profiled = self.profiled(variant, &workshop, &tree)?;
         let is_filled = cached.is_some() && partial.is_none();
-        let first = First { variant, variables: &variables, tree: &tree, out: &out };
-        let before = self.before(&first, profiled.as_ref(), is_filled, &workshop)?;
+        let site = Site { variant, variables: &variables, tree: &tree, out: &out };
+        let before = self.before(&site, profiled.as_ref(), is_filled, &workshop)?;
         let Some(mut besides) = before else { return Ok(Built::Interrupted) };
         let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
         source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
@@ -317,14 +317,14 @@ impl Builder<'_> {
     /// What comes before the build that counts; nothing when a user ended it.
     fn before(
         &self,
-        first: &First<'_>,
+        site: &Site<'_>,
         profiled: Option<&Profiled>,
         is_filled: bool,
         workshop: &Workshop,
     ) -> Result<Option<Besides>, CliError> {
         let mut besides = Besides::default();
         if let Some(profiled) = profiled {
-            let Some(trained) = self.train(first, profiled)? else { return Ok(None) };
+            let Some(trained) = self.train(site, profiled)? else { return Ok(None) };
             besides.each_time.push(trained);
             // Both are emptied for the next build.
             workshop.tree()?;
@@ -332,7 +332,7 @@ impl Builder<'_> {
         }
         if is_filled {
             let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
-            besides.once = self.first(first, &added, Vec::new())?;
+            besides.once = self.first(site, &added, Vec::new())?;
             if besides.once.is_none() {
                 return Ok(None);
             }
@@ -343,10 +343,10 @@ impl Builder<'_> {
     }
 
     /// Builds with counters and trains; what that took, or nothing when a user ended it.
-    fn train(&self, first: &First<'_>, profiled: &Profiled) -> Result<Option<Summary>, CliError> {
-        let training = profiled.training(&self.package.workloads, first.out).into_iter();
-        let training = training.map(|command| shell("train", command, first.out)).collect();
-        let trained = self.first(first, &profiled.additions(Phase::Instrument), training)?;
+    fn train(&self, site: &Site<'_>, profiled: &Profiled) -> Result<Option<Summary>, CliError> {
+        let training = profiled.training(&self.package.workloads, site.out).into_iter();
+        let training = training.map(|command| shell("train", command, site.out)).collect();
+        let trained = self.first(site, &profiled.additions(Phase::Instrument), training)?;
         if trained.is_some() {
             ui::note(&format!("ironwright: {}\n", profiled.collect()?));
         }
@@ -356,20 +356,20 @@ impl Builder<'_> {
     /// A build that comes before the one that counts; what it took, or nothing when a user ended it.
     fn first(
         &self,
-        first: &First<'_>,
+        site: &Site<'_>,
         added: &[Addition],
         training: Vec<Step>,
     ) -> Result<Option<Summary>, CliError> {
-        source::copy(&self.source.directory, first.tree)?;
-        let setting = self.setting(first.variant, added);
-        let steps = self.steps(&setting.values, (first.tree, first.out), None).into_iter();
+        source::copy(&self.source.directory, site.tree)?;
+        let setting = self.setting(site.variant, added);
+        let steps = self.steps(&setting.values, (site.tree, site.out), None).into_iter();
         // A small change is made to the finished build alone.
         let steps = steps.filter(|(role, _)| matches!(role, Role::Build | Role::Harness));
         let steps = steps.map(|(_, step)| step).chain(training).collect();
-        self.prepare(first.tree, None)?;
-        let execution = self.execution(&setting.profile, steps, first.variant, added);
-        let (facts, said) = self.execute(&execution.with_variables(first.variables))?;
-        Ok(self.check(first.variant, &facts, &said)?.then(|| summarise(&facts)))
+        self.prepare(site.tree, None)?;
+        let execution = self.execution(&setting.profile, steps, site.variant, added);
+        let (facts, said) = self.execute(&execution.with_variables(site.variables))?;
+        Ok(self.check(site.variant, &facts, &said)?.then(|| summarise(&facts)))
     }
 
     fn keep(
