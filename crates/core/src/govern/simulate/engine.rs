@@ -87,8 +87,7 @@ impl Live<'_> {
 
     /// Seconds of real time for the whole of it at a slowdown.
     const fn seconds_at(&self, slowdown: f64) -> f64 {
-        let share = self.share.min(1.0);
-        self.seconds * (1.0 - share + share * slowdown)
+        self.seconds * stretched(self.share, slowdown)
     }
 
     /// Goes on for some seconds at a slowdown; the processor time that it used.
@@ -440,14 +439,20 @@ fn slowdown(shares: &[f64], threads: f64) -> f64 {
     if wanted <= threads {
         return 1.0;
     }
-    // With all slowed by s, a job of share d takes 1 - d + d s of its time for one part of it.
-    let load = |s: f64| shares.iter().map(|d| d / (1.0 - d + d * s)).sum::<f64>();
+    let load = |s: f64| shares.iter().map(|share| share / stretched(*share, s)).sum::<f64>();
     let (mut low, mut high) = (1.0, wanted / threads * 64.0);
     for _ in 0..24 {
         let middle = f64::midpoint(low, high);
         if load(middle) > threads { low = middle } else { high = middle }
     }
     high
+}
+
+/// Parts of its time that a job takes which keeps so many threads busy, where all are slowed down: the part
+/// in which it wants no processor stays.
+const fn stretched(share: f64, slowdown: f64) -> f64 {
+    let busy = share.min(1.0);
+    1.0 - busy + busy * slowdown
 }
 
 /// Seconds between two checks of memory under a rule that never looks.

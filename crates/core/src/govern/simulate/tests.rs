@@ -91,6 +91,17 @@ fn threads_are_shared() {
 }
 
 #[test]
+fn jobs_of_several_threads_get_no_more_than_there_are() {
+    let text = "[[job]]\nname = \"wide\"\ncount = 3\nmemory = \"10 MiB\"\ncpu = 4\nthreads = 2";
+    let workload = Workload::parse(text).unwrap();
+    for rule in [Rule::Static { jobs: 3, cores: 6 }, Rule::Make(2), Rule::Governor] {
+        let outcome = simulate(&workload, &setup(true), rule);
+        let seconds = outcome.makespan.as_secs_f64();
+        assert!((6.0..6.1).contains(&seconds), "{rule}: {seconds} s for 12 s on two threads");
+    }
+}
+
+#[test]
 fn a_unit_beyond_the_budget_is_given_up_with_the_rest_done() {
     let mut jobs = kind("light", 5, 50, 0.25, 0.0);
     jobs.extend(kind("giant", 1, 4000, 1.0, 0.0));
