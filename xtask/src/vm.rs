@@ -23,7 +23,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("systemd-run", "systemd"),
 ];
 /// A boot takes ten seconds where nothing else runs.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(20);
 /// Stands before the exit status of the command.
 const STATUS: &str = "nested machine: status ";
 

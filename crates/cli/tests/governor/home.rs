@@ -21,7 +21,7 @@ pub(crate) const IRONWRIGHT: &str = env!("CARGO_BIN_EXE_ironwright");
 /// The launcher.
 pub(crate) const LAUNCHER: &str = env!("CARGO_BIN_EXE_ironwright-launcher");
 /// Longer than anything takes here on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_mins(4);
 
 /// Variables that a tester may have set and that would change what is tested.
 const FOREIGN: &[&str] = &[

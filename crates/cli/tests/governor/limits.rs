@@ -139,20 +139,39 @@ fn what_is_short_gives_way_to_what_is_long() {
     good(&end_of(other));
 }
 
+/// Grows once another has, and waits for the end of that.
+const OLDER: &str = r#"
+import os, time
+open("older", "w").close()
+while not os.path.exists("grown"): time.sleep(0.01)
+grown = bytearray(300 << 20)
+pid = int(open("grown").read())
+while os.path.exists(f"/proc/{pid}"): time.sleep(0.01)
+"#;
+
+/// Grows; the first time it stays until somebody ends it.
+const YOUNGER: &str = r#"
+import os, time
+grown = bytearray(250 << 20)
+if not os.path.exists("grown"):
+    with open("told", "w") as file: file.write(str(os.getpid()))
+    os.rename("told", "grown")
+    time.sleep(1000)
+"#;
+
 /// Two units that grow beyond what anybody expected: the younger is killed, waits, and runs again.
 #[test]
 fn a_second_attempt_is_invisible() {
     let home = Home::new();
     let _governor = home.govern("400MiB");
-    let takes = |mebibytes: u32, seconds: u32| {
-        format!("python3 -c 'import time; x = bytearray({mebibytes} << 20); time.sleep({seconds})'")
-    };
-    let older = format!("touch older; echo one; sleep 1.5; {}; echo two", takes(300, 1));
-    let older = begin(home.unit("older", &["--memory", "64MiB"], &older));
+    // The older one grows when the younger one has, and stays until that one is gone.
+    fs::write(home.work().join("older.py"), OLDER).unwrap();
+    fs::write(home.work().join("younger.py"), YOUNGER).unwrap();
+    let older = "echo one; python3 older.py; echo two";
+    let older = begin(home.unit("older", &["--memory", "64MiB"], older));
     until("the older one runs", || home.work().join("older").exists());
-    let younger =
-        format!("echo one; echo warned >&2; {}; printf 'two\\nend'; exit 5", takes(250, 3));
-    let younger = begin(home.unit("younger", &["--memory", "64MiB"], &younger));
+    let younger = "echo one; echo warned >&2; python3 younger.py; printf 'two\\nend'; exit 5";
+    let younger = begin(home.unit("younger", &["--memory", "64MiB"], younger));
     assert_eq!(good(&end_of(older)), "one\ntwo\n");
     let output = end_of(younger);
     assert_eq!(output.status.code(), Some(5));

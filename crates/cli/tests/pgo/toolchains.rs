@@ -74,7 +74,33 @@ fn rustc() {
     assert!(!home.path().join("demo/target").exists());
 }
 
-const GO: &str = "package main\n\nimport (\n\t\"fmt\"\n\t\"time\"\n)\n\nfunc collatz(n int) int {\n\tsteps := 0\n\tfor ; n != 1; steps++ {\n\t\tif n%2 == 0 {\n\t\t\tn /= 2\n\t\t} else {\n\t\t\tn = 3*n + 1\n\t\t}\n\t}\n\treturn steps\n}\n\nfunc main() {\n\tsum, end := 0, time.Now().Add(2*time.Second)\n\tfor n := 1; time.Now().Before(end); n++ {\n\t\tfor i := 0; i < 1000; i++ {\n\t\t\tsum += collatz(n%9999 + 1)\n\t\t}\n\t}\n\tfmt.Println(sum)\n}\n";
+/// Fixed work, some seconds of it: a virtual machine that stands still takes time, and no samples.
+const GO: &str = r#"package main
+
+import "fmt"
+
+func collatz(n int) int {
+	steps := 0
+	for ; n != 1; steps++ {
+		if n%2 == 0 {
+			n /= 2
+		} else {
+			n = 3*n + 1
+		}
+	}
+	return steps
+}
+
+func main() {
+	sum := 0
+	for n := 1; n < 25000; n++ {
+		for i := 0; i < 1000; i++ {
+			sum += collatz(n%9999 + 1)
+		}
+	}
+	fmt.Println(sum)
+}
+"#;
 
 #[test]
 #[ignore = "needs Go 1.21 or newer; cargo xtask test --install runs it"]
