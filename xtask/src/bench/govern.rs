@@ -9,6 +9,7 @@ mod mixed;
 mod oracle;
 mod overhead;
 mod real;
+mod shuffle;
 mod simulator;
 mod sources;
 pub(crate) mod world;

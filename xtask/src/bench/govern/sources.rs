@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::shuffle::shuffle;
 use super::world::World;
 
 /// The version of ripgrep.
@@ -55,9 +56,8 @@ fn sh(program: &str, arguments: &[&str], last: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A dozen translation units, each larger than the one before, with a Makefile.
+/// A dozen translation units, each larger than the one before.
 pub(crate) fn templates(directory: &Path) -> Result<()> {
-    let mut objects = String::new();
     for unit in 0..UNITS {
         let mut text = "template<int A, int B> struct cell { static int f(int x) \
                         { int t[4] = {x, x + A, x ^ B, x * B}; \
@@ -71,12 +71,20 @@ pub(crate) fn templates(directory: &Path) -> Result<()> {
         }
         text.push_str("return sum; }\n");
         fs::write(directory.join(format!("unit{unit}.cc")), text)?;
-        let _ = write!(objects, " unit{unit}.o");
     }
-    let makefile = format!(
+    Ok(())
+}
+
+/// Their Makefile, which names them in an order of its own: that of a real project tells nothing of how
+/// large its units are.
+pub(crate) fn makefile(directory: &Path, order: u64) -> Result<()> {
+    let mut units: Vec<u32> = (0..UNITS).collect();
+    shuffle(&mut units, order);
+    let objects = units.iter().fold(String::new(), |all, unit| format!("{all} unit{unit}.o"));
+    let text = format!(
         "CXX = g++\nCXXFLAGS = -O2 -ftemplate-depth=900\nlib.a:{objects}\n\trm -f $@ && ar rc $@ $^\n"
     );
-    Ok(fs::write(directory.join("Makefile"), makefile)?)
+    Ok(fs::write(directory.join("Makefile"), text)?)
 }
 
 /// A Go module without dependencies.
