@@ -33,6 +33,14 @@ pub(crate) enum ProgressChoice {
     None,
 }
 
+impl ProgressChoice {
+    /// Plain lines that nobody asked for stay away from who wants it quiet.
+    pub(crate) fn unless_quiet(self, quiet: bool) -> Self {
+        let nobody_watches = !std::io::stderr().is_terminal();
+        if quiet && nobody_watches && self == Self::Auto { Self::None } else { self }
+    }
+}
+
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(30);
 

@@ -37,7 +37,7 @@ pub(crate) struct RunArgs {
     /// Let compilers start without asking the governor.
     #[arg(long)]
     no_govern: bool,
-    /// No summary at the end.
+    /// No summary at the end, and no progress where nobody watches a terminal.
     #[arg(long, short)]
     quiet: bool,
     /// The command and its arguments.
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &RunArgs, host: &HostArgs) -> Result<u8, CliError> {
         super::build::tell_kept(&execution);
         tell_pool_leaver(&execution);
     }
-    let mut progress = Progress::new(args.progress, args.json);
+    let mut progress = Progress::new(args.progress.unless_quiet(args.quiet), args.json);
     let facts = execute(&execution, &context, &mut progress);
     let code = summary::exit_code(&facts);
     if args.json {
