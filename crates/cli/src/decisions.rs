@@ -13,11 +13,12 @@ use ironwright_core::decide::{
 };
 use ironwright_core::evidence::{Change, Subject};
 use ironwright_core::observe::RunFacts;
+use ironwright_core::pgo::Level;
 use ironwright_core::profile::Profile;
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::knob::Class;
-use ironwright_core::trial::VariantFacts;
 use ironwright_core::trial::facts::{costs, is_same_code};
+use ironwright_core::trial::{Package, VariantFacts};
 use ironwright_core::value::Value;
 use ironwright_history::{Filter, History};
 use ironwright_host::generations::{GenerationError, Generations};
@@ -169,8 +170,12 @@ fn here(context: &Context) -> Here {
 }
 
 /// Changes that the catalogue suggests for a host: its candidates of which something is published,
-/// each alone.
-pub(crate) fn suggestions(profile: &Profile, package: Option<&str>) -> Vec<Change> {
+/// each alone. Where it is known how a package is built, what does not reach it is left out.
+pub(crate) fn suggestions(
+    profile: &Profile,
+    package: Option<&str>,
+    tried: Option<&Package>,
+) -> Vec<Change> {
     let settings = Settings::resolve(profile);
     let mut found = Vec::new();
     for setting in settings.by_id.values() {
@@ -187,7 +192,13 @@ pub(crate) fn suggestions(profile: &Profile, package: Option<&str>) -> Vec<Chang
         found.push(alone(package, "c-march", "x86-64-v3"));
     }
     found.push(alone(package, "c-opt-level", "3"));
-    found.retain(|change| is_known(&prior(change).0));
+    // Only of what can be tried is it known how to train.
+    let level = tried.map(|tried| tried.language.pgo_level());
+    found.extend(level.map(|knob| alone(package, knob.id, Level::default().name())));
+    let reaches = |change: &Change| {
+        tried.is_none_or(|tried| change.knobs.keys().all(|id| tried.language.takes(id)))
+    };
+    found.retain(|change| is_known(&prior(change).0) && reaches(change));
     found.dedup();
     found
 }
@@ -201,7 +212,9 @@ fn alone(package: Option<&str>, knob: &str, value: &str) -> Change {
 fn is_neutral(value: &Value) -> bool {
     match value {
         Value::Unset | Value::Flag(false) => true,
-        Value::Text(text) => ["off", "none", "2", "v1"].contains(&text.as_str()),
+        Value::Text(text) => {
+            ["off", "none", "2", "v1"].iter().any(|neutral| text.eq_ignore_ascii_case(neutral))
+        }
         _ => false,
     }
 }

@@ -14,7 +14,10 @@ use std::time::Duration;
 use common::{ironwright, json, text};
 
 const SHORT: &str = "sleep 0.01";
-const LONG: &str = "sleep 0.03";
+const LONG: &str = "sleep 0.1";
+/// Benchmarks after which nothing is clear but that something is wrong: a virtual machine may stand still
+/// for longer than anything sleeps here.
+const TRIES: usize = 6;
 
 fn bench(home: &Path, arguments: &[&str]) -> Output {
     ironwright(home, &[&["bench"], arguments].concat())
@@ -36,15 +39,13 @@ fn a_large_difference_is_found_and_everything_is_exported() {
     let home = tempfile::tempdir().unwrap();
     let names = ["-n", "long", "-n", "short", "-r", "12"];
     let files = ["--export-json", "r.json", "--export-markdown", "r.md", "--export-svg", "r.svg"];
-    let found = json(&bench(home.path(), &[&[LONG, SHORT, "--json"], &names[..], &files].concat()));
+    let arguments = [&[LONG, SHORT, "--json"], &names[..], &files].concat();
+    let mut tries = (0..TRIES).map(|_| json(&bench(home.path(), &arguments)));
+    let found = tries.find(|found| found["results"][1]["verdict"] == "less").unwrap();
     let result = &found["results"][1];
-    assert_eq!(
-        (&result["name"], &result["verdict"]),
-        (&"short".into(), &"less".into()),
-        "{result}"
-    );
+    assert_eq!(result["name"], "short", "{result}");
     let ratio = result["comparisons"][0]["ratio"]["estimate"].as_f64().unwrap();
-    assert!((0.2..0.8).contains(&ratio), "{ratio}");
+    assert!((0.05..0.8).contains(&ratio), "{ratio}");
     assert_eq!(found["rounds"].as_array().unwrap().len(), 12);
     assert_eq!(found["rounds"][0]["samples"].as_array().unwrap().len(), 3, "with a control");
     let schema = json(&ironwright(home.path(), &["schema", "bench"]));
@@ -61,7 +62,7 @@ fn a_large_difference_is_found_and_everything_is_exported() {
 fn the_terminal_gets_a_table_a_verdict_and_what_is_missing() {
     let home = tempfile::tempdir().unwrap();
     let shown = text(&bench(home.path(), &[SHORT, LONG, "-r", "8", "--no-record"]));
-    for words in ["command", "sleep 0.03 / sleep 0.01", "noise floor", "8 rounds in random order"] {
+    for words in ["command", "sleep 0.1 / sleep 0.01", "noise floor", "8 rounds in random order"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(!home.path().join(".local/state/ironwright/history.db").exists());
@@ -176,9 +177,44 @@ fn an_interruption_publishes_what_is_there_and_leaves_nothing() {
 }
 
 #[test]
+fn what_was_kept_is_listed_and_shown_again() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let shown =
+        |arguments: &[&str]| ironwright(home, &[&["history", "benches"], arguments].concat());
+    assert!(text(&shown(&[])).contains("`ironwright bench`"), "{}", text(&shown(&[])));
+    let first = json(&bench(home, &[SHORT, SHORT, "-r", "3", "--json"]));
+    bench(
+        home,
+        &[SHORT, LONG, "-r", "2", "--with", "c-opt-level=3", "--package", "demo", "--as", "nap"],
+    );
+    let entries = json(&shown(&["--json"]));
+    let schema = json(&ironwright(home, &["schema", "history-benches"]));
+    assert!(jsonschema::is_valid(&schema, &entries), "{entries}");
+    assert_eq!((&entries[0]["id"], &entries[1]["rounds"]), (&2.into(), &3.into()));
+    assert!(text(&shown(&[])).contains("demo: c-opt-level=3 (nap)"), "{}", text(&shown(&[])));
+    assert_eq!(json(&shown(&["--package", "demo", "--json"])).as_array().unwrap().len(), 1);
+    assert_eq!(json(&shown(&["1", "--json"])), first, "concluded again");
+    let drawn = shown(&["2", "--export-svg", "again.svg"]);
+    assert!(text(&drawn).contains("2 rounds in random order"), "{}", text(&drawn));
+    assert!(std::fs::read_to_string(home.join("again.svg")).unwrap().starts_with("<svg"));
+    for (arguments, word) in [(&["9"][..], "no benchmark 9"), (&["--export-svg", "x"], "which")] {
+        let output = shown(arguments);
+        assert!(
+            output.status.code() == Some(2) && text(&output).contains(word),
+            "{}",
+            text(&output)
+        );
+    }
+}
+
+#[test]
 fn built_in_workloads_are_listed_and_run() {
     let home = tempfile::tempdir().unwrap();
     assert!(text(&bench(home.path(), &["--list-workloads"])).contains("gzip-compress"));
+    let all = json(&bench(home.path(), &["--list-workloads", "--json"]));
+    let schema = json(&ironwright(home.path(), &["schema", "workloads"]));
+    assert!(jsonschema::is_valid(&schema, &all), "{all}");
     let two = ["--workload", "gzip-decompress", "--program", "gzip", "--program", "/bin/gzip"];
     let with = ["--with", "c-opt-level=3", "--package", "gzip", "-r", "1", "-w", "1", "--json"];
     let found = json(&bench(home.path(), &[&two[..], &with].concat()));

@@ -1,7 +1,8 @@
 //! From a benchmark to a setting and back: `advise`, `apply`, `rollback`, `generations` and `emit`.
 //!
-//! Commands sleep for so different times that no machine can hide it. Does not test the figures; the
-//! core's tests do.
+//! Commands sleep for so different times that only a machine which stands still at times can hide it, and
+//! they are measured again until the difference is decided on. Does not test the figures; the core's
+//! tests do.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,20 +10,29 @@
 mod common;
 
 use std::path::Path;
-use std::process::Output;
 
 use common::{ironwright, json, text};
 use serde_json::Value;
 
-const SLOW: &str = "sleep 0.03";
+const SLOW: &str = "sleep 0.1";
 const FAST: &str = "sleep 0.01";
+/// Benchmarks after which nothing is clear but that something is wrong.
+const TRIES: usize = 12;
 
-fn bench(home: &Path, commands: [&str; 2], setting: &str, package: &str) -> Output {
+/// Benchmarks until that is decided which ought to be, given what the last one said: a virtual machine may
+/// stand still for longer than anything sleeps here, and what one benchmark calls faster may be too wide to
+/// decide on.
+fn bench_until(
+    home: &Path,
+    commands: [&str; 2],
+    (setting, package): (&str, &str),
+    is_decided: impl Fn(&str) -> bool,
+) {
     let about = ["--with", setting, "--package", package, "--as", "nap"];
     let arguments = [&["bench"], &commands[..], &["-r", "12"], &about].concat();
-    let output = ironwright(home, &arguments);
-    assert!(output.status.success(), "{}", text(&output));
-    output
+    let tries = (0..TRIES).map(|_| shown(home, &arguments));
+    let said: Vec<String> = tries.take_while(|said| !is_decided(said)).collect();
+    assert!(said.len() < TRIES, "{}", said.join("\n"));
 }
 
 fn shown(home: &Path, arguments: &[&str]) -> String {
@@ -40,10 +50,13 @@ fn of<'a>(advice: &'a Value, knob: &str) -> &'a Value {
 fn what_was_measured_to_pay_is_applied_emitted_and_rolled_back() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    bench(home, [SLOW, FAST], "c-opt-level=3", "demo");
-    let advice = json(&ironwright(home, &["advise", "demo", "--json"]));
-    let it = of(&advice, "c-opt-level");
-    assert_eq!((&it["action"], &it["band"]), (&"keep".into(), &"C".into()), "{it}");
+    let advise = || json(&ironwright(home, &["advise", "demo", "--json"]));
+    bench_until(home, [SLOW, FAST], ("c-opt-level=3", "demo"), |_| {
+        let advice = advise();
+        let it = of(&advice, "c-opt-level");
+        (&it["action"], &it["band"]) == (&"keep".into(), &"C".into())
+    });
+    let advice = advise();
     let schema = json(&ironwright(home, &["schema", "advice"]));
     assert!(jsonschema::is_valid(&schema, &advice));
     assert!(shown(home, &["advise", "demo", "--explain"]).contains("measured here"));
@@ -76,8 +89,9 @@ fn a_canary_that_loses_its_benchmark_is_taken_back_and_remembered() {
     assert!(applied.contains("+ openssl: c-march=x86-64-v3"), "{applied}");
     assert!(shown(home, &["generations"]).contains("1 on trial"));
 
-    let lost = bench(home, [FAST, SLOW], "c-march=x86-64-v3", "openssl");
-    assert!(text(&lost).contains("is taken back"), "{}", text(&lost));
+    bench_until(home, [FAST, SLOW], ("c-march=x86-64-v3", "openssl"), |said| {
+        said.contains("is taken back")
+    });
     let all = json(&ironwright(home, &["generations", "--json"]));
     assert_eq!(all["current"], 2);
     let diff = shown(home, &["generations", "diff", "1", "2"]);
@@ -118,6 +132,24 @@ fn a_canary_that_gets_a_build_killed_is_taken_back_and_remembered() {
 }
 
 #[test]
+fn what_can_be_tried_is_advised_of_what_reaches_it() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let advice = json(&ironwright(home, &["advise", "zlib", "--json"]));
+    let all = advice.as_array().unwrap().iter();
+    let knobs: Vec<&str> = all
+        .flat_map(|it| it["change"]["knobs"].as_object().unwrap().keys().map(String::as_str))
+        .collect();
+    assert!(knobs.contains(&"c-pgo-level") && knobs.contains(&"c-opt-level"), "{knobs:?}");
+    let others = ["rust-", "go-", "python-", "node-", "cuda-"];
+    assert!(!knobs.iter().any(|knob| others.iter().any(|it| knob.starts_with(it))), "{knobs:?}");
+    let said = shown(home, &["advise", "zlib", "--explain"]);
+    assert!(said.contains("next: ironwright trial zlib --treatment c-opt-level=3\n"), "{said}");
+    let unknown = shown(home, &["advise", "other", "--explain"]);
+    assert!(unknown.contains("next: ironwright bench BUILT_WITHOUT"), "{unknown}");
+}
+
+#[test]
 fn nothing_measured_means_nothing_applied() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
@@ -126,6 +158,9 @@ fn nothing_measured_means_nothing_applied() {
     let it = of(&advice, "c-opt-level");
     assert_eq!(it["action"], "measure-more");
     assert!(advice.as_array().unwrap().iter().all(|it| it["band"] != "C"), "{advice}");
+    assert!(
+        advice.as_array().unwrap().iter().all(|it| !it.to_string().contains("-level\":\"NONE"))
+    );
     for arguments in [&["rollback"][..], &["rollback", "7"], &["generations", "show", "3"]] {
         let output = ironwright(home, arguments);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));

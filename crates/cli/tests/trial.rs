@@ -150,6 +150,32 @@ fn what_was_built_and_measured_is_not_done_again() {
 }
 
 #[test]
+fn builds_are_made_as_often_as_wanted() {
+    let home = home("0");
+    let home = home.path();
+    let trial = |rounds: &str, more: &[&str]| {
+        let only = ["trial", "demo", "--no-govern", "-t", "c-march=x86-64-v2", "--build-only"];
+        let output = ironwright(home, &[&only[..], &["--build-rounds", rounds], more].concat());
+        assert!(output.status.success(), "{}", text(&output));
+        output
+    };
+    let said = text(&trial("2", &[]));
+    for what in ["build 2 of 2: -march", "round 2 of 2 of builds: baseline", "builds: -march"] {
+        assert!(said.contains(what), "{what}: {said}");
+    }
+    assert!(!text(&trial("2", &[])).contains("round 2 of 2"), "each was made twice");
+    assert_eq!(json(&trial("3", &["--dry-run", "--json"]))["to_build"], 2);
+    assert!(text(&trial("3", &[])).contains("round 3 of 3 of builds: -march"));
+    let report = json(&trial("3", &["--json"]));
+    assert_eq!(
+        (&report["plan"]["to_build"], report["builds"].as_array().unwrap().len()),
+        (&0.into(), 2)
+    );
+    let against = ["trial", "demo", "--build-rounds", "2", "--against", "c-opt-level=3"];
+    assert_eq!(ironwright(home, &against).status.code(), Some(2), "it would be kept nowhere");
+}
+
+#[test]
 fn the_flag_of_a_bundle_that_does_harm_is_named() {
     let home = home("0");
     let home = home.path();
@@ -227,11 +253,39 @@ fn mistakes_are_told_with_what_would_be_right() {
     assert!(code == Some(2) && said.contains("did you mean \"sum\"?"), "{said}");
     let (code, said) = shown(&["trial", "--list"]);
     assert!(code == Some(0) && said.contains("demo") && said.contains("openssl"), "{said}");
+    let (code, said) = shown(&["trial", "demo", "-t", "rust-pgo-level=FULL"]);
+    assert!(code == Some(2) && said.contains("reaches no build"), "{said}");
     let broken = manifest("0").replace("judge = \"{out}/demo mix 2\"", "jugde = 3");
     std::fs::write(home.join("ironwright.toml"), broken).unwrap();
     let (code, said) = shown(&["trial", "demo"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("ironwright.toml:20") && said.contains("jugde"), "{said}");
+}
+
+#[test]
+fn a_source_may_be_another_than_the_packages_own() {
+    let home = home("0");
+    let home = home.path();
+    let all = json(&ironwright(home, &["trial", "--list", "--json"]));
+    let schema = json(&ironwright(home, &["schema", "trial-list"]));
+    assert!(jsonschema::is_valid(&schema, &all), "{all}");
+    let cpython = all.as_array().unwrap().iter().find(|it| it["name"] == "cpython").unwrap();
+    assert!(cpython["source"].is_null(), "{cpython}");
+    let without = ironwright(home, &["trial", "cpython", "--dry-run"]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(text(&without).contains("--source path:DIR"), "{}", text(&without));
+    let wrong = ironwright(home, &["trial", "demo", "--source", "npm:demo"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong).contains("write crate:NAME@VERSION or path:DIR"), "{}", text(&wrong));
+
+    std::fs::create_dir(home.join("other")).unwrap();
+    std::fs::write(home.join("other/a.c"), "").unwrap();
+    let plan = |more: &[&str]| {
+        json(&ironwright(home, &[&["trial", "demo", "--dry-run", "--json"], more].concat()))
+    };
+    let (own, other) = (plan(&[]), plan(&["--source", "path:other"]));
+    assert_eq!(other["source"], "path:other");
+    assert_ne!(own["builds"][0]["key"], other["builds"][0]["key"], "other builds");
 }
 
 #[test]

@@ -50,6 +50,16 @@ impl History {
         self.benches("about IS NOT NULL ORDER BY id", [])
     }
 
+    /// Benchmarks, of settings of a package where one is named, newest first.
+    pub fn find_benches(
+        &self,
+        package: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<StoredBench>, HistoryError> {
+        let condition = "?1 IS NULL OR package = ?1 ORDER BY id DESC LIMIT ?2";
+        self.benches(condition, params![package, limit])
+    }
+
     /// One benchmark.
     pub fn bench(&self, id: BenchId) -> Result<Option<StoredBench>, HistoryError> {
         Ok(self.benches("id = ?1", [id])?.pop())

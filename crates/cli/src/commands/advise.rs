@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ironwright_core::decide::{Band, Recommendation, Usage};
+use ironwright_core::trial::Package;
 
+use super::trial::packages;
 use crate::args::HostArgs;
 use crate::closures::Closures;
 use crate::context::Context;
@@ -83,15 +85,17 @@ pub(crate) fn run(args: &AdviseArgs, host: &HostArgs) -> Result<u8, CliError> {
     let context = Context::load(host)?;
     let known = Known::load(&context, args.preferences.preferences()?)?;
     let package = args.package.as_deref();
+    let tried = packages()?;
+    let own = package.and_then(|name| named(&tried, name));
     let mut changes = known.changes(package);
-    changes.extend(suggestions(&context.profile(package), package));
+    changes.extend(suggestions(&context.profile(package), package, own));
     let mut found =
         changes.iter().map(|change| known.recommend(change)).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     if args.json {
         ui::print_json(&found)?;
     } else if args.explain {
-        let texts: Vec<_> = found.iter().map(|it| explained(it, &known)).collect();
+        let texts: Vec<_> = found.iter().map(|it| explained(it, &known, &tried)).collect();
         ui::print(&texts.join("\n"))?;
     } else {
         ui::print(&overview(&found, &known))?;
@@ -135,7 +139,17 @@ fn done(it: &Recommendation, known: &Known) -> String {
     format!("{}{state}", it.action.text())
 }
 
-pub(crate) fn explained(it: &Recommendation, known: &Known) -> String {
+/// The package of a name among those that can be tried.
+fn named<'a>(tried: &'a [(Package, PathBuf)], name: &str) -> Option<&'a Package> {
+    tried.iter().map(|(package, _)| package).find(|package| package.name == name)
+}
+
+/// A decision with the way to it.
+pub(crate) fn explained(
+    it: &Recommendation,
+    known: &Known,
+    tried: &[(Package, PathBuf)],
+) -> String {
     let style = match it.band {
         Band::A => BAD,
         Band::B => WARN,
@@ -150,13 +164,17 @@ pub(crate) fn explained(it: &Recommendation, known: &Known) -> String {
         out.push_str(&format!("  taken back before: {why}; a new benchmark opens it again\n"));
     }
     if let Some(next) = &it.next {
-        out.push_str(&format!("  next: {}\n", command(it, next.workload.as_deref())));
+        out.push_str(&format!("  next: {}\n", command(it, next.workload.as_deref(), tried)));
     }
     out
 }
 
-/// The command that makes the next measurement.
-fn command(it: &Recommendation, workload: Option<&str>) -> String {
+/// The command that makes the next measurement: a trial where it is known how to make one.
+fn command(it: &Recommendation, workload: Option<&str>, tried: &[(Package, PathBuf)]) -> String {
+    if let Some(package) = it.change.package.as_ref().and_then(|name| named(tried, name)) {
+        let knobs: Vec<_> = it.change.knobs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        return format!("ironwright trial {} --treatment {}", package.name, knobs.join("+"));
+    }
     let with: Vec<_> = it.change.knobs.iter().map(|(k, v)| format!("--with {k}={v}")).collect();
     let package = it.change.package.as_ref().map(|name| format!(" --package {name}"));
     format!(

@@ -8,6 +8,7 @@ use ironwright_core::evidence::Change;
 
 use super::advise::{PreferenceArgs, explained};
 use super::bench::parse_setting;
+use super::trial::packages;
 use crate::args::HostArgs;
 use crate::context::Context;
 use crate::decisions::{Known, generations, now, present};
@@ -129,7 +130,7 @@ fn chosen(args: &ApplyArgs, known: &Known) -> Result<Vec<Edit>, CliError> {
     if let Some(trial) = trial(&it, args.canary) {
         return Ok(vec![Edit::Apply(Box::new(it), trial)]);
     }
-    ui::note(&explained(&it, known));
+    ui::note(&explained(&it, known, &packages()?));
     let hint = match it.band {
         Band::A => {
             "measure it with `ironwright bench --with`, or set it in a profile file yourself"

@@ -7,6 +7,7 @@ use ironwright_core::decide::{Difference, Generation, Recommendation};
 use ironwright_core::doctor::Finding;
 use ironwright_core::emit::nix::NixSettings;
 use ironwright_core::evidence::Bench;
+use ironwright_core::evidence::workload::Workload;
 use ironwright_core::facts::HostFacts;
 use ironwright_core::observe::compare::Comparison;
 use ironwright_core::observe::unit::UnitRecord;
@@ -18,6 +19,7 @@ use ironwright_core::view::Note;
 use ironwright_core::workspace::Discovered;
 
 use crate::commands::generations::GenerationList;
+use crate::commands::history::benches::BenchEntry;
 use crate::commands::history::import_log::ImportedLog;
 use crate::commands::history::list::HistoryEntry;
 use crate::commands::history::prune::Pruning;
@@ -28,7 +30,7 @@ use crate::commands::pgo::{PgoPlan, PgoReport};
 use crate::commands::plan::PlanReport;
 use crate::commands::simulate::SimulationReport;
 use crate::commands::switch::SwitchReport;
-use crate::commands::trial::{TrialPlan, TrialReport};
+use crate::commands::trial::{TrialPackage, TrialPlan, TrialReport};
 use crate::commands::verify::VerifyReport;
 use crate::error::CliError;
 use crate::execute::Execution;
@@ -73,6 +75,8 @@ enum Shape {
     HistoryCompare,
     /// `ironwright history units --json`.
     HistoryUnits,
+    /// `ironwright history benches --json`; of one it is that of `bench`.
+    HistoryBenches,
     /// `ironwright history prune --json`.
     HistoryPrune,
     /// `ironwright history import-log --json`.
@@ -97,10 +101,14 @@ enum Shape {
     GenerationsDiff,
     /// `ironwright bench --json` and --export-json.
     Bench,
+    /// `ironwright bench --list-workloads --json`.
+    Workloads,
     /// `ironwright trial --json`.
     Trial,
     /// `ironwright trial --dry-run --json`.
     TrialPlan,
+    /// `ironwright trial --list --json`.
+    TrialList,
     /// `ironwright pgo --json`.
     Pgo,
     /// `ironwright pgo --dry-run --json`.
@@ -132,6 +140,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::History => ui::print_json(&schemars::schema_for!(Vec<HistoryEntry>))?,
         Shape::HistoryShow => ui::print_json(&schemars::schema_for!(RunDetail))?,
         Shape::HistoryCompare => ui::print_json(&schemars::schema_for!(Comparison))?,
+        Shape::HistoryBenches => ui::print_json(&schemars::schema_for!(Vec<BenchEntry>))?,
         Shape::HistoryUnits => ui::print_json(&schemars::schema_for!(Vec<UnitRecord>))?,
         Shape::HistoryPrune => ui::print_json(&schemars::schema_for!(Pruning))?,
         Shape::HistoryImportLog => ui::print_json(&schemars::schema_for!(Vec<ImportedLog>))?,
@@ -145,8 +154,10 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         Shape::Generations => ui::print_json(&schemars::schema_for!(GenerationList))?,
         Shape::GenerationsDiff => ui::print_json(&schemars::schema_for!(Difference))?,
         Shape::Bench => ui::print_json(&schemars::schema_for!(Bench))?,
+        Shape::Workloads => ui::print_json(&schemars::schema_for!(Vec<Workload>))?,
         Shape::Trial => ui::print_json(&schemars::schema_for!(TrialReport))?,
         Shape::TrialPlan => ui::print_json(&schemars::schema_for!(TrialPlan))?,
+        Shape::TrialList => ui::print_json(&schemars::schema_for!(Vec<TrialPackage>))?,
         Shape::Pgo => ui::print_json(&schemars::schema_for!(PgoReport))?,
         Shape::PgoPlan => ui::print_json(&schemars::schema_for!(PgoPlan))?,
         Shape::Report => ui::print_json(&schemars::schema_for!(Report))?,

@@ -3,13 +3,14 @@
 //! The text of `workloads.toml` beside this file, and the parser of any such text. Does not know
 //! whether a program is installed.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What comes with the program.
 const BUILT_IN: &str = include_str!("workloads.toml");
 
 /// A job for a program that may be replaced by another build of it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Its name on the command line.

@@ -42,6 +42,13 @@ pub fn task(level: Level, commands: &[String]) -> Result<Option<String>, TaskErr
     }
 }
 
+/// What the configure script is told, so that `make` alone does it all.
+pub fn configure(level: Level) -> Vec<String> {
+    let mut arguments = vec!["--enable-optimizations".to_owned()];
+    arguments.extend((level == Level::Light).then(|| format!("PROFILE_TASK={LIGHT_TASK}")));
+    arguments
+}
+
 /// The steps of a build outside of the source's directory, with a profile where a task is given
 /// (`Some(None)`: the makefile's own).
 pub fn steps(source: &Path, build: &Path, task: Option<Option<&str>>) -> Vec<Step> {
@@ -75,6 +82,12 @@ mod tests {
         );
         assert_eq!(task(Level::Full, &["a".into(), "b".into()]), Err(TaskError::Several(2)));
         assert!(!LIGHT_TASK.contains("  "));
+    }
+
+    #[test]
+    fn the_script_is_told_what_the_makefile_would_be() {
+        assert_eq!(configure(Level::Full), ["--enable-optimizations"]);
+        assert!(configure(Level::Light)[1].starts_with("PROFILE_TASK=-m test --pgo test_array "));
     }
 
     #[test]

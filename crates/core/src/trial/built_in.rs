@@ -13,6 +13,7 @@ const FILES: &[(&str, &str)] = &[
     ("libsodium.toml", include_str!("packages/libsodium.toml")),
     ("sqlite.toml", include_str!("packages/sqlite.toml")),
     ("ripgrep.toml", include_str!("packages/ripgrep.toml")),
+    ("cpython.toml", include_str!("packages/cpython.toml")),
 ];
 
 /// Texts that packages name as `@NAME` among their files.
@@ -25,6 +26,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("@zstd.c", include_str!("packages/zstd.c")),
     ("@libsodium.c", include_str!("packages/libsodium.c")),
     ("@sqlite.c", include_str!("packages/sqlite.c")),
+    ("@cpython.py", include_str!("packages/cpython.py")),
 ];
 
 /// Every built-in package.

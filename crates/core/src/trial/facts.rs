@@ -118,6 +118,31 @@ fn longer(before: f64, after: f64) -> f64 {
 }
 
 impl VariantFacts {
+    /// The same build with the usual cost of all builds that were made of the same, itself among them: what
+    /// one of them takes is moved by whatever else the machine does.
+    #[must_use]
+    pub fn usual(mut self, builds: &[Self]) -> Self {
+        let other =
+            |facts: &&Self| facts.is_built_like(&self) && facts.built_unix_ns != self.built_unix_ns;
+        let others: Vec<Self> = builds.iter().filter(other).cloned().collect();
+        let all = || others.iter().chain([&self]);
+        let of = |value: fn(&Self) -> Option<f64>| {
+            let values: Vec<f64> = all().filter_map(value).collect();
+            (!values.is_empty()).then(|| median(&values))
+        };
+        let wall = of(|facts| Some(facts.wall)).unwrap_or(self.wall);
+        let cpu = of(|facts| Some(facts.cpu)).unwrap_or(self.cpu);
+        let (again, cold) = (of(|facts| facts.again), of(|facts| facts.cold));
+        (self.wall, self.cpu, self.again, self.cold) = (wall, cpu, again, cold);
+        self
+    }
+
+    /// Whether both are of the same, and built alike on one host.
+    pub fn is_built_like(&self, other: &Self) -> bool {
+        let how = |facts: &Self| (facts.governed, facts.threads);
+        (&self.key, &self.host, how(self)) == (&other.key, &other.host, how(other))
+    }
+
     /// Seconds that processor time takes on all of the machine's threads.
     fn seconds(&self, cpu: f64) -> f64 {
         cpu / f64::from(self.threads.max(1))
@@ -148,6 +173,16 @@ pub(crate) mod tests {
             threads: 2,
             governed: true,
         }
+    }
+
+    #[test]
+    fn several_builds_tell_what_one_usually_takes() {
+        let at = |built_unix_ns, cpu| VariantFacts { built_unix_ns, ..facts(&[], cpu, 100, 1000) };
+        let other = VariantFacts { key: "other".to_owned(), ..at(9, 500.0) };
+        let own = at(1, 90.0);
+        let usual = own.clone().usual(&[own.clone(), at(2, 10.0), at(3, 12.0), other]);
+        assert!((usual.cpu - 12.0).abs() < 1e-9, "{usual:?}");
+        assert_eq!(own.clone().usual(&[]), own);
     }
 
     #[test]

@@ -12,6 +12,10 @@ use super::treatment::Treatment;
 use crate::build::Source;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::inventory::split_words;
+use crate::settings::catalogue;
+use crate::settings::catalogue::pgo::{C_PGO_LEVEL, RUST_PGO_LEVEL};
+use crate::settings::catalogue::python::PYTHON_PGO_LEVEL;
+use crate::settings::knob::{self, Knob};
 
 /// What flags it is built with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -22,6 +26,36 @@ pub enum Language {
     C,
     /// Rust, by Cargo.
     Rust,
+    /// CPython itself: C, whose own makefile makes a profile and uses it.
+    Cpython,
+}
+
+impl Language {
+    /// Whether `CFLAGS` say how it is compiled.
+    pub const fn is_c(self) -> bool {
+        matches!(self, Self::C | Self::Cpython)
+    }
+
+    /// Whether a knob is one of its own, and no other language's.
+    pub fn takes(self, knob: &str) -> bool {
+        use knob::Language as Of;
+        catalogue::knob(knob).is_some_and(|knob| match knob.language {
+            Of::System => true,
+            Of::Cpp | Of::Linker => self.is_c(),
+            Of::Rust => self == Self::Rust,
+            Of::Python => self == Self::Cpython,
+            Of::Go | Of::Cuda | Of::Node | Of::Nix => false,
+        })
+    }
+
+    /// The knob that says how much of a profile it is built with.
+    pub const fn pgo_level(self) -> &'static Knob {
+        match self {
+            Self::C => &C_PGO_LEVEL,
+            Self::Rust => &RUST_PGO_LEVEL,
+            Self::Cpython => &PYTHON_PGO_LEVEL,
+        }
+    }
 }
 
 /// A package.
@@ -31,8 +65,9 @@ pub struct Package {
     pub name: String,
     /// What it is, in one line.
     pub summary: String,
-    /// Where its source comes from: a crate or a directory.
-    pub source: Source,
+    /// Where its source comes from: a crate or a directory. Absent where no registry has it, so that
+    /// the user has to name a directory.
+    pub source: Option<Source>,
     /// Folder of the source that is built; all of it when empty.
     pub folder: String,
     /// Language.
@@ -97,9 +132,33 @@ impl Package {
     }
 }
 
+/// A source that can be tried.
+///
+/// # Errors
+/// A text that is no source, or one of a registry whose packages are not unpacked for a trial.
+pub fn triable(text: &str) -> Result<Source, String> {
+    let source = text.parse::<Source>().map_err(|error| error.to_string())?;
+    match source {
+        Source::Crate { .. } | Source::Path(_) => Ok(source),
+        _ => Err(format!("{source} cannot be tried: write crate:NAME@VERSION or path:DIR")),
+    }
+}
+
 /// Placeholders of command lines.
-pub const PLACEHOLDERS: &[&str] =
-    &["ar", "cc", "cflags", "cxx", "cxxflags", "jobs", "ldflags", "lto", "out", "prefix", "tree"];
+pub const PLACEHOLDERS: &[&str] = &[
+    "ar",
+    "cc",
+    "cflags",
+    "configure",
+    "cxx",
+    "cxxflags",
+    "jobs",
+    "ldflags",
+    "lto",
+    "out",
+    "prefix",
+    "tree",
+];
 
 /// Fills placeholders in; what has no value stays.
 pub fn fill(command: &str, values: &BTreeMap<&str, String>) -> String {
@@ -129,7 +188,7 @@ struct File {
 struct Table {
     #[serde(default)]
     summary: String,
-    source: Spanned<String>,
+    source: Option<Spanned<String>>,
     #[serde(default)]
     folder: String,
     #[serde(default)]
@@ -189,7 +248,7 @@ impl Reader<'_> {
         let before = self.found.len();
         let span = name.span();
         let table = table.into_inner();
-        let source = self.source(&table.source);
+        let source = table.source.as_ref().and_then(|source| self.source(source));
         let treatments = table.treatments.iter().filter_map(|t| self.treatment(t)).collect();
         let workloads = self.workloads(&table.workloads);
         if table.steps.is_empty() || workloads.is_empty() {
@@ -206,7 +265,7 @@ impl Reader<'_> {
         let package = Package {
             name: name.as_ref().clone(),
             summary: table.summary,
-            source: source?,
+            source,
             folder: table.folder,
             language: table.language,
             files: table.files.into_iter().collect(),
@@ -223,20 +282,13 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, text: &Spanned<String>) -> Option<Source> {
-        let source = match text.as_ref().parse::<Source>() {
-            Ok(source) => source,
-            Err(error) => {
-                self.report(text.span(), error.to_string(), None);
-                return None;
+        match triable(text.as_ref()) {
+            Ok(source) => Some(source),
+            Err(message) => {
+                self.report(text.span(), message, None);
+                None
             }
-        };
-        if matches!(source, Source::Crate { .. } | Source::Path(_)) {
-            return Some(source);
         }
-        let message = format!("{source} cannot be tried");
-        let help = "write crate:NAME@VERSION or path:DIR".to_owned();
-        self.report(text.span(), message, Some(help));
-        None
     }
 
     fn treatment(&mut self, text: &Spanned<String>) -> Option<Treatment> {
@@ -325,6 +377,13 @@ mod tests {
     fn mistakes(text: &str) -> String {
         let shown = |d: &Diagnostic| format!("{}:{} {}", d.line, d.column, d.message);
         parse("t", text).1.iter().map(shown).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn languages_take_their_own_settings() {
+        assert!(Language::C.takes("c-march") && Language::Cpython.takes("python-pgo-level"));
+        assert!(!Language::C.takes("rust-lto") && !Language::Rust.takes("c-march"));
+        assert!(Language::Rust.takes("rust-lto") && !Language::C.takes("no-such-knob"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use object::read::archive::ArchiveFile;
 use object::{Object, ObjectSection, SectionFlags, elf};
 use sha2::{Digest, Sha256};
 
-use crate::tree::hex;
+use crate::tree::{self, hex};
 
 /// Instructions of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,14 +32,11 @@ pub fn sizes(path: &Path) -> io::Result<Sizes> {
     Ok(Sizes { text: Bytes(text), file: Bytes(bytes.len() as u64) })
 }
 
-/// A hash of all instructions in the files of a folder, in the order of their names, and of the libraries
+/// A hash of all instructions in the files below a folder, in the order of their names, and of the libraries
 /// that these name. Scripts and data count whole: nobody can tell what of them is run.
 pub fn hash(folder: &Path) -> io::Result<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
-    names.sort_unstable();
     let mut hash = Sha256::new();
-    for path in names.iter().filter(|path| path.is_file()) {
+    for path in tree::files(folder)?.iter().filter(|path| path.is_file()) {
         let bytes = fs::read(path)?;
         let mut found = 0;
         each_object(&bytes, |object| {

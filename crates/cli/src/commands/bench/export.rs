@@ -11,7 +11,7 @@ use ironwright_core::evidence::plot::svg;
 use ironwright_core::evidence::session::Session;
 use ironwright_host::files::replace;
 
-use super::OutArgs;
+use super::FileArgs;
 use crate::error::CliError;
 
 /// Shortest time between two writings: writing takes the disk's time, and a round that takes less
@@ -19,20 +19,19 @@ use crate::error::CliError;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The files.
-pub(super) struct Exports<'a> {
-    args: &'a OutArgs,
+pub(crate) struct Exports<'a> {
+    args: &'a FileArgs,
     written: Option<Instant>,
 }
 
 impl<'a> Exports<'a> {
-    pub(super) const fn new(args: &'a OutArgs) -> Self {
+    pub(crate) const fn new(args: &'a FileArgs) -> Self {
         Self { args, written: None }
     }
 
     /// Writes what there is after a round, unless that was done a moment ago.
     pub(super) fn keep_current(&mut self, session: &Session) -> Result<(), CliError> {
-        let wanted = self.files().iter().any(|(path, _)| path.is_some());
-        if !wanted || self.written.is_some_and(|at| at.elapsed() < EVERY) {
+        if !self.args.is_wanted() || self.written.is_some_and(|at| at.elapsed() < EVERY) {
             return Ok(());
         }
         self.write(&session.bench())?;
@@ -49,13 +48,20 @@ impl<'a> Exports<'a> {
     }
 
     /// Replaces each file as a whole.
-    pub(super) fn write(&self, bench: &Bench) -> Result<(), CliError> {
+    pub(crate) fn write(&self, bench: &Bench) -> Result<(), CliError> {
         for (path, format) in self.files() {
             if let Some(path) = path {
                 write(path, &format.text(bench)?)?;
             }
         }
         Ok(())
+    }
+}
+
+impl FileArgs {
+    /// Whether any file is named.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.export_json.is_some() || self.export_markdown.is_some() || self.export_svg.is_some()
     }
 }
 

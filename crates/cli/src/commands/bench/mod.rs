@@ -9,13 +9,14 @@ mod show;
 mod status;
 
 pub(crate) use commands::parse_setting;
+pub(crate) use export::Exports;
 pub(crate) use rounds::{overhead, padding};
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ironwright_core::evidence::workload::built_in;
+use ironwright_core::evidence::workload::{Workload, built_in};
 use ironwright_core::evidence::{Bench, BenchFacts, Metric};
 use ironwright_core::value::{Kind, Value};
 use ironwright_host::measure::Measurer;
@@ -170,10 +171,10 @@ struct AboutArgs {
     kind: Option<String>,
 }
 
-/// Where the result goes.
+/// Files that a result is written to.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Results")]
-struct OutArgs {
+#[expect(clippy::struct_field_names, reason = "they are the names of the options")]
+pub(crate) struct FileArgs {
     /// Write the result as JSON; kept up to date while rounds go on.
     #[arg(long, value_name = "FILE")]
     export_json: Option<PathBuf>,
@@ -183,6 +184,14 @@ struct OutArgs {
     /// Draw the result, likewise.
     #[arg(long, value_name = "FILE")]
     export_svg: Option<PathBuf>,
+}
+
+/// Where the result goes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Results")]
+struct OutArgs {
+    #[command(flatten)]
+    files: FileArgs,
     /// Leave the result out of the history.
     #[arg(long)]
     no_record: bool,
@@ -196,11 +205,7 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
     if args.about.list_workloads {
-        let row = |w: &ironwright_core::evidence::workload::Workload| {
-            vec![w.name.clone(), w.package.clone(), w.summary.clone()]
-        };
-        ui::print(&table(&["workload", "package", "does"], built_in().iter().map(row)))?;
-        return Ok(0);
+        return list_workloads(args.out.json);
     }
     let bench = compare(args, host)?;
     if args.out.json {
@@ -210,6 +215,16 @@ pub(crate) fn run(args: &BenchArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     let interrupted = bench.stopped == Some(ironwright_core::evidence::stop::Stop::Interrupted);
     Ok(if interrupted { INTERRUPTED } else { 0 })
+}
+
+fn list_workloads(json: bool) -> Result<u8, CliError> {
+    if json {
+        ui::print_json(&built_in())?;
+        return Ok(0);
+    }
+    let row = |w: &Workload| vec![w.name.clone(), w.package.clone(), w.summary.clone()];
+    ui::print(&table(&["workload", "package", "does"], built_in().iter().map(row)))?;
+    Ok(0)
 }
 
 /// A benchmark in words.

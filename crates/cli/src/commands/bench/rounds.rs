@@ -79,7 +79,7 @@ pub(super) fn measure(
     let bench = session.bench();
     check_all(args, plan, measurer, &bench)?;
     let bench = explained(bench);
-    Exports::new(&args.out).write(&bench)?;
+    Exports::new(&args.out.files).write(&bench)?;
     Ok(bench)
 }
 
@@ -263,7 +263,7 @@ fn rounds(
     measurer: &mut Measurer,
     session: &mut Session,
 ) -> Result<(), CliError> {
-    let mut exports = Exports::new(&args.out);
+    let mut exports = Exports::new(&args.out.files);
     let mut status = Status::new(args.out.json, args.amount.max_time.unwrap_or(TIME));
     let began = Instant::now();
     loop {

@@ -2,6 +2,7 @@
 //!
 //! Does not know how runs are stored.
 
+pub(crate) mod benches;
 mod compare;
 pub(crate) mod import_log;
 pub(crate) mod list;
@@ -31,7 +32,7 @@ use crate::summary;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  ironwright history\n  ironwright history --package ripgrep --limit 5\n  \
         ironwright history --failed --since 7d\n  ironwright history show 12\n  ironwright history compare 11 12\n  \
-        ironwright history units --largest\n  ironwright history import-log build/.ninja_log\n  ironwright history --json"
+        ironwright history units --largest\n  ironwright history benches --package zlib\n  ironwright history import-log build/.ninja_log\n  ironwright history --json"
 )]
 pub(crate) struct HistoryArgs {
     #[command(subcommand)]
@@ -45,6 +46,7 @@ enum HistoryCommand {
     Show(show::ShowArgs),
     Compare(compare::CompareArgs),
     Units(units::UnitsArgs),
+    Benches(benches::BenchesArgs),
     Export(transfer::ExportArgs),
     Import(transfer::ImportArgs),
     ImportLog(import_log::ImportLogArgs),
@@ -57,6 +59,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<u8, CliError> {
         Some(HistoryCommand::Show(args)) => show::run(args),
         Some(HistoryCommand::Compare(args)) => compare::run(args),
         Some(HistoryCommand::Units(args)) => units::run(args),
+        Some(HistoryCommand::Benches(args)) => benches::run(args),
         Some(HistoryCommand::Export(args)) => transfer::export(args),
         Some(HistoryCommand::Import(args)) => transfer::import(args),
         Some(HistoryCommand::ImportLog(args)) => import_log::run(args),

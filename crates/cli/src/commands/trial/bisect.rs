@@ -14,7 +14,7 @@ use ironwright_core::trial::bisect::{Bisection, Probe};
 use ironwright_core::trial::bundle::Bundle;
 use ironwright_core::trial::effects::Measured;
 use ironwright_core::trial::layout::Pair;
-use ironwright_core::trial::package::{Language, Workload};
+use ironwright_core::trial::package::Workload;
 use ironwright_core::trial::{Layout, Variant};
 use ironwright_host::measure::Measurer;
 use ironwright_host::trial::compiler;
@@ -44,7 +44,7 @@ pub(super) struct Bundles(Vec<(usize, String, Bundle)>);
 impl Bundles {
     /// Asks the compiler what targets stand for. Levels of the psABI are what others rest on.
     pub(super) fn find(builder: &Builder<'_>, layout: &Layout, none: bool) -> Self {
-        if none || builder.package.language != Language::C {
+        if none || !builder.package.language.is_c() {
             return Self(Vec::new());
         }
         let bundle = |(at, treatment): (usize, &ironwright_core::trial::Treatment)| {

@@ -17,17 +17,17 @@ use ironwright_core::trial::package::{Language, fill};
 use ironwright_core::trial::treatment::Knobs;
 use ironwright_core::trial::{Package, Variant, VariantFacts, built_in};
 use ironwright_core::units::Bytes;
-use ironwright_core::value::Value;
 use ironwright_host::pgo::tail;
 use ironwright_host::tree::hash_of_texts;
 use ironwright_host::trial::source::{self, Located};
 use ironwright_host::trial::store::{Kept, Workshop};
-use ironwright_host::trial::{Store, StoreError, code, compiler};
+use ironwright_host::trial::{Store, StoreError, code};
 
 use super::HowArgs;
 use super::besides::Besides;
 use super::cached::{self, Cached};
 use super::profiled::{self, Profiled};
+use super::tools::Tools;
 use crate::clock::unix_ns;
 use crate::context::Context;
 use crate::error::CliError;
@@ -47,16 +47,6 @@ pub(super) struct Builder<'a> {
     pub(super) how: &'a HowArgs,
     pub(super) tools: Tools,
     pub(super) json: bool,
-}
-
-/// The compiler and the archiver that goes with it.
-#[derive(Clone, Debug)]
-pub(super) struct Tools {
-    pub(super) cc: String,
-    cxx: String,
-    ar: String,
-    /// The compiler as it names itself.
-    pub(super) version: String,
 }
 
 /// A build whose objects are another's but for a few, which are compiled with other flags.
@@ -89,22 +79,6 @@ pub(super) struct Setting {
     pub(super) profile: Profile,
     execution: Execution,
     values: BTreeMap<&'static str, String>,
-}
-
-impl Tools {
-    /// Those of this machine, for a language.
-    pub(super) fn find(profile: &Profile, language: Language) -> Self {
-        let has = |tool: &str| !matches!(profile.host(tool).value, Value::Unset);
-        let (cc, cxx, ar) = match (has("tools.gcc"), has("tools.clang")) {
-            (true, _) => ("gcc", "g++", "gcc-ar"),
-            (false, true) => ("clang", "clang++", "llvm-ar"),
-            (false, false) => ("cc", "c++", "ar"),
-        };
-        let ar = if compiler::version(ar).is_some() { ar } else { "ar" };
-        let asked = if language == Language::Rust { "rustc" } else { cc };
-        let version = compiler::version(asked).unwrap_or_default();
-        Self { cc: cc.to_owned(), cxx: cxx.to_owned(), ar: ar.to_owned(), version }
-    }
 }
 
 impl Builder<'_> {
@@ -158,7 +132,7 @@ impl Builder<'_> {
         let mut knobs = self.knobs(variant);
         let profile = self.context.profile_of_trial(&knobs);
         // Build systems have defaults of their own where nothing is said.
-        if self.package.language == Language::C && !knobs.contains_key(cpp::C_OPT_LEVEL.id) {
+        if self.package.language.is_c() && !knobs.contains_key(cpp::C_OPT_LEVEL.id) {
             let settings = Settings::resolve(&profile);
             let derived = settings.get(cpp::C_OPT_LEVEL.id).map(|s| s.value.display());
             knobs.extend(derived.map(|level| (cpp::C_OPT_LEVEL.id.to_owned(), level)));
@@ -175,6 +149,7 @@ impl Builder<'_> {
         let values = BTreeMap::from([
             ("lto", lto.join(" ")),
             ("cflags", cflags.clone()),
+            ("configure", profiled::configure(&knobs, self.package.language)),
             ("cxxflags", variable("CXXFLAGS")),
             ("ldflags", variable("LDFLAGS")),
             ("jobs", threads.to_string()),
@@ -194,7 +169,7 @@ impl Builder<'_> {
     ) -> Execution {
         let launcher = if self.how.no_govern { None } else { governance::launcher() };
         let driver = match self.package.language {
-            Language::C => Driver::Make,
+            Language::C | Language::Cpython => Driver::Make,
             Language::Rust => Driver::Cargo,
         };
         let plan = BuildPlan {
@@ -231,16 +206,46 @@ impl Builder<'_> {
         if let Some(kept) = kept.filter(|kept| kept.tree.is_some() || !keep_tree) {
             return Ok(Built::Kept(Box::new(kept)));
         }
-        let bolt = self.bolt(variant)?;
         let workshop = self.store.workshop(&self.package.name)?;
+        let Some(facts) = self.make(variant, partial, &workshop, key)? else {
+            return Ok(Built::Interrupted);
+        };
+        workshop.keep(&facts, keep_tree)?;
+        self.record(&facts, partial);
+        let kept = self.store.build(&self.package.name, &facts.key);
+        kept.map(|kept| Built::Kept(Box::new(kept))).ok_or_else(|| {
+            let error = std::io::Error::other("a build was kept and is not there");
+            CliError::TrialStore(StoreError::Io { path: workshop.out().unwrap_or_default(), error })
+        })
+    }
+
+    /// Builds a variant once more, for what that costs alone; false when a user ended it.
+    pub(super) fn repeat(&self, variant: &Variant) -> Result<bool, CliError> {
+        let workshop = self.store.workshop(&self.package.name)?;
+        let made = self.make(variant, None, &workshop, self.key(variant, None))?;
+        if let Some(facts) = &made {
+            self.record(facts, None);
+        }
+        Ok(made.is_some())
+    }
+
+    /// Makes a build, in the folders of a workshop; nothing when a user ended it.
+    fn make(
+        &self,
+        variant: &Variant,
+        partial: Option<&Partial<'_>>,
+        workshop: &Workshop,
+        key: String,
+    ) -> Result<Option<VariantFacts>, CliError> {
+        let bolt = self.bolt(variant)?;
         let (tree, out) = (workshop.tree()?, workshop.out()?);
-        let cached = Cached::by(&self.knobs(variant), &workshop)?;
+        let cached = Cached::by(&self.knobs(variant), workshop)?;
         let variables = cached.as_ref().map(Cached::variables).unwrap_or_default();
-        let profiled = self.profiled(variant, &workshop, &tree)?;
+        let profiled = self.profiled(variant, workshop, &tree)?;
         let is_filled = cached.is_some() && partial.is_none();
         let site = Site { variant, variables: &variables, tree: &tree, out: &out };
-        let before = self.before(&site, profiled.as_ref(), is_filled, &workshop)?;
-        let Some(mut besides) = before else { return Ok(Built::Interrupted) };
+        let before = self.before(&site, profiled.as_ref(), is_filled, workshop)?;
+        let Some(mut besides) = before else { return Ok(None) };
         let added = profiled.map(|profiled| profiled.additions(Phase::Use)).unwrap_or_default();
         source::copy(partial.map_or(&self.source.directory, |partial| partial.tree), &tree)?;
         let setting = self.setting(variant, &added);
@@ -250,7 +255,7 @@ impl Builder<'_> {
         let execution = self.execution(&setting.profile, argv, variant, &added);
         let (facts, said) = self.execute(&execution.with_variables(&variables))?;
         if !self.check(variant, &facts, &said)? {
-            return Ok(Built::Interrupted);
+            return Ok(None);
         }
         if let Some(used) = &facts.compiler_cache {
             ui::note(&cached::told(used));
@@ -258,18 +263,13 @@ impl Builder<'_> {
         if let Some(bolt) = bolt {
             let counts = workshop.profile()?;
             let laid_out = self.lay_out(&bolt, variant, &setting, (&out, &counts))?;
-            let Some(laid_out) = laid_out else { return Ok(Built::Interrupted) };
+            let Some(laid_out) = laid_out else { return Ok(None) };
             besides.each_time.push(laid_out);
         }
         let roles: Vec<Role> = steps.iter().map(|(role, _)| *role).collect();
         let mut facts = self.facts(variant, key, &roles, &facts, (&tree, &out))?;
         besides.add_to(&mut facts);
-        self.keep(&workshop, &facts, keep_tree, partial.is_none())?;
-        let kept = self.store.build(&self.package.name, &facts.key);
-        kept.map(|kept| Built::Kept(Box::new(kept))).ok_or_else(|| {
-            let error = std::io::Error::other("a build was kept and is not there");
-            CliError::TrialStore(StoreError::Io { path: out, error })
-        })
+        Ok(Some(facts))
     }
 
     /// Runs it; the end of what it printed is for whoever looks at a failure.
@@ -372,19 +372,12 @@ impl Builder<'_> {
         Ok(self.check(site.variant, &facts, &said)?.then(|| summarise(&facts)))
     }
 
-    fn keep(
-        &self,
-        workshop: &Workshop,
-        facts: &VariantFacts,
-        keep_tree: bool,
-        is_whole: bool,
-    ) -> Result<(), CliError> {
-        workshop.keep(facts, keep_tree)?;
+    /// Puts what a build cost into the history.
+    fn record(&self, facts: &VariantFacts, partial: Option<&Partial<'_>>) {
         // What every build has besides is no part of the variant, so its costs would mislead.
-        if is_whole && facts.variant.flags.is_empty() && self.base.is_empty() {
+        if partial.is_none() && facts.variant.flags.is_empty() && self.base.is_empty() {
             super::record::record_variant(facts);
         }
-        Ok(())
     }
 
     /// Files of the package, and objects out of the way.

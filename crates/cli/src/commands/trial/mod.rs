@@ -11,19 +11,25 @@ mod layout;
 mod plan;
 mod profiled;
 mod record;
+mod repeats;
 mod report;
 mod resolve;
 mod run;
 mod show;
+mod tools;
 
 pub(crate) use plan::TrialPlan;
 pub(crate) use report::TrialReport;
+pub(crate) use resolve::packages;
+pub(crate) use show::TrialPackage;
 
 use std::time::Duration;
 
 use clap::Args;
+use ironwright_core::build::Source;
 use ironwright_core::evidence::Metric;
 use ironwright_core::trial::Treatment;
+use ironwright_core::trial::package::triable;
 
 use super::advise::PreferenceArgs;
 use super::bench::{parse_metric, parse_percent, parse_time};
@@ -48,7 +54,9 @@ use crate::progress::ProgressChoice;
     after_help = "Examples:\n  ironwright trial --list\n  ironwright trial zlib --dry-run\n  ironwright trial zlib\n  \
         ironwright trial zlib --treatment c-opt-level=3 --treatment c-lto=fat --time 2m\n  \
         ironwright trial openssl --build-only && ironwright trial openssl --time 5m\n  \
-        ironwright trial zlib --weight inflate=0\n  ironwright advise zlib --explain"
+        ironwright trial zlib --weight inflate=0\n  \
+        ironwright trial ripgrep --treatment rust-linker=mold --build-rounds 5 --build-only\n  \
+        ironwright trial cpython --source path:Python-3.13.1 --treatment python-pgo-level=LIGHT\n  ironwright advise zlib --explain"
 )]
 pub(crate) struct TrialArgs {
     /// The package.
@@ -57,6 +65,9 @@ pub(crate) struct TrialArgs {
     /// List the packages that can be tried.
     #[arg(long)]
     list: bool,
+    /// Another source than the package's own: crate:NAME@VERSION, or path:DIR of one that is unpacked.
+    #[arg(long, value_name = "SOURCE", value_parser = triable)]
+    source: Option<Source>,
     /// What is tried instead of the package's own choice; several knobs that belong together with + between
     /// them. May be given several times.
     #[arg(long, short = 't', value_name = "KNOB=VALUE")]
@@ -107,6 +118,9 @@ struct HowArgs {
     /// Build, and leave measuring to a later call.
     #[arg(long)]
     build_only: bool,
+    /// Times that each build is made, in interleaved order, for what builds cost; workloads run on the first.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "against")]
+    build_rounds: u32,
     /// Do not take bundles of flags apart.
     #[arg(long)]
     no_bisect: bool,
@@ -129,7 +143,7 @@ struct HowArgs {
 
 pub(crate) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     if args.list {
-        return show::list();
+        return show::list(args.json);
     }
     run::run(args, host)
 }

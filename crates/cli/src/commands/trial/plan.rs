@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::TrialArgs;
 use super::builder::Builder;
+use super::repeats::times_built;
 use super::resolve::Resolved;
 use crate::error::count;
 use crate::table::table;
@@ -73,13 +74,18 @@ pub(super) fn plan(
         is_built: !args.how.rebuild && builder.cached(variant).is_some(),
     };
     let builds: Vec<_> = layout.variants.iter().map(planned).collect();
-    let to_build = builds.iter().filter(|build| !build.is_built).count();
+    let left = |build: &PlannedBuild| {
+        let first = u32::from(!build.is_built);
+        let made = (times_built(builder, &build.variant, past) + first).max(1);
+        (first + args.how.build_rounds.saturating_sub(made)) as usize
+    };
+    let to_build = builds.iter().map(left).sum();
     let own = past.iter().filter(|facts| facts.package == resolved.package.name);
     let walls: Vec<f64> = own.map(|facts| facts.wall + facts.again.unwrap_or(0.0)).collect();
     let each = (!walls.is_empty()).then(|| median(&walls));
     TrialPlan {
         package: resolved.package.name.clone(),
-        source: resolved.package.source.to_string(),
+        source: resolved.source.to_string(),
         compiler: builder.tools.version.clone(),
         against: builder.base.clone(),
         treatments: layout.treatments.iter().map(ToString::to_string).collect(),

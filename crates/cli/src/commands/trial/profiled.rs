@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ironwright_core::emit::shell::quote_posix;
 use ironwright_core::pgo::{
-    Addition, Level, Phase, Places, Toolchain, additions, training_environment,
+    Addition, Level, Phase, Places, Toolchain, additions, cpython, training_environment,
 };
-use ironwright_core::settings::catalogue::pgo::{C_PGO_LEVEL, RUST_PGO_LEVEL};
 use ironwright_core::trial::package::{Language, Workload, fill};
 use ironwright_core::trial::treatment::Knobs;
 use ironwright_host::pgo::tools::identify;
@@ -27,14 +26,22 @@ pub(super) struct Profiled {
     tree: PathBuf,
 }
 
-/// The level of profiling that knobs ask for.
+/// The level of a profile that is made here, beside the build.
 pub(super) fn level(knobs: &Knobs, language: Language) -> Option<Level> {
-    let knob = match language {
-        Language::C => &C_PGO_LEVEL,
-        Language::Rust => &RUST_PGO_LEVEL,
-    };
-    let wanted = knobs.get(knob.id)?;
+    (language != Language::Cpython).then(|| level_of(knobs, language)).flatten()
+}
+
+/// The level of profiling that knobs ask for.
+fn level_of(knobs: &Knobs, language: Language) -> Option<Level> {
+    let wanted = knobs.get(language.pgo_level().id)?;
     Level::ALL.into_iter().find(|level| level.name() == wanted)
+}
+
+/// What CPython's configure script is told of the level; its makefile then trains by itself.
+pub(super) fn configure(knobs: &Knobs, language: Language) -> String {
+    let level = (language == Language::Cpython).then(|| level_of(knobs, language)).flatten();
+    let arguments = level.map(cpython::configure).unwrap_or_default();
+    arguments.iter().map(|argument| quote_posix(argument)).collect::<Vec<_>>().join(" ")
 }
 
 /// The commands that a level trains with.
@@ -52,8 +59,8 @@ impl Profiled {
     ) -> Result<Self, CliError> {
         let toolchain = match (language, compiler) {
             (Language::Rust, _) => Toolchain::Rustc,
-            (Language::C, "clang") => Toolchain::Clang,
-            (Language::C, _) => Toolchain::Gcc,
+            (Language::C | Language::Cpython, "clang") => Toolchain::Clang,
+            (Language::C | Language::Cpython, _) => Toolchain::Gcc,
         };
         let name = if language == Language::Rust { "rustc" } else { compiler };
         let raw = folder.join("raw");

@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use ironwright_core::build::Source;
 use ironwright_core::diagnostic::nearest;
 use ironwright_core::settings::catalogue;
-use ironwright_core::settings::catalogue::pgo::{C_PGO_LEVEL, RUST_PGO_LEVEL};
 use ironwright_core::settings::knob::Place;
-use ironwright_core::trial::package::{Workload, parse};
+use ironwright_core::trial::package::{Language, Workload, parse};
 use ironwright_core::trial::{Package, Treatment, built_in};
 use ironwright_core::workspace::MANIFEST;
 
@@ -18,13 +18,16 @@ use crate::error::CliError;
 /// A package and where its paths start from.
 pub(super) struct Resolved {
     pub(super) package: Package,
+    pub(super) source: Source,
+    /// Folder of the source that is built.
+    pub(super) folder: String,
     pub(super) base: PathBuf,
     pub(super) treatments: Vec<Treatment>,
     pub(super) workloads: Vec<Workload>,
 }
 
 /// Packages that can be tried here: those of the workspace, then those that are built in.
-pub(super) fn packages() -> Result<Vec<(Package, PathBuf)>, CliError> {
+pub(crate) fn packages() -> Result<Vec<(Package, PathBuf)>, CliError> {
     let cwd = std::env::current_dir()
         .map_err(|error| CliError::Read { path: PathBuf::from("."), error })?;
     let found = cwd.ancestors().find(|directory| directory.join(MANIFEST).is_file());
@@ -77,18 +80,45 @@ pub(super) fn resolve(args: &TrialArgs) -> Result<Resolved, CliError> {
         ));
     }
     check_weights(args, &package)?;
-    treatments.iter().chain(&args.against).try_for_each(reaches)?;
+    let mut all = treatments.iter().chain(&args.against);
+    all.try_for_each(|treatment| reaches(treatment, package.language))?;
     let workloads = workloads(args, &package)?;
-    Ok(Resolved { package, base, treatments, workloads })
+    let (source, folder, base) = source(args, &package, base)?;
+    Ok(Resolved { package, source, folder, base, treatments, workloads })
+}
+
+/// The source, the folder of it that is built, and where paths start from.
+fn source(
+    args: &TrialArgs,
+    package: &Package,
+    base: PathBuf,
+) -> Result<(Source, String, PathBuf), CliError> {
+    let named = |source: &Source| source.package().map(|(name, _)| name.to_owned());
+    match (args.source.clone(), package.source.clone()) {
+        // Another version of the same crate is laid out alike.
+        (Some(other), Some(own)) if named(&other).is_some() && named(&other) == named(&own) => {
+            Ok((other, package.folder.clone(), base))
+        }
+        (Some(other), _) => {
+            let cwd = std::env::current_dir()
+                .map_err(|error| CliError::Read { path: PathBuf::from("."), error })?;
+            Ok((other, String::new(), cwd))
+        }
+        (None, Some(own)) => Ok((own, package.folder.clone(), base)),
+        (None, None) => Err(CliError::usage(
+            format!("{} has no source of its own", package.name),
+            "unpack it, and name the folder: --source path:DIR",
+        )),
+    }
 }
 
 /// A setting that no build is told of would be called harmless.
-fn reaches(treatment: &Treatment) -> Result<(), CliError> {
+fn reaches(treatment: &Treatment, language: Language) -> Result<(), CliError> {
     let is_told = |id: &String| {
         let places = [Place::Env, Place::BuildEnv];
         let knob = catalogue::knob(id);
         let reached = knob.is_some_and(|k| k.targets.iter().any(|t| places.contains(&t.place)));
-        reached || [C_PGO_LEVEL.id, RUST_PGO_LEVEL.id].contains(&id.as_str())
+        reached || id == language.pgo_level().id
     };
     match treatment.knobs.keys().find(|id| !is_told(id)) {
         None => Ok(()),

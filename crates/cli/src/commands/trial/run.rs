@@ -13,13 +13,15 @@ use ironwright_host::trial::{Store, source};
 
 use super::TrialArgs;
 use super::bisect::{self, Bundles};
-use super::builder::{Builder, Built, Tools, tell_interrupted};
+use super::builder::{Builder, Built, tell_interrupted};
 use super::campaign::{Amount, Arm, Campaigns, End};
 use super::plan::{TrialPlan, plan};
 use super::record::{Pairing, record_rounds};
+use super::repeats;
 use super::report::{Found, TrialReport};
 use super::resolve::{Resolved, resolve};
 use super::show;
+use super::tools::Tools;
 use crate::args::HostArgs;
 use crate::clock::unix_ns;
 use crate::context::{Context, Directories};
@@ -113,7 +115,7 @@ fn builder<'a>(
 ) -> Result<Builder<'a>, CliError> {
     let package = &resolved.package;
     let online = !args.how.offline;
-    let located = source::locate(&package.source, &package.folder, &resolved.base, online)?;
+    let located = source::locate(&resolved.source, &resolved.folder, &resolved.base, online)?;
     Ok(Builder {
         package,
         context,
@@ -172,7 +174,9 @@ impl Trial<'_> {
                 Built::Kept(_) | Built::Interrupted => return Ok(None),
             }
         }
-        Ok(Some(kept))
+        let (variants, wanted) = (&self.layout.variants, self.args.how.build_rounds);
+        let all = repeats::repeat(self.builder, variants, wanted, &past(), measurer)?;
+        Ok(all.then_some(kept))
     }
 
     fn measure(
@@ -220,10 +224,11 @@ impl Trial<'_> {
 
     /// What is known before anything is measured.
     fn unmeasured<'b>(&'b self, kept: &[Kept], arms: &'b Arms, setup: &'b Setup) -> Found<'b> {
+        let past = past();
         Found {
             plan: self.plan.clone(),
             layout: self.layout,
-            builds: kept.iter().map(|build| build.facts.clone()).collect(),
+            builds: kept.iter().map(|build| build.facts.clone().usual(&past)).collect(),
             same_code_as: arms.same_code_as.clone(),
             arms: &arms.of,
             campaigns: None,

@@ -6,8 +6,11 @@ use ironwright_core::decide::{Action, Recommendation};
 use ironwright_core::evidence::Verdict;
 use ironwright_core::evidence::compare::Bounds;
 use ironwright_core::evidence::sample::Metric;
-use ironwright_core::trial::VariantFacts;
 use ironwright_core::trial::effects::TreatmentEffects;
+use ironwright_core::trial::{Package, VariantFacts};
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::report::{BuildRatio, Search, TrialReport, WorkloadReport};
 use super::resolve::packages;
@@ -15,19 +18,47 @@ use crate::error::CliError;
 use crate::table::table;
 use crate::ui::{self, BAD, DIM, GOOD, HEADING, WARN, paint};
 
+/// A package that can be tried.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct TrialPackage {
+    /// Its name.
+    name: String,
+    /// What it is, in one line.
+    summary: String,
+    /// Where its source comes from; absent where `--source` has to name it.
+    source: Option<String>,
+    /// What is tried when nothing is named.
+    treatments: Vec<String>,
+    /// What is measured.
+    workloads: Vec<String>,
+}
+
+impl From<Package> for TrialPackage {
+    fn from(package: Package) -> Self {
+        Self {
+            name: package.name,
+            summary: package.summary,
+            source: package.source.map(|source| source.to_string()),
+            treatments: package.treatments.iter().map(ToString::to_string).collect(),
+            workloads: package.workloads.into_iter().map(|workload| workload.name).collect(),
+        }
+    }
+}
+
 /// The packages that can be tried.
-pub(super) fn list() -> Result<u8, CliError> {
-    let row = |(package, _): &(ironwright_core::trial::Package, std::path::PathBuf)| {
-        let names: Vec<_> = package.workloads.iter().map(|w| w.name.as_str()).collect();
-        vec![
-            package.name.clone(),
-            package.source.to_string(),
-            package.summary.clone(),
-            names.join(" "),
-        ]
+pub(super) fn list(json: bool) -> Result<u8, CliError> {
+    let all: Vec<TrialPackage> =
+        packages()?.into_iter().map(|(package, _)| package.into()).collect();
+    if json {
+        ui::print_json(&all)?;
+        return Ok(0);
+    }
+    let row = |package: &TrialPackage| {
+        let source = package.source.clone().unwrap_or_else(|| "--source path:DIR".to_owned());
+        vec![package.name.clone(), source, package.summary.clone(), package.workloads.join(" ")]
     };
     let headings = ["package", "source", "does", "workloads"];
-    ui::print(&table(&headings, packages()?.iter().map(row)))?;
+    ui::print(&table(&headings, all.iter().map(row)))?;
     Ok(0)
 }
 
