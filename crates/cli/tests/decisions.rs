@@ -50,13 +50,13 @@ fn of<'a>(advice: &'a Value, knob: &str) -> &'a Value {
 fn what_was_measured_to_pay_is_applied_emitted_and_rolled_back() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let advise = || json(&ironwright(home, &["advise", "demo", "--json"]));
+    let ask = || json(&ironwright(home, &["advise", "demo", "--json"]));
     bench_until(home, [SLOW, FAST], ("c-opt-level=3", "demo"), |_| {
-        let advice = advise();
+        let advice = ask();
         let it = of(&advice, "c-opt-level");
         (&it["action"], &it["band"]) == (&"keep".into(), &"C".into())
     });
-    let advice = advise();
+    let advice = ask();
     let schema = json(&ironwright(home, &["schema", "advice"]));
     assert!(jsonschema::is_valid(&schema, &advice));
     assert!(shown(home, &["advise", "demo", "--explain"]).contains("measured here"));
