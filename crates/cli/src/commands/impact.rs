@@ -8,7 +8,7 @@ use clap::Args;
 use ironwright_core::nix::impact::{Change, changes, why};
 use ironwright_core::nix::installable::Evaluation;
 use ironwright_core::nix::protocol::{Options, Request};
-use ironwright_host::nix::{Store, store_prefix};
+use ironwright_host::nix::{Command, Store, store_prefix};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,29 +18,32 @@ use crate::error::{CliError, count};
 use crate::nix::evaluation::{EvaluationArgs, absolute_flake, quoted};
 use crate::nix::forecast::time;
 use crate::nix::impact::{
-    Asked, Base, Figures, Override, Sources, Variant, evaluate, figures, names,
+    Asked, Base, Figures, Override, Sources, Variant, evaluate, figures, of_configuration, of_file,
+    of_flake, of_library, parted,
 };
 use crate::nix::prepare::{knowledge, room};
+use crate::nix::switch::{own, target};
 use crate::table::table;
 use crate::ui::{self, DIM, HEADING, paint};
 
 /// Say what overlays would cost: what they change, what is built anew, how long that takes.
 ///
 /// An installable is an attribute of the package set that overlays apply to: of the file of -f, or of a
-/// flake (its legacyPackages, else those of its input nixpkgs; `nixosConfigurations.NAME` works too). A bare
-/// name is one of the flake here, or of nixpkgs. The set is evaluated without overlays, with each alone and
-/// with all, and the closures are compared: what differs is exact, what it costs is the plan's estimate.
-/// Nothing is built.
+/// flake (its legacyPackages, else those of its input nixpkgs), or a configuration (`homeConfigurations.NAME`,
+/// `nixosConfigurations.NAME`). A bare name is one of the flake here, or of nixpkgs. All is evaluated without
+/// overlays, with each alone and with all, and the closures are compared: what differs is exact, what it
+/// costs is the plan's estimate. Nothing is built.
 ///
 /// Overlays are those of --overlay and --overlays; without any, those that the library in ./nix applies to
-/// this host, if it is there, else those of the flake.
+/// this host, if it is there; else those that the configuration itself applies, else those of the flake.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright impact rustc python3 -f ./nixpkgs --overlay fast=zstd.nix\n  ironwright impact nixpkgs#firefox --overlays .\n  ironwright impact .#nixosConfigurations.desk --each\n  ironwright impact rustc -f ./nixpkgs --overlay ssl.nix --why python3"
+    after_help = "Examples:\n  ironwright impact\n  ironwright impact rustc python3 -f ./nixpkgs --overlay fast=zstd.nix\n  ironwright impact nixpkgs#firefox --overlays .\n  ironwright impact .#nixosConfigurations.desk --each\n  ironwright impact rustc -f ./nixpkgs --overlay ssl.nix --why python3"
 )]
 pub(crate) struct ImpactArgs {
-    /// What is looked at with all that it needs.
-    #[arg(value_name = "INSTALLABLE", required = true)]
+    /// What is looked at with all that it needs [default: the configuration of this user or this machine
+    /// in the flake here].
+    #[arg(value_name = "INSTALLABLE")]
     installables: Vec<String>,
     /// An overlay in a file; may be given several times.
     #[arg(long, value_name = "[NAME=]FILE")]
@@ -106,9 +109,10 @@ pub(crate) fn run(args: &ImpactArgs, host: &HostArgs) -> Result<u8, CliError> {
 }
 
 fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError> {
-    let (base, wanted) = base(args)?;
     let nix = args.nix.command()?;
     let evaluation = args.nix.evaluation();
+    let installables = installables(args, &nix, &evaluation, context)?;
+    let (base, wanted) = base(args, &installables)?;
     let room = room(context);
     let prefix = nix.store.as_deref().and_then(store_prefix);
     let asked = Asked {
@@ -120,7 +124,9 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
         prefix: prefix.as_deref(),
         threads: room.threads as usize,
     };
-    let overlays = overlays(args, &base, &asked)?;
+    let overlays = overlays(args, &asked)?;
+    let base = Base { own: overlays.iter().any(Override::is_own), ..base.clone() };
+    let asked = Asked { base: &base, ..asked };
     let mut variants = vec![Vec::new()];
     variants.extend(overlays.iter().map(|overlay| vec![overlay]));
     if overlays.len() > 1 {
@@ -153,7 +159,7 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
     impacts.sort_by(|a, b| b.figures.seconds.expected.total_cmp(&a.figures.seconds.expected));
     Ok(ImpactReport {
         schema: 1,
-        installables: args.installables.clone(),
+        installables,
         derivations: before.closure.derivations.len(),
         overlays: impacts,
         together: together.ok_or_else(no_overlay)?,
@@ -166,6 +172,27 @@ impl Impact {
         let (figures, paths) = (self.figures.clone(), self.paths.clone());
         Self { name: "all".to_owned(), figures, paths }
     }
+}
+
+/// What is looked at.
+fn installables(
+    args: &ImpactArgs,
+    nix: &Command,
+    how: &Evaluation,
+    context: &Context,
+) -> Result<Vec<String>, CliError> {
+    if !args.installables.is_empty() {
+        return Ok(args.installables.clone());
+    }
+    if args.nix.names_attributes() || !Path::new("flake.nix").is_file() {
+        return Err(CliError::usage(
+            "nothing is named, and there is no flake here",
+            "name an attribute of a package set, such as rustc, or go to a flake with your configuration",
+        ));
+    }
+    let (user, machine) = own(context);
+    let found = target(nix, ".", None, how, (&user, &machine))?;
+    Ok(vec![format!(".#{}.\"{}\"", found.kind.attribute(), found.name)])
 }
 
 fn no_overlay() -> CliError {
@@ -220,22 +247,21 @@ fn chain(wanted: &str, variants: &[Variant], all: &[Vec<Change>]) -> Result<Vec<
 }
 
 /// The package set, and the attributes of it that are wanted.
-fn base(args: &ImpactArgs) -> Result<(Base, Vec<Vec<String>>), CliError> {
+fn base(args: &ImpactArgs, installables: &[String]) -> Result<(Base, Vec<Vec<String>>), CliError> {
     let system = format!("{}-linux", std::env::consts::ARCH);
     if args.nix.expr.is_some() {
         return Err(CliError::usage("overlays apply to a file or a flake", "write -f FILE"));
     }
-    let split = |name: &str| name.split('.').map(str::to_owned).collect::<Vec<_>>();
     if let Some(file) = &args.nix.file {
         let path = std::path::absolute(file)
             .map_err(|error| CliError::Read { path: file.into(), error })?;
-        let wanted = args.installables.iter().map(|name| split(name)).collect();
+        let wanted = installables.iter().map(|name| split(name)).collect();
         let place = path.to_string_lossy().into_owned();
-        return Ok((Base { kind: "file", place, system }, wanted));
+        return Ok((Base { kind: "file", place, system, own: false }, wanted));
     }
     let mut place = None;
     let mut wanted = Vec::new();
-    for installable in &args.installables {
+    for installable in installables {
         let (reference, name) = installable.split_once('#').unwrap_or(("", installable));
         let reference = if reference.is_empty() { default_flake() } else { reference.to_owned() };
         let reference = absolute_flake(&reference);
@@ -249,7 +275,22 @@ fn base(args: &ImpactArgs) -> Result<(Base, Vec<Vec<String>>), CliError> {
         wanted.push(split(name));
     }
     let place = place.unwrap_or_else(default_flake);
-    Ok((Base { kind: "flake", place, system }, wanted))
+    Ok((Base { kind: "flake", place, system, own: false }, wanted))
+}
+
+/// The names of an attribute's path; what stands in quotes may have dots.
+fn split(path: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut in_quotes = false;
+    for character in path.chars() {
+        match (character, names.last_mut()) {
+            ('"', _) => in_quotes = !in_quotes,
+            ('.', _) if !in_quotes => names.push(String::new()),
+            (_, Some(name)) => name.push(character),
+            (_, None) => {}
+        }
+    }
+    names
 }
 
 fn default_flake() -> String {
@@ -267,93 +308,28 @@ fn arguments(evaluation: &Evaluation) -> String {
 }
 
 /// The overlays that are looked at.
-fn overlays(args: &ImpactArgs, base: &Base, asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
+fn overlays(args: &ImpactArgs, asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
     let mut all = args.overlay.iter().map(|text| of_file(text)).collect::<Result<Vec<_>, _>>()?;
     for flake in &args.overlays {
         all.extend(of_flake(&absolute_flake(flake), asked)?);
     }
     let default = PathBuf::from("nix");
-    let own =
+    let is_there =
         default.join("overlays/default.nix").is_file() && default.join("settings.json").is_file();
-    let library = args.library.clone().or_else(|| (all.is_empty() && own).then_some(default));
+    let library = args.library.clone().or_else(|| (all.is_empty() && is_there).then_some(default));
     if let Some(library) = library {
         all.extend(of_library(&library, asked)?);
-    } else if all.is_empty() && base.kind == "flake" {
-        all.extend(of_flake(&base.place, asked)?);
+    }
+    if all.is_empty() {
+        all = of_configuration(asked)?;
+    }
+    if all.is_empty() && asked.base.kind == "flake" {
+        all = of_flake(&asked.base.place, asked)?;
     }
     if args.each {
         all = parted(&all, asked)?;
     }
     if all.is_empty() { Err(no_overlay()) } else { Ok(all) }
-}
-
-fn of_file(text: &str) -> Result<Override, CliError> {
-    let path = Path::new(text);
-    let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let (name, file) = match text.split_once('=') {
-        Some((name, file)) if !path.exists() => (name.to_owned(), file),
-        _ => (stem(), text),
-    };
-    let place =
-        std::fs::canonicalize(file).map_err(|error| CliError::Read { path: file.into(), error })?;
-    let place = place.to_string_lossy().into_owned();
-    Ok(Override { name, kind: "file", place, attribute: None, only: None })
-}
-
-/// Names of the overlays at a place. `default` composes the others where there are any.
-fn listed(asked: &Asked<'_>, expression: &str) -> Result<Vec<String>, CliError> {
-    let how = Evaluation { settings: asked.settings.to_vec(), ..Evaluation::default() };
-    let found = ironwright_host::nix::instantiate(asked.nix, expression, &how, |_| {})?;
-    let names = found.into_iter().flatten().map(|path| path.to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.collect();
-    if names.len() > 1 {
-        names.retain(|name| name != "default");
-    }
-    Ok(names)
-}
-
-fn of_flake(place: &str, asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
-    let reference = quoted(place);
-    let expression =
-        format!("builtins.attrNames ((builtins.getFlake {reference}).overlays or {{ }})");
-    let one = |name: String| Override {
-        attribute: Some(name.clone()),
-        name,
-        kind: "flake",
-        place: place.to_owned(),
-        only: None,
-    };
-    Ok(listed(asked, &expression)?.into_iter().map(one).collect())
-}
-
-/// The overlays that the library applies to this host.
-fn of_library(library: &Path, asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
-    let place = std::fs::canonicalize(library)
-        .map_err(|error| CliError::Read { path: library.to_owned(), error })?;
-    let place = place.to_string_lossy().into_owned();
-    let expression = format!("(import (/. + {}) {{ }}).settings.overlays", quoted(&place));
-    let names = listed(asked, &expression)?;
-    let one = |name: String| Override {
-        attribute: Some(name.clone()),
-        name,
-        kind: "library",
-        place: place.clone(),
-        only: None,
-    };
-    Ok(names.into_iter().map(one).collect())
-}
-
-/// One for each package that an overlay overrides.
-fn parted(overlays: &[Override], asked: &Asked<'_>) -> Result<Vec<Override>, CliError> {
-    let parts = names(asked, overlays)?;
-    let all = overlays.iter().zip(parts).flat_map(|(overlay, names)| {
-        names.into_iter().map(|package| Override {
-            name: format!("{}.{package}", overlay.name),
-            only: Some(package),
-            ..overlay.clone()
-        })
-    });
-    Ok(all.collect())
 }
 
 fn shown(report: &ImpactReport, list: usize) -> String {
@@ -415,6 +391,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_is_parted_at_dots_outside_of_quotes() {
+        assert_eq!(split("a.b-c"), ["a", "b-c"]);
+        assert_eq!(
+            split("homeConfigurations.\"me@desk.local\""),
+            ["homeConfigurations", "me@desk.local"]
+        );
+    }
+
+    #[test]
     fn arguments_become_one_set() {
         let arguments_of = vec![
             ("system".to_owned(), "a\"b${c}".to_owned(), true),
@@ -422,16 +407,5 @@ mod tests {
         ];
         let evaluation = Evaluation { arguments: arguments_of, ..Evaluation::default() };
         assert_eq!(arguments(&evaluation), r#"{ "system" = "a\"b\${c}"; "n" = (1 + 1); }"#);
-    }
-
-    #[test]
-    fn an_overlay_is_called_by_its_file_or_as_a_user_says() {
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("fast.nix");
-        std::fs::write(&file, "").unwrap();
-        let text = file.to_string_lossy();
-        assert_eq!(of_file(&text).unwrap().name, "fast");
-        assert_eq!(of_file(&format!("zstd={text}")).unwrap().name, "zstd");
-        assert!(of_file("nowhere.nix").is_err());
     }
 }

@@ -19,7 +19,7 @@ use crate::nix::evaluation::EvaluationArgs;
 use crate::nix::forecast;
 use crate::nix::prepare::{Wishes, prepare};
 use crate::nix::switch::{
-    Activation, Generation, Generations, Kind, Target, activate, candidates, listed, target,
+    Activation, Generation, Generations, Kind, Target, activate, candidates, listed, own, target,
 };
 use crate::progress::{Progress, ProgressChoice};
 use crate::table::table;
@@ -95,9 +95,8 @@ pub(crate) fn run(args: &SwitchArgs, host: &HostArgs) -> Result<u8, CliError> {
     }
     let context = Context::load(host)?;
     let nix = args.nix.command()?;
-    let hostname = context.facts.hostname.as_ref().map(|fact| fact.value.clone());
-    let user = std::env::var("USER").unwrap_or_default();
-    let own = (user.as_str(), hostname.as_deref().unwrap_or_default());
+    let (user, machine) = own(&context);
+    let own = (user.as_str(), machine.as_str());
     let evaluation = args.nix.evaluation();
     let (target, generations) = if args.rollback || args.list {
         former(args, own)?

@@ -94,6 +94,35 @@ fn overrides_are_told_apart_and_flakes_have_overlays() {
     assert!(text.contains("there is no attribute nothing.here"), "{text}");
 }
 
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn a_configuration_is_compared_with_itself_without_its_overlays() {
+    let home = home();
+    home.write(
+        "flake/flake.nix",
+        r#"{ outputs = { self }: let
+             make = overlays: rec {
+               config.nixpkgs.overlays = overlays;
+               pkgs = (import ./set.nix { }).appendOverlays overlays;
+               activationPackage = pkgs.git;
+               extendModules = { modules }: let more = (builtins.head modules).nixpkgs.overlays; in
+                 make (if more ? content then more.content else overlays ++ more);
+             };
+           in { homeConfigurations = rec { me = make [ (import ./zlib.nix) (import ./both.nix) ]; "me@desk.local" = me; }; }; }"#,
+    );
+    let words = ["impact", r#".#homeConfigurations."me@desk.local""#, "--json"];
+    let report = home.json(&words);
+    assert_eq!(of(&report, "overlay 1")["rebuilt"], 3);
+    assert_eq!(report["together"]["rebuilt"], 4);
+    let parted = home.json(&[&words[..], &["--each"]].concat());
+    assert_eq!(of(&parted, "overlay 2.git")["rebuilt"], 1);
+    let more = home.json(&[&words[..], &["--overlay", "zlib.nix"]].concat());
+    assert_eq!(of(&more, "zlib")["changed"], 0, "it is applied already");
+    let output = home.ironwright(&["impact"]).env("USER", "me").output().unwrap();
+    let text = super::home::text(&output);
+    assert!(text.contains("overlay 2"), "{text}");
+}
+
 /// All derivations that some need, as Nix itself tells.
 fn closure(home: &Home, expression: &str) -> BTreeSet<String> {
     let output = home.nix(&["eval", "--raw", "--impure", "--expr", expression]);

@@ -27,7 +27,13 @@ pub(crate) struct Base {
     pub(crate) place: String,
     /// `x86_64-linux` and so on.
     pub(crate) system: String,
+    /// Whether the overlays are those of the configuration that is looked at, which has to do without them
+    /// to be compared.
+    pub(crate) own: bool,
 }
+
+/// The kind of an overlay that a configuration applies itself.
+pub(super) const OWN: &str = "own";
 
 /// An overlay, or one override of it.
 #[derive(Clone, Debug, Serialize)]
@@ -35,7 +41,7 @@ pub(crate) struct Override {
     /// What it is called.
     #[serde(skip)]
     pub(crate) name: String,
-    /// `file`, `flake` or `library`.
+    /// `file`, `flake`, `library`, or `OWN`.
     pub(crate) kind: &'static str,
     /// Path, or reference of a flake.
     pub(crate) place: String,
@@ -45,7 +51,15 @@ pub(crate) struct Override {
     pub(crate) only: Option<String>,
 }
 
+impl Override {
+    /// Whether the configuration that is looked at applies it itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.kind == OWN
+    }
+}
+
 /// What is evaluated.
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) nix: &'a Command,
     pub(crate) base: &'a Base,
@@ -88,7 +102,7 @@ pub(crate) fn evaluate(
 }
 
 /// The attributes that each overlay overrides.
-pub(crate) fn names(
+pub(super) fn names(
     asked: &Asked<'_>,
     overlays: &[Override],
 ) -> Result<Vec<Vec<String>>, CliError> {

@@ -4,6 +4,8 @@
 
 mod evaluate;
 mod figures;
+mod overlays;
 
-pub(crate) use evaluate::{Asked, Base, Override, Variant, evaluate, names};
+pub(crate) use evaluate::{Asked, Base, Override, Variant, evaluate};
 pub(crate) use figures::{Figures, Sources, figures};
+pub(crate) use overlays::{of_configuration, of_file, of_flake, of_library, parted};

@@ -22,14 +22,33 @@ let
           import (/. + it.place)
         else if it.kind == "flake" then
           (builtins.getFlake it.place).overlays.${it.attribute}
+        else if it.kind == "own" then
+          builtins.elemAt host.config.nixpkgs.overlays (builtins.fromJSON it.attribute - 1)
         else
           (import (/. + it.place) { }).overlays.${it.attribute};
     in
     if it.only == null then whole else final: prev: { ${it.only} = (whole final prev).${it.only}; };
 
+  # What a configuration is built as; it takes overlays as a module.
+  results = {
+    nixosConfigurations = it: it.config.system.build.toplevel;
+    homeConfigurations = it: it.activationPackage;
+  };
+  isConfiguration = path: base.kind == "flake" && results ? ${builtins.head path};
+  configuration =
+    path:
+    find flake [
+      (builtins.head path)
+      (builtins.elemAt path 1)
+    ];
+  # The one whose own overlays are looked at.
+  host = configuration (builtins.head asked.wanted);
+
   # The set as it is.
   plain =
-    if base.kind == "file" then
+    if isConfiguration (builtins.head asked.wanted) then
+      host.pkgs
+    else if base.kind == "file" then
       let
         value = import (/. + base.place);
       in
@@ -73,27 +92,25 @@ let
         fail "there is no attribute ${builtins.concatStringsSep "." path}"
     ) root path;
 
-  # A system of NixOS takes overlays as a module.
-  system =
+  configured =
     path:
     let
-      host = find flake.nixosConfigurations [ (builtins.elemAt path 1) ];
-      changed =
-        if overlays == [ ] then
-          host
-        else
-          host.extendModules { modules = [ { nixpkgs.overlays = overlays; } ]; };
+      alone = configuration path;
+      # As `lib.mkForce` writes it: in place of the overlays that the configuration has.
+      instead = {
+        _type = "override";
+        priority = 50;
+        content = overlays;
+      };
+      more.nixpkgs.overlays = if base.own then instead else overlays;
+      changed = if more.nixpkgs.overlays == [ ] then alone else alone.extendModules { modules = [ more ]; };
     in
-    changed.config.system.build.toplevel;
+    results.${builtins.head path} changed;
 
   one =
     path:
     let
-      value =
-        if base.kind == "flake" && builtins.head path == "nixosConfigurations" then
-          system path
-        else
-          find set path;
+      value = if isConfiguration path then configured path else find set path;
     in
     value.drvPath or (fail "${builtins.concatStringsSep "." path} is no derivation");
 in

@@ -8,4 +8,4 @@ mod target;
 
 pub(crate) use activate::{Activation, activate};
 pub(crate) use generations::{Generation, Generations};
-pub(crate) use target::{Kind, Target, candidates, listed, target};
+pub(crate) use target::{Kind, Target, candidates, listed, own, target};
