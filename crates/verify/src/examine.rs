@@ -170,10 +170,12 @@ const WAY: usize = 6;
 fn uses(image: &Image<'_>, judgement: &Judgement) -> Vec<FunctionUse> {
     let name = |at: usize| {
         let function = &image.functions()[at];
-        function.name.map_or_else(|| format!("{:#x}", function.start), str::to_owned)
+        function
+            .name
+            .map_or_else(|| format!("{:#x}", function.start), |name| name.text().into_owned())
     };
     let way = |at: usize| {
-        let before = |at: &usize| judgement.from.get(*at).copied().flatten();
+        let before = |at: &usize| judgement.from.get(*at)?.map(|from| from as usize);
         std::iter::successors(before(&at), before).take(WAY).map(name).collect()
     };
     let mut uses: Vec<_> = judgement.uses.iter().collect();

@@ -3,10 +3,14 @@
 //! Follows control flow inside of a function's bounds, so data between functions or behind jumps is
 //! never taken for code. Does not ask which of it runs; `flow` does.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::decode::needs::{self, SetId};
-use crate::decode::{Flow, Step, jump, quick, step};
+use crate::decode::quick::{self, Leads};
+use crate::decode::{Flow, Step, step};
 use crate::feature::Extensions;
 use crate::image::{Function, Image, Slot, inserted, settle_functions};
 
@@ -15,10 +19,11 @@ use crate::image::{Function, Image, Slot, inserted, settle_functions};
 pub(crate) struct Body {
     /// Extensions that some instruction in it needs.
     pub(crate) extensions: Extensions,
-    /// Where it goes outside of itself, then the addresses that it touches or takes.
-    addresses: Box<[u64]>,
-    /// How many of the addresses are calls and jumps.
-    called: u32,
+    /// Addresses of several functions, its own among them: a list for each would be most of all memory
+    /// that is asked for.
+    addresses: Arc<[u64]>,
+    /// Where its calls and jumps begin among the addresses, where what it touches begins, and the end.
+    own: [u32; 3],
     /// Whether it asks what the processor is.
     pub(crate) identifies: bool,
     /// Whether it compares the stack's canary.
@@ -30,15 +35,27 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Where it goes outside of itself: calls and jumps. Sorted.
+    /// Where it goes outside of itself: calls and jumps.
     pub(crate) fn calls(&self) -> &[u64] {
-        &self.addresses[..self.called as usize]
+        &self.addresses[self.own[0] as usize..self.own[1] as usize]
     }
 
-    /// Addresses that it touches or takes. Sorted.
+    /// Addresses that it touches or takes.
     pub(crate) fn touches(&self) -> &[u64] {
-        &self.addresses[self.called as usize..]
+        &self.addresses[self.own[1] as usize..self.own[2] as usize]
     }
+}
+
+/// Functions that follow each other and share a list of addresses, with all of these.
+pub(crate) fn neighbours(bodies: &[Body]) -> Vec<(Range<usize>, &[u64])> {
+    let mut first = 0;
+    let together = bodies.chunk_by(|one, next| Arc::ptr_eq(&one.addresses, &next.addresses));
+    let neighbours = together.map(|bodies| {
+        let range = first..first + bodies.len();
+        first = range.end;
+        (range, &*bodies[0].addresses)
+    });
+    neighbours.collect()
 }
 
 /// Most times that code found by following calls leads to more such code.
@@ -90,12 +107,24 @@ fn with_discovered<'a>(
     inserted(bodies, &places, more)
 }
 
+/// Functions that are scanned together.
+const TOGETHER: usize = 64;
+
 fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
-    functions
-        .par_iter()
-        .with_min_len(64)
-        .map_init(Scratch::default, |scratch, function| scan_one(image, function, scratch))
-        .collect()
+    let mut bodies = Vec::new();
+    bodies.resize_with(functions.len(), Body::default);
+    let parts = functions.par_chunks(TOGETHER).zip(bodies.par_chunks_mut(TOGETHER));
+    parts.for_each_init(Scratch::default, |scratch, (functions, bodies)| {
+        for (function, body) in functions.iter().zip(&mut *bodies) {
+            *body = scan_one(image, function, scratch);
+        }
+        let addresses: Arc<[u64]> = scratch.addresses.as_slice().into();
+        scratch.addresses.clear();
+        for body in bodies {
+            body.addresses = Arc::clone(&addresses);
+        }
+    });
+    bodies
 }
 
 /// Where tables of the file say that code may be.
@@ -116,39 +145,74 @@ fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Fun
     let mut targets: Vec<u64> = called.chain(listed).filter(unknown).collect();
     targets.sort_unstable();
     targets.dedup();
-    let function =
-        |start| Function { start, end: start, name: None, bounded: false, discovered: true };
+    let function = |start| Function { start, end: start, discovered: true, ..Function::default() };
     targets.into_iter().map(function).collect()
 }
 
 /// Memory that is used again from function to function.
 #[derive(Default)]
 struct Scratch {
-    /// A bit for each byte: an instruction begins there.
-    begun: Vec<u64>,
+    /// For each byte, 1 where an instruction begins, else 0.
+    begun: Vec<u8>,
     /// A bit for each byte: something jumps there.
     wanted: Vec<u64>,
     /// Stretches of instructions that follow each other.
     runs: Vec<(usize, usize)>,
+    /// One past the last place where an instruction begins.
+    frontier: usize,
     sets: [u64; 4],
-    calls: Vec<u64>,
-    touches: Vec<u64>,
+    leads: Leads,
+    calls: Gathered,
+    touches: Gathered,
+    /// Of all functions that are scanned together.
+    addresses: Vec<u64>,
+}
+
+/// Addresses that were met.
+#[derive(Default)]
+struct Gathered {
+    list: Vec<u64>,
+    count: usize,
+}
+
+impl Gathered {
+    /// Adds an address, if it is one to keep; it is written in any case, because to ask first takes longer.
+    #[inline]
+    fn push(&mut self, address: u64, keep: bool) {
+        if self.count == self.list.len() {
+            self.list.resize(self.count + 64, 0);
+        }
+        self.list[self.count] = address;
+        self.count += usize::from(keep);
+    }
+
+    fn take(&mut self) -> &[u64] {
+        &self.list[..std::mem::take(&mut self.count)]
+    }
 }
 
 impl Scratch {
     fn reset(&mut self, bytes: usize) {
-        for bits in [&mut self.begun, &mut self.wanted] {
-            bits.clear();
-            bits.resize(bytes / 64 + 1, 0);
-        }
+        self.begun.clear();
+        self.begun.resize(bytes, 0);
+        self.wanted.clear();
+        self.wanted.resize(bytes / 64 + 1, 0);
         self.runs.clear();
-        self.calls.clear();
-        self.touches.clear();
         self.sets = [0; 4];
+        self.frontier = 0;
+    }
+
+    /// The first place from `at` on where an instruction was read, or the end.
+    fn next_begun(&self, at: usize) -> usize {
+        if at >= self.frontier {
+            return self.begun.len();
+        }
+        let more = memchr::memchr(1, &self.begun[at..]);
+        more.map_or(self.begun.len(), |more| at + more)
     }
 
     fn is_begun(&self, at: usize) -> bool {
-        self.begun.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+        self.begun.get(at).is_some_and(|begun| *begun != 0)
     }
 
     fn want(&mut self, at: usize) {
@@ -156,12 +220,17 @@ impl Scratch {
     }
 
     /// The first place from `at` on that something jumps to and that is not read yet.
-    fn next_wanted(&self, at: usize) -> Option<usize> {
+    fn next_wanted(&mut self, at: usize) -> Option<usize> {
         let mut keep = u64::MAX << (at % 64);
-        for word in at / 64..self.wanted.len() {
-            let left = self.wanted[word] & !self.begun[word] & keep;
-            if left != 0 {
-                return Some(word * 64 + left.trailing_zeros() as usize);
+        for number in at / 64..self.wanted.len() {
+            let mut left = self.wanted[number] & keep;
+            while left != 0 {
+                let place = number * 64 + left.trailing_zeros() as usize;
+                if !self.is_begun(place) {
+                    return Some(place);
+                }
+                self.wanted[number] &= !(1 << (place % 64));
+                left &= left - 1;
             }
             keep = u64::MAX;
         }
@@ -201,6 +270,7 @@ pub(crate) fn bytes_of<'i>(image: &'i Image<'_>, function: &Function<'_>) -> &'i
     &ahead[..ahead.len().min(length)]
 }
 
+/// Scans a function. Its addresses are added to those of the functions before it.
 fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -> Body {
     let code = bytes_of(image, function);
     scratch.reset(code.len());
@@ -209,7 +279,7 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
         start: function.start,
         code,
         ahead: image.code_from(function.start),
-        least: image.least_address(),
+        addresses: image.addresses(),
         body: Body::default(),
         scratch,
         jumps_by_table: false,
@@ -221,12 +291,12 @@ fn scan_one(image: &Image<'_>, function: &Function<'_>, scratch: &mut Scratch) -
     }
     let mut body = scan.body;
     body.extensions = scratch.extensions();
-    for list in [&mut scratch.calls, &mut scratch.touches] {
-        list.sort_unstable();
-        list.dedup();
+    let Scratch { calls, touches, addresses, .. } = scratch;
+    body.own[0] = saturated(addresses.len());
+    for (list, end) in [calls, touches].into_iter().zip([1, 2]) {
+        addresses.extend_from_slice(list.take());
+        body.own[end] = saturated(addresses.len());
     }
-    body.called = saturated(scratch.calls.len());
-    body.addresses = [&*scratch.calls, &*scratch.touches].concat().into();
     body
 }
 
@@ -238,15 +308,8 @@ fn saturated(count: usize) -> u32 {
 pub(crate) fn instructions(image: &Image<'_>, function: &Function<'_>) -> Vec<usize> {
     let mut scratch = Scratch::default();
     scan_one(image, function, &mut scratch);
-    let mut places = Vec::new();
-    for (number, word) in scratch.begun.iter().enumerate() {
-        let mut left = *word;
-        while left != 0 {
-            places.push(number * 64 + left.trailing_zeros() as usize);
-            left &= left - 1;
-        }
-    }
-    places
+    let places = scratch.begun.iter().enumerate().filter(|(_, begun)| **begun != 0);
+    places.map(|(at, _)| at).collect()
 }
 
 struct Scan<'i, 'a> {
@@ -255,8 +318,8 @@ struct Scan<'i, 'a> {
     code: &'i [u8],
     /// The function's bytes and those behind it, of which the decoder wants to see some.
     ahead: &'i [u8],
-    /// Numbers in code that are smaller are no addresses.
-    least: i64,
+    /// Other numbers in code are no addresses.
+    addresses: Range<u64>,
     body: Body,
     scratch: &'i mut Scratch,
     /// It jumps to where a register says: there is a table of targets.
@@ -278,48 +341,68 @@ impl Scan<'_, '_> {
     /// Reads instructions until control does not go on to the next, or that one was read before; one
     /// past the last.
     fn run(&mut self, from: usize) -> usize {
-        let mut at = from;
-        while self.skip(&mut at) {
-            let here = self.start.wrapping_add(at as u64);
-            let goes_on = if let Some((length, flow)) = jump(&self.code[at..], here) {
-                at += length;
-                self.flow(flow, false)
-            } else if let Some(step) = step(self.code, at, self.start) {
-                at += step.length;
-                self.take(&step)
+        let (mut at, size) = (from, self.code.len());
+        loop {
+            let limit = self.scratch.next_begun(at);
+            let Scratch { begun, leads, .. } = &mut *self.scratch;
+            let begun = &mut begun[..limit];
+            let end = if self.image.is_fixed {
+                quick::read::<true>(self.ahead, &mut at, begun, leads)
             } else {
-                self.body.broken = true;
-                false
+                quick::read::<false>(self.ahead, &mut at, begun, leads)
             };
-            if !goes_on {
-                break;
+            self.scratch.frontier =
+                self.scratch.frontier.max(at + usize::from(end == quick::End::Unread));
+            self.take_leads();
+            let goes_on = match end {
+                quick::End::Paused => at < size && !self.scratch.is_begun(at),
+                quick::End::Gone => false,
+                quick::End::Unread => self.step(&mut at),
+            };
+            if at > size {
+                self.body.broken = true;
+            }
+            if !goes_on || at >= size {
+                return at.min(size);
+            }
+            if self.scratch.is_begun(at) {
+                return at;
             }
         }
-        at.min(self.code.len())
     }
 
-    /// Goes on from `at` behind instructions of the most frequent kind; true where another one stands
-    /// then that was not read before.
-    fn skip(&mut self, at: &mut usize) -> bool {
-        let Scratch { begun, touches, .. } = &mut *self.scratch;
-        while *at < self.code.len() {
-            let (word, bit) = (&mut begun[*at / 64], 1 << (*at % 64));
-            if *word & bit != 0 {
-                return false;
+    /// Reads an instruction of the other kind; false where control does not go on behind it.
+    fn step(&mut self, at: &mut usize) -> bool {
+        let Some(step) = step(self.code, *at, self.start) else {
+            self.body.broken = true;
+            return false;
+        };
+        *at += step.length;
+        self.take(&step)
+    }
+
+    /// Notes where instructions lead.
+    fn take_leads(&mut self) {
+        let Scratch { wanted, leads, calls, touches, .. } = &mut *self.scratch;
+        let size = self.code.len();
+        for lead in leads.take() {
+            let (end, number) = (lead.end(), lead.number(self.ahead));
+            if end > size {
+                break;
             }
-            *word |= bit;
-            let quick = quick(self.ahead, *at, self.least);
-            let next = *at + quick.length;
-            if quick.length == 0 || next > self.code.len() {
-                return true;
-            }
-            *at = next;
-            if quick.near != 0 {
-                let end = self.start.wrapping_add(next as u64);
-                touches.push(end.wrapping_add_signed(i64::from(quick.near)));
+            let to = end.wrapping_add_signed(number as isize);
+            let target = self.start.wrapping_add(to as u64);
+            let is_inside = lead.is_jump() && to < size;
+            let place = if is_inside { to } else { 0 };
+            wanted[place / 64] |= u64::from(is_inside) << (place % 64);
+            calls.push(target, lead.is_call() || lead.is_jump() && !is_inside);
+            touches.push(target, lead.is_touch());
+            let value = u64::from(number.cast_unsigned());
+            if lead.is_number() && self.addresses.contains(&value) && is_address(self.image, value)
+            {
+                touches.push(value, true);
             }
         }
-        false
     }
 
     /// Notes what an instruction does; false where control does not go on to the next.
@@ -329,11 +412,11 @@ impl Scan<'_, '_> {
         }
         self.body.canary |= step.canary;
         if step.near != 0 {
-            self.scratch.touches.push(step.near);
+            self.scratch.touches.push(step.near, true);
         }
-        let may_be_address = self.image.is_fixed && step.fixed >= self.least.cast_unsigned();
-        if may_be_address && self.is_address(step.fixed) {
-            self.scratch.touches.push(step.fixed);
+        let may_be_address = self.image.is_fixed && self.addresses.contains(&step.fixed);
+        if may_be_address && is_address(self.image, step.fixed) {
+            self.scratch.touches.push(step.fixed, true);
         }
         self.flow(step.flow, step.near != 0)
     }
@@ -357,7 +440,7 @@ impl Scan<'_, '_> {
                 false
             }
             Flow::Call(target) => {
-                self.scratch.calls.push(target);
+                self.scratch.calls.push(target, true);
                 true
             }
             Flow::JumpIndirect => {
@@ -372,7 +455,7 @@ impl Scan<'_, '_> {
     fn go(&mut self, target: u64) {
         match self.inside(target) {
             Some(at) => self.scratch.want(at),
-            None => self.scratch.calls.push(target),
+            None => self.scratch.calls.push(target, true),
         }
     }
 
@@ -381,18 +464,15 @@ impl Scan<'_, '_> {
         (at < self.code.len()).then_some(at)
     }
 
-    fn is_address(&self, value: u64) -> bool {
-        self.image.code_at(value).is_some() || self.image.data_at(value).is_some()
-    }
-
     /// Behind a jump by table the cases stand one after another. A gap is code if it reads as code up
     /// to the very place where known code goes on, and no table stands in the code itself.
     fn fill_gaps(&mut self) {
+        let touched = &self.scratch.touches;
         let holds_data = |address: &u64| match self.inside(*address) {
             Some(at) => !self.scratch.is_begun(at),
             None => !self.image.is_in_function(*address) && self.image.code_at(*address).is_some(),
         };
-        if self.scratch.touches.iter().any(holds_data) {
+        if touched.list[..touched.count].iter().any(holds_data) {
             return;
         }
         for (from, to) in self.scratch.gaps(self.code.len()) {
@@ -431,13 +511,14 @@ impl Scan<'_, '_> {
     fn reads_as_code(&self, from: usize, to: usize) -> bool {
         let mut at = from;
         while at < to {
-            at += match quick(self.code, at, i64::MAX).length {
-                0 => step(self.code, at, self.start).map_or(self.code.len(), |step| step.length),
-                length => length,
-            };
+            at += step(self.code, at, self.start).map_or(self.code.len(), |step| step.length);
         }
         at == to
     }
+}
+
+fn is_address(image: &Image<'_>, value: u64) -> bool {
+    image.code_at(value).is_some() || image.data_at(value).is_some()
 }
 
 #[cfg(test)]
@@ -456,7 +537,7 @@ mod tests {
     }
 
     fn function(start: u64, end: u64) -> Function<'static> {
-        Function { start, end, name: None, bounded: true, discovered: false }
+        Function { start, end, bounded: true, ..Function::default() }
     }
 
     #[test]

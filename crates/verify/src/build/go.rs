@@ -8,6 +8,7 @@ use object::{Object, ObjectSection};
 
 use crate::image::Function;
 use crate::image::linked::Elf;
+use crate::image::names::{self, Name};
 
 /// Magic numbers of `.gopclntab` in Go 1.18 and 1.20.
 const MAGIC: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
@@ -58,7 +59,14 @@ fn parse_table(bytes: &[u8], text: u64) -> Option<Vec<Function<'_>>> {
         let (start, record) = entry(at)?;
         let (end, _) = entry(at + 1).unwrap_or((start, 0));
         let name = name_of(bytes, table, names, record);
-        functions.push(Function { start, end, name, bounded: end > start, discovered: false });
+        functions.push(Function {
+            start,
+            end,
+            name: name.map(|name| Name::new(name.as_bytes())),
+            tells: name.is_some_and(names::tells_of_processor),
+            bounded: end > start,
+            discovered: false,
+        });
     }
     Some(functions)
 }

@@ -6,6 +6,7 @@
 
 mod length;
 pub(crate) mod needs;
+pub(crate) mod quick;
 
 use length::follow::{IMM8, IMM32, INVALID, MODRM, SPECIAL};
 use needs::{BASELINE, NONE, Opcode, SetId};
@@ -82,79 +83,6 @@ pub(crate) fn step(code: &[u8], at: usize, base: u64) -> Option<Step> {
     }
 }
 
-/// An instruction that needs nothing and goes nowhere but on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Quick {
-    /// Bytes; 0 where it is another instruction, which `step` decodes.
-    pub(crate) length: usize,
-    /// How far behind its end the address is that it touches or takes; 0 for none.
-    pub(crate) near: i32,
-}
-
-impl Quick {
-    const NONE: Self = Self { length: 0, near: 0 };
-}
-
-/// Reads an instruction of the kind that most are of. Numbers in it that are no smaller than
-/// `least` may be addresses: `step` decodes it then.
-#[inline]
-pub(crate) fn quick(code: &[u8], at: usize, least: i64) -> Quick {
-    let window = code.get(at..).and_then(<[u8]>::first_chunk::<16>);
-    let Some(window) = window else { return Quick::NONE };
-    // Bytes are taken out of one word: to load each anew, at a place that the one before tells, takes
-    // twice as long.
-    let word = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
-    let rex = usize::from(word & 0xf0 == 0x40);
-    let behind = word >> (8 * rex);
-    let escaped = usize::from(behind & 0xff == 0x0f);
-    let [first, second, ..] = (behind >> (8 * escaped)).to_le_bytes();
-    let opcode = rex + escaped;
-    let entry = length::QUICK[escaped << 16 | usize::from(u16::from_be_bytes([first, second]))];
-    if entry > length::quick::LENGTH {
-        return with_numbers(window, opcode, entry, least);
-    }
-    Quick { length: if entry == 0 { 0 } else { opcode + usize::from(entry) }, near: 0 }
-}
-
-/// An instruction with an operand or an immediate of which more is to be known; `at` is its opcode.
-#[inline]
-fn with_numbers(window: &[u8; 16], at: usize, entry: u8, least: i64) -> Quick {
-    use length::quick::{DISPLACED, LENGTH, NUMBER, RELATIVE, SIB};
-    let may_be_address = |value: i32| i64::from(value) >= least;
-    let mut length = at + usize::from(entry & LENGTH);
-    let mut near = 0;
-    if entry & RELATIVE != 0 {
-        near = number(window, at + 2);
-        if near == 0 {
-            return Quick::NONE;
-        }
-    } else if entry & SIB != 0 && window[at + 2] & 7 == 5 {
-        length += 4;
-        if may_be_address(number(window, at + 3)) {
-            return Quick::NONE;
-        }
-    } else if entry & DISPLACED != 0 {
-        let sib = usize::from(window[at + 1] & 7 == 4);
-        if may_be_address(number(window, at + 2 + sib)) {
-            return Quick::NONE;
-        }
-    }
-    if entry & NUMBER != 0 {
-        let loads = matches!(window[at], 0xb8..=0xbf);
-        let value = number(window, length - 4);
-        let value = if loads { value.cast_unsigned() } else { value.unsigned_abs() };
-        if near == 0 && i64::from(value) >= least || loads && at == 1 && window[0] & 8 != 0 {
-            return Quick::NONE;
-        }
-    }
-    Quick { length, near }
-}
-
-#[inline]
-fn number(window: &[u8; 16], at: usize) -> i32 {
-    window.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |four| i32::from_le_bytes(*four))
-}
-
 #[inline]
 fn prefixes(bytes: &[u8]) -> Option<(Prefixes, usize)> {
     let mut found = Prefixes::default();
@@ -212,13 +140,17 @@ fn with_memory(
     } else if taken >= 5 {
         let displacement = read_i32(bytes, at + taken - 4)?;
         // Where code stands at fixed places, tables are reached by their address.
-        step.fixed = u64::from(displacement.unsigned_abs()) * u64::from(displacement > 0);
+        step.fixed = positive(displacement);
     }
     Some(())
 }
 
 fn offset(here: u64, length: usize, displacement: i32) -> u64 {
     here.wrapping_add(length as u64).wrapping_add_signed(i64::from(displacement))
+}
+
+fn positive(number: i32) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 fn read_i32(bytes: &[u8], at: usize) -> Option<i32> {
@@ -229,7 +161,7 @@ fn read_i32(bytes: &[u8], at: usize) -> Option<i32> {
 /// A return, or a jump or call whose target stands in it: its bytes and where control goes. `None` for
 /// everything else.
 #[inline]
-pub(crate) fn jump(bytes: &[u8], here: u64) -> Option<(usize, Flow)> {
+fn jump(bytes: &[u8], here: u64) -> Option<(usize, Flow)> {
     let opcode = *bytes.first()?;
     let is_short = matches!(opcode, 0x70..=0x7f | 0xe0..=0xe3 | 0xeb);
     let (length, to) = match opcode {
@@ -273,7 +205,7 @@ fn one_byte(bytes: &[u8], at: usize, opcode: u8, prefixes: Prefixes, here: u64) 
         with_memory(bytes, at, immediate, here, &mut step)?;
         step.canary = prefixes.fs && is_canary(bytes, at);
         if opcode == 0xc7 && step.near == 0 && immediate == 4 {
-            step.fixed = u64::from(read_i32(bytes, step.length - 4)?.unsigned_abs());
+            step.fixed = positive(read_i32(bytes, step.length - 4)?);
         }
         // `fisttp` came with SSE3.
         if opcode & 0xf9 == 0xd9 && bytes[at] >> 3 & 7 == 1 {
@@ -286,7 +218,7 @@ fn one_byte(bytes: &[u8], at: usize, opcode: u8, prefixes: Prefixes, here: u64) 
     } else {
         step.length = at + immediate;
         if opcode == 0x68 && immediate == 4 {
-            step.fixed = u64::from(read_i32(bytes, at)?.unsigned_abs());
+            step.fixed = positive(read_i32(bytes, at)?);
         }
     }
     bytes.get(step.length - 1)?;

@@ -5,6 +5,7 @@
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
 use proptest::prelude::*;
 
+use super::quick::{self, End, Leads};
 use super::*;
 
 /// The same from iced-x86: length, flow, set and near address.
@@ -37,23 +38,47 @@ fn reference(bytes: &[u8], base: u64) -> Option<(usize, Flow, SetId, u64)> {
     Some((instruction.len(), flow, set, near))
 }
 
+/// An instruction of those that are read quickly: its length, what it touches, where control goes, and a
+/// number that may be an address.
+fn quick<const NUMBERS: bool>(bytes: &[u8], at: usize) -> Option<(usize, u64, Flow, u32)> {
+    let (bytes, mut length, mut leads) = (&bytes[at..], 0, Leads::default());
+    let stopped = quick::read::<NUMBERS>(bytes, &mut length, &mut [0], &mut leads);
+    if stopped == End::Unread {
+        return None;
+    }
+    let ends = stopped == End::Gone;
+    let Some(lead) = leads.take().first() else {
+        return Some((length, 0, if ends { Flow::Stop } else { Flow::Next }, 0));
+    };
+    assert_eq!(lead.end(), length);
+    let number = lead.number(bytes);
+    let there = (at as u64 + length as u64).wrapping_add_signed(number.into());
+    let (near, flow, number) = match (lead.is_touch(), lead.is_call(), lead.is_jump()) {
+        (true, ..) => (there, Flow::Next, 0),
+        (_, true, _) => (0, Flow::Call(there), 0),
+        (.., true) if ends => (0, Flow::Jump(there), 0),
+        (.., true) => (0, Flow::Branch(there), 0),
+        _ => (0, Flow::Next, number.cast_unsigned()),
+    };
+    Some((length, near, flow, number))
+}
+
 /// Compares one place; true where both saw an instruction.
 fn compare(bytes: &[u8], at: usize) -> bool {
     let window = &bytes[at..bytes.len().min(at + 15)];
     let Some((length, flow, set, near)) = reference(window, at as u64) else { return false };
     let own = step(bytes, at, 0).unwrap_or_else(|| panic!("no instruction in {window:02x?}"));
     assert_eq!(own.length, length, "length of {window:02x?}");
-    for least in [1, 1 << 24, i64::MAX] {
-        let quick = quick(bytes, at, least);
-        let end = at.wrapping_add(length) as u64;
-        let near = if quick.near == 0 { 0 } else { end.wrapping_add_signed(i64::from(quick.near)) };
-        let known = Step { near, fixed: own.fixed, ..plain(length, BASELINE) };
-        let is_number = i64::try_from(own.fixed).is_ok_and(|fixed| fixed >= least);
-        let is_same = quick.length == length && own == known && !is_number;
-        assert!(quick.length == 0 || is_same, "quick on {window:02x?}");
-    }
-    if let Some((length, flow)) = jump(&bytes[at..], at as u64) {
-        assert_eq!(Step { flow, ..plain(length, BASELINE) }, own, "jump on {window:02x?}");
+    for (found, numbers) in [(quick::<true>(bytes, at), true), (quick::<false>(bytes, at), false)] {
+        let Some((length, near, flow, number)) = found else { continue };
+        // A call through an operand leads nowhere that is known, like the next instruction.
+        let flow = if own.flow == Flow::CallIndirect { own.flow } else { flow };
+        let known = Step { near, flow, fixed: own.fixed, ..plain(length, BASELINE) };
+        assert!(own == known, "quick on {window:02x?}");
+        assert!(
+            !numbers || own.fixed == 0 || own.fixed == u64::from(number),
+            "number of {window:02x?}"
+        );
     }
     assert_eq!(needs::set_of(own.set), needs::set_of(set), "needs of {window:02x?}");
     // Returns from interrupts and the like stop nothing that compilers write.

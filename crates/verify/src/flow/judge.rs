@@ -69,7 +69,7 @@ pub(crate) struct Judgement {
     /// Functions that run in any case.
     pub(crate) direct: usize,
     /// Which function led to each.
-    pub(crate) from: Vec<Option<usize>>,
+    pub(crate) from: Vec<Option<u32>>,
 }
 
 /// So many functions that run in any case and do without an extension show that the file was not
@@ -89,8 +89,8 @@ pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
             from: Vec::new(),
         };
     }
-    let mut questions = Questions::find(image, bodies);
-    let links = Links::new(image, bodies);
+    let (mut questions, links) =
+        rayon::join(|| Questions::find(image, bodies), || Links::new(image, bodies));
     let judgement = by(image, bodies, &links, &questions);
     let users = callers(&links, bodies.len(), &judgement);
     if questions.follow_fields(image, bodies, users) {
@@ -114,7 +114,8 @@ fn callers(links: &Links, functions: usize, judgement: &Judgement) -> BTreeSet<u
     }
     let mut all = edge.clone();
     for _ in 0..DEPTH {
-        let calls_edge = |at: &usize| links.calls(*at).iter().any(|call| edge.contains(call));
+        let calls_edge =
+            |at: &usize| links.calls(*at).iter().any(|call| edge.contains(&(*call as usize)));
         let next: BTreeSet<usize> = (0..functions)
             .into_par_iter()
             .filter(|at| !all.contains(at) && calls_edge(at))
@@ -180,7 +181,7 @@ fn one(image: &Image<'_>, at: usize, reach: Reach, asks: bool) -> (Standing, Rea
         return (Standing::Dispatched, Reason::Named);
     }
     let named = (asks || image.is_relocatable)
-        && image.functions()[at].name.is_some_and(names::says_extension);
+        && image.functions()[at].name.is_some_and(|name| names::says_extension(&name.text()));
     match reach {
         Reach::Guarded => (Standing::Dispatched, Reason::Guarded),
         _ if named => (Standing::Dispatched, Reason::Named),

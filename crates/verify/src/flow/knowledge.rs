@@ -45,7 +45,7 @@ impl Knowledge {
         }
         let functions = image.functions().par_iter().zip(bodies).enumerate();
         let tells = |(_, (function, body)): &(usize, (&Function<'_>, &Body))| {
-            function.name.is_some_and(names::tells_of_processor) || is_import_stub(image, body)
+            function.tells || is_import_stub(image, body)
         };
         known.returning = functions.filter(tells).map(|(at, _)| at).collect();
         known

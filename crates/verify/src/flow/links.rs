@@ -14,9 +14,9 @@ use crate::scan::Body;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A function, by its number.
-    Function(usize),
+    Function(u32),
     /// Data, by the number of its first pointer.
-    Data(usize),
+    Data(u32),
 }
 
 /// Functions whose addresses are looked up together.
@@ -36,7 +36,7 @@ pub(super) struct Links {
 /// What some functions lead to, one after the other.
 #[derive(Default)]
 struct Part {
-    calls: Vec<usize>,
+    calls: Vec<u32>,
     touches: Vec<Place>,
     /// For each function, where its calls and its touches end.
     ends: Vec<(usize, usize)>,
@@ -57,7 +57,8 @@ impl Links {
         let part = |bodies: &[Body]| {
             let mut part = Part::default();
             for body in bodies {
-                part.calls.extend(body.calls().iter().filter_map(|call| image.function_at(*call)));
+                let functions = body.calls().iter().filter_map(|call| image.function_at(*call));
+                part.calls.extend(functions.map(short));
                 part.touches.extend(body.touches().iter().filter_map(|touch| refer(*touch)));
                 part.ends.push((part.calls.len(), part.touches.len()));
             }
@@ -72,7 +73,7 @@ impl Links {
     }
 
     /// The functions that a function calls or jumps to.
-    pub(super) fn calls(&self, function: usize) -> &[usize] {
+    pub(super) fn calls(&self, function: usize) -> &[u32] {
         let (part, (first, _), (end, _)) = self.bounds(function);
         &part.calls[first..end]
     }
@@ -98,6 +99,12 @@ impl Links {
     }
 }
 
+/// A number as it is kept: a file has fewer functions and pointers than that, and what is followed fits into
+/// less memory.
+pub(super) fn short(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// What stands at an address; slots of the dynamic linker stand for what they lead to. `None` for data
 /// without pointers, which leads nowhere.
 pub(super) fn place(image: &Image<'_>, address: u64) -> Option<Place> {
@@ -112,7 +119,8 @@ fn place_or(image: &Image<'_>, address: u64, first: Option<usize>) -> Option<Pla
         Some(Slot::Import(_)) => return None,
         None => (address, first),
     };
-    image.function_at(target).map(Place::Function).or(first.map(Place::Data))
+    let function = image.function_at(target).map(|at| Place::Function(short(at)));
+    function.or(first.map(|first| Place::Data(short(first))))
 }
 
 /// The number of the first pointer that stands at an address or behind it, in the same region.

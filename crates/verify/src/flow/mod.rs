@@ -14,12 +14,13 @@ mod reach;
 mod state;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::image::{Image, Slot};
-use crate::scan::Body;
+use crate::scan::{Body, neighbours};
 use guard::Division;
 use knowledge::Knowledge;
 
@@ -28,8 +29,8 @@ const ROUNDS: usize = 10;
 
 /// Functions that ask about the processor, divided.
 pub(crate) struct Questions {
-    /// For each function, its parts, where an answer divides it.
-    divisions: Vec<Option<Division>>,
+    /// The parts of functions that an answer divides.
+    divisions: BTreeMap<usize, Division>,
     known: Knowledge,
     /// Whether anything in the file asks.
     pub(crate) asks: bool,
@@ -39,7 +40,7 @@ impl Questions {
     /// Finds every function that asks about the processor or uses an answer, and divides it.
     pub(crate) fn find(image: &Image<'_>, bodies: &[Body]) -> Self {
         let known = Knowledge::from_names(image, bodies);
-        let mut questions = Self { divisions: vec![None; bodies.len()], asks: false, known };
+        let mut questions = Self { divisions: BTreeMap::new(), asks: false, known };
         let identifying = (0..bodies.len()).filter(|at| bodies[*at].identifies).collect();
         questions.spread(image, bodies, &Knowledge::default(), identifying);
         questions.asks = bodies.iter().any(|body| body.identifies)
@@ -50,7 +51,7 @@ impl Questions {
 
     /// A function's parts, where an answer divides it.
     fn division(&self, at: usize) -> Option<&Division> {
-        self.divisions[at].as_ref()
+        self.divisions.get(&at)
     }
 
     /// Takes what some functions read from structures for answers, where answers were written to the
@@ -78,10 +79,11 @@ impl Questions {
         before: &Knowledge,
         first: Vec<usize>,
     ) {
+        let neighbours = neighbours(bodies);
         let mut news = self.known.since(before);
         let mut concerned: BTreeSet<usize> = first.into_iter().collect();
         for _ in 0..ROUNDS {
-            concerned.extend(self::concerned(image, bodies, &news));
+            concerned.extend(self::concerned(image, bodies, &neighbours, &news));
             if concerned.is_empty() {
                 return;
             }
@@ -91,7 +93,10 @@ impl Questions {
                 list.par_iter().map(|at| (*at, guard::divide(image, *at, known))).collect();
             let before = self.known.clone();
             for (at, (division, learned)) in found {
-                self.divisions[at] = division;
+                match division {
+                    Some(division) => self.divisions.insert(at, division),
+                    None => self.divisions.remove(&at),
+                };
                 learn(&mut self.known, at, learned);
             }
             news = self.known.since(&before);
@@ -119,7 +124,12 @@ fn learn(known: &mut Knowledge, at: usize, learned: walk::Learned) {
 }
 
 /// Functions that may use an answer that is new.
-fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize> {
+fn concerned(
+    image: &Image<'_>,
+    bodies: &[Body],
+    neighbours: &[(Range<usize>, &[u64])],
+    known: &Knowledge,
+) -> Vec<usize> {
     let functions = known.returning.iter().chain(known.filling.keys());
     let starts = sorted(functions.map(|at| image.functions()[*at].start).collect());
     let variables = known.ranges();
@@ -128,13 +138,15 @@ fn concerned(image: &Image<'_>, bodies: &[Body], known: &Knowledge) -> Vec<usize
         _ => None,
     });
     let places = sorted(variables.chain(slots.map(|slot| (slot, slot + 1))).collect());
-    let (near_starts, near_places) = (Sieve::of(&ranges(&starts)), Sieve::of(&places));
-    let calls = |call: &u64| near_starts.may_hold(*call) && starts.binary_search(call).is_ok();
-    let touches = |address: &u64| near_places.may_hold(*address) && lies_in(*address, &places);
-    let is_user = |(_, body): &(usize, &Body)| {
-        body.touches().iter().any(touches) || body.calls().iter().any(calls)
+    let sieve = Sieve::of(ranges(&starts).iter().chain(&places));
+    let calls = |call: &u64| sieve.may_hold(*call) && starts.binary_search(call).is_ok();
+    let touches = |address: &u64| sieve.may_hold(*address) && lies_in(*address, &places);
+    let is_user = |at: &usize| {
+        bodies[*at].touches().iter().any(touches) || bodies[*at].calls().iter().any(calls)
     };
-    let users = bodies.par_iter().enumerate().filter(is_user).map(|(at, _)| at);
+    let may_use = |(_, addresses): &&(_, &[u64])| addresses.iter().any(|at| sieve.may_hold(*at));
+    let users = neighbours.par_iter().filter(may_use).flat_map_iter(|(range, _)| range.clone());
+    let users = users.filter(is_user);
     let told = known.given.keys().chain(&known.by_field).copied();
     users.collect::<Vec<_>>().into_iter().chain(told).collect()
 }
@@ -164,7 +176,7 @@ const GRAIN: u32 = 4;
 const BITS: u32 = 16;
 
 impl Sieve {
-    fn of(places: &[(u64, u64)]) -> Self {
+    fn of<'p>(places: impl IntoIterator<Item = &'p (u64, u64)>) -> Self {
         let mut words = vec![0; 1 << (BITS - 6)];
         for (first, end) in places {
             let (first, last) = (first >> GRAIN, end.saturating_sub(1).max(*first) >> GRAIN);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Questions;
-use super::links::{Links, Place, first_pointer, place};
+use super::links::{Links, Place, first_pointer, place, short};
 use crate::image::{Image, names};
 
 /// How a function is reached, the strongest way first.
@@ -29,7 +29,7 @@ pub(crate) enum Reach {
 pub(crate) struct Reached {
     pub(crate) how: Vec<Reach>,
     /// The function that led to it first; `None` for roots.
-    pub(crate) from: Vec<Option<usize>>,
+    pub(crate) from: Vec<Option<u32>>,
 }
 
 /// Follows everything from the roots.
@@ -62,31 +62,31 @@ struct Graph<'i, 'a> {
     links: &'i Links,
     questions: &'i Questions,
     reached: Vec<Reach>,
-    from: Vec<Option<usize>>,
+    from: Vec<Option<u32>>,
     /// How each piece of data is reached, by its first pointer.
     data: Vec<Reach>,
-    functions: Vec<Met<usize>>,
-    objects: Vec<Met<usize>>,
+    functions: Vec<Met<u32>>,
+    objects: Vec<Met<u32>>,
     /// Met behind a question; followed when all that is not is done.
     guarded: Vec<Met<Place>>,
     /// Met through pointers in data.
     pointers: Vec<Met<Place>>,
     /// Functions whose address is taken.
-    taken: Vec<Met<usize>>,
+    taken: Vec<Met<u32>>,
     /// Functions that resolvers choose from.
-    chosen: BTreeSet<usize>,
+    chosen: BTreeSet<u32>,
     /// The function that is being left.
-    current: Option<usize>,
+    current: Option<u32>,
 }
 
 /// Something, and the function that led to it.
-type Met<T> = (T, Option<usize>);
+type Met<T> = (T, Option<u32>);
 
 impl Graph<'_, '_> {
     fn run(&mut self) {
         for root in &self.image.roots {
             if let Some(at) = self.image.function_at(*root) {
-                self.functions.push((at, self.current));
+                self.functions.push((short(at), self.current));
             }
         }
         let resolvers: BTreeSet<_> =
@@ -94,17 +94,17 @@ impl Graph<'_, '_> {
         for at in &resolvers {
             self.chosen.extend(self.chosen_by(*at));
         }
-        self.functions.extend(resolvers.iter().map(|at| (*at, None)));
+        self.functions.extend(resolvers.iter().map(|at| (short(*at), None)));
         self.drain(Reach::Direct, &resolvers);
         self.functions = std::mem::take(&mut self.taken);
         self.drain(Reach::Taken, &resolvers);
         for root in &self.image.weak_roots {
             let at = self.image.function_at(*root);
-            self.pointers.extend(at.map(|at| (Place::Function(at), None)));
+            self.pointers.extend(at.map(|at| (Place::Function(short(at)), None)));
         }
         let roots = self.image.data_roots.iter();
         let data = roots.filter_map(|address| first_pointer(self.image, *address));
-        self.pointers.extend(data.map(|first| (Place::Data(first), None)));
+        self.pointers.extend(data.map(|first| (Place::Data(short(first)), None)));
         self.next(Reach::Pointer, &resolvers);
         // What is reached behind one question may lie before another.
         while !self.guarded.is_empty() {
@@ -114,7 +114,7 @@ impl Graph<'_, '_> {
 
     /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all
     /// variants does, runs nothing.
-    fn chosen_by(&self, resolver: usize) -> Vec<usize> {
+    fn chosen_by(&self, resolver: usize) -> Vec<u32> {
         let touched = self.links.touches(resolver).iter();
         touched
             .filter_map(|place| match place {
@@ -141,16 +141,17 @@ impl Graph<'_, '_> {
 
     fn drain(&mut self, reach: Reach, resolvers: &BTreeSet<usize>) {
         loop {
-            if let Some((at, from)) = self.functions.pop() {
+            if let Some((number, from)) = self.functions.pop() {
+                let at = number as usize;
                 if self.reached[at] < reach {
                     self.reached[at] = reach;
                     self.from[at] = from;
-                    self.current = Some(at);
+                    self.current = Some(number);
                     self.leave(at, reach, resolvers.contains(&at));
                 }
             } else if let Some((first, from)) = self.objects.pop() {
                 self.current = from;
-                self.read(first, reach);
+                self.read(first as usize, reach);
             } else {
                 return;
             }
@@ -171,7 +172,7 @@ impl Graph<'_, '_> {
             return;
         };
         let functions = |calls: &[u64]| -> Vec<_> {
-            calls.iter().filter_map(|at| image.function_at(*at)).collect()
+            calls.iter().filter_map(|at| image.function_at(*at)).map(short).collect()
         };
         let places =
             |all: &[u64]| -> Vec<_> { all.iter().filter_map(|at| place(image, *at)).collect() };
@@ -186,8 +187,8 @@ impl Graph<'_, '_> {
         self.guard(places(&division.guarded_touches).into_iter());
     }
 
-    fn calls(&mut self, functions: impl Iterator<Item = usize>, reach: Reach) {
-        let more = functions.filter(|at| self.reached[*at] < reach);
+    fn calls(&mut self, functions: impl Iterator<Item = u32>, reach: Reach) {
+        let more = functions.filter(|at| self.reached[*at as usize] < reach);
         self.functions.extend(more.map(|at| (at, self.current)));
     }
 
@@ -206,11 +207,11 @@ impl Graph<'_, '_> {
     }
 
     /// The address of a function is taken.
-    fn take(&mut self, at: usize, reach: Reach) {
-        if self.reached[at] >= reach || self.chosen.contains(&at) {
+    fn take(&mut self, at: u32, reach: Reach) {
+        if self.reached[at as usize] >= reach || self.chosen.contains(&at) {
             return;
         }
-        let start = self.current.map(|at| self.image.functions()[at].start);
+        let start = self.current.map(|at| self.image.functions()[at as usize].start);
         if reach == Reach::Direct && start != self.image.entry {
             self.taken.push((at, self.current));
         } else {
@@ -231,10 +232,10 @@ impl Graph<'_, '_> {
         let links = self.links;
         for place in links.pointed(first) {
             match place {
-                Place::Function(at) if self.reached[at] < reach => {
+                Place::Function(at) if self.reached[at as usize] < reach => {
                     self.functions.push((at, self.current));
                 }
-                Place::Data(next) if self.data[next] < reach => {
+                Place::Data(next) if self.data[next as usize] < reach => {
                     self.objects.push((next, self.current));
                 }
                 _ => {}
@@ -251,5 +252,5 @@ fn lists_functions(places: &[Place]) -> bool {
 
 /// Whether a function was made by the compiler as one of several versions.
 pub(crate) fn is_version(image: &Image<'_>, at: usize) -> bool {
-    image.functions()[at].name.is_some_and(names::is_version)
+    image.functions()[at].name.is_some_and(|name| names::is_version(&name.text()))
 }

@@ -158,9 +158,8 @@ mod tests {
             let function = |start: &u64| Function {
                 start: *start,
                 end: start + 40,
-                name: None,
                 bounded: true,
-                discovered: false,
+                ..Function::default()
             };
             let functions: Vec<_> = starts.iter().map(function).collect();
             let index = Index::new(&functions);

@@ -14,7 +14,8 @@ use object::{
 };
 
 use super::linked::Elf;
-use super::{Function, Image, Object, Region, Slot, names};
+use super::names::{self, Name};
+use super::{Function, Image, Object, Region, Slot};
 
 /// Where the first section is laid.
 const BASE: u64 = 0x10_0000;
@@ -95,7 +96,8 @@ impl<'a> Layout<'a> {
                 self.functions.push(Function {
                     start: address,
                     end: address.saturating_add(symbol.size()),
-                    name: Some(name),
+                    name: Some(Name::new(name.as_bytes())),
+                    tells: names::tells_of_processor(name),
                     bounded: symbol.size() > 0,
                     discovered: false,
                 });

@@ -8,15 +8,16 @@ use gimli::{
     BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, EhFrameOffset, LittleEndian,
     UnwindSection,
 };
-use object::elf;
-use object::read::elf::{ElfFile64, ElfSymbol64, FileHeader, ProgramHeader};
+use object::elf::{self, FileHeader64};
+use object::read::elf::{ElfFile64, ElfSymbol64, FileHeader, ProgramHeader, SymbolTable};
 use object::{
     Endianness, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable as _, RelocationFlags,
     RelocationTarget, SectionFlags, SymbolFlags, SymbolIndex,
 };
 use rayon::prelude::*;
 
-use super::{Function, Image, Object, Region, Slot, names};
+use super::names::{Name, Telling};
+use super::{Function, Image, Object, Region, Slot};
 use crate::build::go;
 
 pub(crate) type Elf<'a> = ElfFile64<'a, Endianness>;
@@ -115,49 +116,77 @@ const SYMBOLS: usize = 4096;
 /// What symbols name, in parts that follow each other.
 fn symbols<'a>(file: &Elf<'a>) -> Vec<Named<'a>> {
     let mut all = Vec::new();
-    for table in [file.symbol_table(), file.dynamic_symbol_table()].into_iter().flatten() {
+    let tables = [
+        (file.symbol_table(), file.elf_symbol_table()),
+        (file.dynamic_symbol_table(), file.elf_dynamic_symbol_table()),
+    ];
+    let defined = tables.each_ref().map(|(_, table)| global_functions(table));
+    for (number, (table, raw)) in tables.into_iter().enumerate() {
+        let Some(table) = table else { continue };
+        // What the dynamic table names, the other one names too, unless it was thinned out.
+        if number == 1 && defined[0] >= defined[1] && defined[0] > 0 {
+            break;
+        }
+        let strings = file.section_by_index(raw.string_section());
+        let strings = strings.and_then(|section| section.data()).unwrap_or_default();
+        let telling = Telling::of(strings);
         // The first is none, and not counted.
         let numbers = (1..table.symbols().count() + 1).into_par_iter().with_min_len(SYMBOLS);
         let symbols = numbers.filter_map(|number| table.symbol_by_index(SymbolIndex(number)).ok());
-        all.par_extend(symbols.fold(Named::default, Named::take));
+        let take = |named: Named<'a>, symbol| named.take(&symbol, strings, &telling);
+        all.par_extend(symbols.fold(Named::default, take));
     }
     all
 }
 
+/// How many functions a table defines that others may use.
+fn global_functions(table: &SymbolTable<'_, FileHeader64<Endianness>>) -> usize {
+    let is_function = |symbol: &&elf::Sym64<Endianness>| {
+        symbol.st_bind() != elf::STB_LOCAL
+            && symbol.st_type() == elf::STT_FUNC
+            && symbol.st_value.get(Endianness::Little) != 0
+    };
+    table.symbols().iter().filter(is_function).count()
+}
+
 impl<'a> Named<'a> {
-    fn take(mut self, symbol: ElfSymbol64<'a, '_, Endianness>) -> Self {
+    fn take(
+        mut self,
+        symbol: &ElfSymbol64<'a, '_, Endianness>,
+        strings: &'a [u8],
+        telling: &Telling,
+    ) -> Self {
         let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { return self };
         if !symbol.is_definition() && !symbol.is_local() || symbol.address() == 0 {
             return self;
         }
-        let Ok(name) = symbol.name() else { return self };
+        let name = symbol.elf_symbol().st_name.get(Endianness::Little) as usize;
+        let Some(text) = strings.get(name..) else { return self };
+        let function = || Function {
+            start: symbol.address(),
+            end: symbol.address().saturating_add(symbol.size()),
+            name: Some(Name::new(text)),
+            tells: telling.holds(name),
+            bounded: symbol.size() > 0,
+            discovered: false,
+        };
         match st_info.st_type() {
             elf::STT_FUNC | elf::STT_GNU_IFUNC => {
-                self.functions.push(function(symbol.address(), symbol.size(), name));
+                self.functions.push(function());
                 if st_info.st_type() == elf::STT_GNU_IFUNC {
                     self.resolvers.push(symbol.address());
                 }
             }
-            elf::STT_OBJECT if names::tells_of_processor(name) => {
+            elf::STT_OBJECT if telling.holds(name) => {
                 self.objects.push(Object { start: symbol.address(), size: symbol.size() });
             }
             // Labels of assembly without a type.
             elf::STT_NOTYPE if symbol.is_global() || symbol.size() > 0 => {
-                self.functions.push(function(symbol.address(), symbol.size(), name));
+                self.functions.push(function());
             }
             _ => {}
         }
         self
-    }
-}
-
-fn function(start: u64, size: u64, name: &str) -> Function<'_> {
-    Function {
-        start,
-        end: start.saturating_add(size),
-        name: Some(name),
-        bounded: size > 0,
-        discovered: false,
     }
 }
 
@@ -203,9 +232,8 @@ fn frames(file: &Elf<'_>) -> Vec<Function<'static>> {
             found.push(Function {
                 start,
                 end: start.saturating_add(size),
-                name: None,
                 bounded: true,
-                discovered: false,
+                ..Function::default()
             });
         }
     }

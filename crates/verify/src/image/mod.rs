@@ -9,9 +9,11 @@ pub(crate) mod linked;
 pub(crate) mod names;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use addresses::{ByAddress, Index};
 use ironwright_core::cpu::PsabiLevel;
+use names::Name;
 use rayon::prelude::*;
 
 /// Bytes that stand at an address.
@@ -38,13 +40,15 @@ impl Region<'_> {
 }
 
 /// A piece of code with a beginning.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Function<'a> {
     pub(crate) start: u64,
     /// One past its last byte.
     pub(crate) end: u64,
     /// Mangled, where a symbol names it.
-    pub(crate) name: Option<&'a str>,
+    pub(crate) name: Option<Name<'a>>,
+    /// Whether its name tells about the processor.
+    pub(crate) tells: bool,
     /// Whether its end is known, or only where the next one begins.
     pub(crate) bounded: bool,
     /// Found because something goes there, not because the file lists it.
@@ -108,11 +112,11 @@ pub(crate) enum Slot<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// The smallest number in code that may be an address.
-    pub(crate) fn least_address(&self) -> i64 {
-        let first = [self.code.first(), self.data.first()].into_iter().flatten();
-        let least = first.map(|region| region.address).min().filter(|_| self.is_fixed);
-        least.and_then(|least| i64::try_from(least.max(1)).ok()).unwrap_or(i64::MAX)
+    /// Between what numbers all addresses lie.
+    pub(crate) fn addresses(&self) -> Range<u64> {
+        let regions = || self.code.iter().chain(&self.data);
+        let first = regions().map(|region| region.address).min().unwrap_or(0).max(1);
+        first..regions().map(Region::end).max().unwrap_or(0)
     }
 
     /// The region of code that holds an address.
@@ -255,7 +259,13 @@ mod tests {
     use super::*;
 
     fn function(start: u64, end: u64, name: Option<&'static str>) -> Function<'static> {
-        Function { start, end, name, bounded: end > start, discovered: false }
+        Function {
+            start,
+            end,
+            name: name.map(|name| Name::new(name.as_bytes())),
+            bounded: end > start,
+            ..Function::default()
+        }
     }
 
     fn image(functions: Vec<Function<'static>>) -> Image<'static> {

@@ -4,9 +4,15 @@
 //! function ABI) or where a library publishes what it found out about the processor. Does not
 //! demangle more than it needs: words stand in mangled names as they are.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::Span;
+use aho_corasick::packed::Searcher;
+use memchr::memmem;
+use rayon::prelude::*;
 
 /// Words by which names say that something was found out about the processor.
 const ASKED: &[&str] = &[
@@ -58,19 +64,85 @@ const ASKED: &[&str] = &[
     "cpu_type",
 ];
 
-static ASKED_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(ASKED));
+/// A name, of which only the beginning is known until it is asked for: most never are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name<'a>(&'a [u8]);
 
-/// A search for all words at once, in any case. `None` only for more words than there is memory for.
-fn words(words: &[&str]) -> Option<AhoCorasick> {
-    let mut builder = AhoCorasick::builder();
-    let kind = Some(aho_corasick::AhoCorasickKind::DFA);
-    builder.ascii_case_insensitive(true).kind(kind).build(words).ok()
+impl<'a> Name<'a> {
+    /// The name that begins with these bytes, and ends with them or before the first zero byte.
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The whole name.
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        let end = memchr::memchr(0, self.0).unwrap_or(self.0.len());
+        String::from_utf8_lossy(&self.0[..end])
+    }
 }
 
-/// Whether data or a function of this name tells about the processor.
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
+    }
+}
+
+/// Whether data or a function of this name tells about the processor: one of the words stands in it, in
+/// any case.
 pub(crate) fn tells_of_processor(name: &str) -> bool {
-    ASKED_WORDS.as_ref().is_some_and(|words| words.is_match(name))
+    !words(name.as_bytes()).is_empty()
 }
+
+/// Which names of a string table tell about the processor: where each begins, and the last word in it.
+#[derive(Debug, Default)]
+pub(crate) struct Telling(Vec<(usize, usize)>);
+
+/// Bytes of a string table that are searched at once.
+const PART: usize = 1 << 16;
+
+/// A search of many bytes at a time, in small letters. `None` where the processor that this runs on has no
+/// instructions for it.
+static SEARCH: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(ASKED));
+
+impl Telling {
+    /// Searches a table as a whole, which takes less than to search each name.
+    pub(crate) fn of(table: &[u8]) -> Self {
+        let words = (0..table.len().div_ceil(PART)).into_par_iter().flat_map_iter(|part| {
+            let offset = part * PART;
+            let part = &table[offset..table.len().min(offset + PART + LONGEST)];
+            let words = words(part).into_iter().filter(|at| *at < PART);
+            words.map(move |at| at + offset)
+        });
+        let first = |word: usize| memchr::memrchr(0, &table[..word]).map_or(0, |zero| zero + 1);
+        Self(words.map(|word| (first(word), word)).collect())
+    }
+
+    /// Whether a word stands in the name that begins here: behind the beginning, and no other name's.
+    pub(crate) fn holds(&self, name: usize) -> bool {
+        let next = self.0.partition_point(|(_, word)| *word < name);
+        self.0.get(next).is_some_and(|(first, _)| *first <= name)
+    }
+}
+
+/// Where words begin, in the order of their places.
+fn words(text: &[u8]) -> Vec<usize> {
+    let text = text.to_ascii_lowercase();
+    let Some(search) = &*SEARCH else { return words_one_by_one(&text) };
+    let next = |from: usize| {
+        let found = search.find_in(&text, Span { start: from, end: text.len() });
+        found.map(|found| found.start())
+    };
+    std::iter::successors(next(0), |from| next(from + 1)).collect()
+}
+
+/// The same, for any processor.
+fn words_one_by_one(text: &[u8]) -> Vec<usize> {
+    let all = ASKED.iter().flat_map(|word| memmem::find_iter(text, word));
+    all.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// As long as the longest of the words, at least.
+const LONGEST: usize = 32;
 
 /// Suffixes of function multiversioning (GCC and clang: `target_clones`, `target` with versions).
 const VERSIONS: &[&str] = &[
@@ -235,6 +307,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn words_are_found_wherever_they_stand(
+            before in "[a-zA-Z_0-9]{0,12}",
+            word in proptest::sample::select(ASKED),
+            cut in 0_usize..4,
+            upper in any::<bool>(),
+            after in "[a-zA-Z_0-9]{0,12}",
+        ) {
+            let word = if upper { word.to_ascii_uppercase() } else { word.to_owned() };
+            let name = format!("{before}{}{after}", &word[cut.min(word.len())..]);
+            let expected = words_one_by_one(name.to_ascii_lowercase().as_bytes());
+            prop_assert_eq!(words(name.as_bytes()), expected);
+        }
+
+        #[test]
+        fn a_table_tells_what_its_names_tell(
+            names in proptest::collection::vec("[a-zA-Z_0-9]{0,6}(cpuid|hwcap|cpu_is)?[a-z]{0,3}", 0..9),
+        ) {
+            let table = names.join("\0");
+            let telling = Telling::of(table.as_bytes());
+            for at in 0..table.len() {
+                let name = Name::new(&table.as_bytes()[at..]).text();
+                prop_assert_eq!(telling.holds(at), tells_of_processor(&name), "{}", name);
+            }
+        }
+
         #[test]
         fn any_name_is_read(name in ".{0,40}") {
             let _ = (is_version(&name), says_extension(&name), tells_of_processor(&name));
