@@ -107,11 +107,12 @@ fn architecture(file: &Elf<'_>) -> String {
 fn report(format: &str, files: &[Elf<'_>], mut image: Image<'_>) -> Report {
     let is_x86 = files.iter().any(is_x86);
     let is_arm = files.first().is_some_and(|file| architecture(file) == "aarch64");
-    let (bodies, traces) = rayon::join(
-        || scan(&mut image),
+    let bodies = scan(&mut image);
+    // What follows from the code is followed on one core in part.
+    let (instructions, traces) = rayon::join(
+        || is_x86.then(|| instructions(&image, &bodies)),
         || traces::merged(files.par_iter().map(traces::gather).collect()),
     );
-    let instructions = is_x86.then(|| instructions(&image, &bodies));
     let properties = files.iter().map(hardening::properties).reduce(|a, b| a.and(&b));
     let properties = properties.unwrap_or_default();
     let cuda = files.iter().flat_map(|file| {

@@ -267,21 +267,25 @@ const fn kind(op: usize, rex: bool) -> u8 {
     }
 }
 
+/// Without a prefix, the vector instructions among them are of SSE and MMX, which every processor has.
 const fn kind_escaped(op: usize) -> u8 {
     match op {
-        0x1f
-        | 0x40..=0x4f
+        0x05
+        | 0x10..=0x19
+        | 0x1f
+        | 0x28..=0x2f
+        | 0x40..=0x76
+        | 0x7e..=0x7f
         | 0x90..=0x9f
         | 0xa3..=0xa5
         | 0xab..=0xad
-        | 0xaf
+        | 0xaf..=0xb1
         | 0xb3
         | 0xb6
         | 0xb7
-        | 0xba
-        | 0xbb
-        | 0xbe
-        | 0xbf => TWO[op],
+        | 0xba..=0xbf
+        | 0xc0..=0xc3
+        | 0xc8..=0xcf => TWO[op],
         _ => INVALID,
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Place {
 }
 
 /// Functions whose addresses are looked up together.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 2048;
 
 /// Everything that leads somewhere.
 pub(super) struct Links {
@@ -34,12 +34,11 @@ pub(super) struct Links {
 }
 
 /// What some functions lead to, one after the other.
-#[derive(Default)]
 struct Part {
     calls: Vec<u32>,
     touches: Vec<Place>,
     /// For each function, where its calls and its touches end.
-    ends: Vec<(usize, usize)>,
+    ends: Vec<(u32, u32)>,
 }
 
 impl Links {
@@ -55,12 +54,17 @@ impl Links {
             place_or(image, address, first)
         };
         let part = |bodies: &[Body]| {
-            let mut part = Part::default();
+            let sum = |count: fn(&Body) -> usize| bodies.iter().map(count).sum();
+            let mut part = Part {
+                calls: Vec::with_capacity(sum(|body| body.calls().len())),
+                touches: Vec::with_capacity(sum(|body| body.touches().len())),
+                ends: Vec::with_capacity(bodies.len()),
+            };
             for body in bodies {
                 let functions = body.calls().iter().filter_map(|call| image.function_at(*call));
                 part.calls.extend(functions.map(short));
                 part.touches.extend(body.touches().iter().filter_map(|touch| refer(*touch)));
-                part.ends.push((part.calls.len(), part.touches.len()));
+                part.ends.push((short(part.calls.len()), short(part.touches.len())));
             }
             part
         };
@@ -75,16 +79,16 @@ impl Links {
     /// The functions that a function calls or jumps to.
     pub(super) fn calls(&self, function: usize) -> &[u32] {
         let (part, (first, _), (end, _)) = self.bounds(function);
-        &part.calls[first..end]
+        &part.calls[first as usize..end as usize]
     }
 
     /// What a function touches or takes the address of, without what leads nowhere.
     pub(super) fn touches(&self, function: usize) -> &[Place] {
         let (part, (_, first), (_, end)) = self.bounds(function);
-        &part.touches[first..end]
+        &part.touches[first as usize..end as usize]
     }
 
-    fn bounds(&self, function: usize) -> (&Part, (usize, usize), (usize, usize)) {
+    fn bounds(&self, function: usize) -> (&Part, (u32, u32), (u32, u32)) {
         let (part, at) = (&self.parts[function / TOGETHER], function % TOGETHER);
         let start = at.checked_sub(1).map_or((0, 0), |before| part.ends[before]);
         (part, start, part.ends[at])

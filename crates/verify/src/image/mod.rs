@@ -241,17 +241,16 @@ pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region
     }
 }
 
-/// A list with more in it, each before what stood at its place.
-pub(crate) fn inserted<T>(list: Vec<T>, places: &[usize], more: Vec<T>) -> Vec<T> {
-    let mut all = Vec::with_capacity(list.len() + more.len());
-    let (mut rest, mut taken) = (list.into_iter(), 0);
-    for (place, one) in places.iter().zip(more) {
-        all.extend(rest.by_ref().take(place - taken));
-        all.push(one);
-        taken = *place;
+/// Puts more into a list, each before what stands at its place. The places are sorted.
+pub(crate) fn insert_all<T>(list: &mut Vec<T>, places: &[usize], more: Vec<T>) {
+    let mut left = more.len();
+    list.extend(more);
+    let mut end = list.len();
+    for place in places.iter().rev() {
+        list[*place..end].rotate_right(left);
+        left -= 1;
+        end = place + left;
     }
-    all.extend(rest);
-    all
 }
 
 #[cfg(test)]
@@ -298,7 +297,8 @@ mod tests {
 
     #[test]
     fn more_is_inserted_at_its_places() {
-        let list = inserted(vec!['a', 'b', 'c'], &[0, 2, 2, 3], vec!['1', '2', '3', '4']);
+        let mut list = vec!['a', 'b', 'c'];
+        insert_all(&mut list, &[0, 2, 2, 3], vec!['1', '2', '3', '4']);
         assert_eq!(list.into_iter().collect::<String>(), "1ab23c4");
     }
 }

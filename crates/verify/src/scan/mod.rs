@@ -3,16 +3,19 @@
 //! Follows control flow inside of a function's bounds, so data between functions or behind jumps is
 //! never taken for code. Does not ask which of it runs; `flow` does.
 
+mod scratch;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::decode::needs::{self, SetId};
-use crate::decode::quick::{self, Leads};
+use crate::decode::needs;
+use crate::decode::quick;
 use crate::decode::{Flow, Step, step};
 use crate::feature::Extensions;
-use crate::image::{Function, Image, Slot, inserted, settle_functions};
+use crate::image::{Function, Image, Slot, insert_all, settle_functions};
+use scratch::Scratch;
 
 /// What stands in a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,28 +95,32 @@ pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
 /// Puts functions that were discovered, and their bodies, among the others.
 fn with_discovered<'a>(
     image: &mut Image<'a>,
-    bodies: Vec<Body>,
+    mut bodies: Vec<Body>,
     mut discovered: Vec<(Function<'a>, Body)>,
 ) -> Vec<Body> {
     if discovered.is_empty() {
         return bodies;
     }
     discovered.sort_by_key(|(function, _)| function.start);
-    let known = image.take_functions();
+    let mut known = image.take_functions();
     let after = |function: &Function<'_>| known.partition_point(|one| one.start <= function.start);
     let places: Vec<usize> = discovered.iter().map(|(function, _)| after(function)).collect();
     let (functions, more): (Vec<_>, Vec<_>) = discovered.into_iter().unzip();
-    image.set_functions(inserted(known, &places, functions));
-    inserted(bodies, &places, more)
+    insert_all(&mut known, &places, functions);
+    image.set_functions(known);
+    insert_all(&mut bodies, &places, more);
+    bodies
 }
 
-/// Functions that are scanned together.
-const TOGETHER: usize = 64;
+/// Functions that are scanned together, at least and at most: enough parts for all cores, and few lists.
+const TOGETHER: (usize, usize) = (64, 1024);
 
 fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
-    let mut bodies = Vec::new();
+    // Some more will be discovered.
+    let mut bodies = Vec::with_capacity(functions.len() + functions.len() / 32);
     bodies.resize_with(functions.len(), Body::default);
-    let parts = functions.par_chunks(TOGETHER).zip(bodies.par_chunks_mut(TOGETHER));
+    let together = (functions.len() / 128).clamp(TOGETHER.0, TOGETHER.1);
+    let parts = functions.par_chunks(together).zip(bodies.par_chunks_mut(together));
     parts.for_each_init(Scratch::default, |scratch, (functions, bodies)| {
         for (function, body) in functions.iter().zip(&mut *bodies) {
             *body = scan_one(image, function, scratch);
@@ -147,120 +154,6 @@ fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Fun
     targets.dedup();
     let function = |start| Function { start, end: start, discovered: true, ..Function::default() };
     targets.into_iter().map(function).collect()
-}
-
-/// Memory that is used again from function to function.
-#[derive(Default)]
-struct Scratch {
-    /// For each byte, 1 where an instruction begins, else 0.
-    begun: Vec<u8>,
-    /// A bit for each byte: something jumps there.
-    wanted: Vec<u64>,
-    /// Stretches of instructions that follow each other.
-    runs: Vec<(usize, usize)>,
-    /// One past the last place where an instruction begins.
-    frontier: usize,
-    sets: [u64; 4],
-    leads: Leads,
-    calls: Gathered,
-    touches: Gathered,
-    /// Of all functions that are scanned together.
-    addresses: Vec<u64>,
-}
-
-/// Addresses that were met.
-#[derive(Default)]
-struct Gathered {
-    list: Vec<u64>,
-    count: usize,
-}
-
-impl Gathered {
-    /// Adds an address, if it is one to keep; it is written in any case, because to ask first takes longer.
-    #[inline]
-    fn push(&mut self, address: u64, keep: bool) {
-        if self.count == self.list.len() {
-            self.list.resize(self.count + 64, 0);
-        }
-        self.list[self.count] = address;
-        self.count += usize::from(keep);
-    }
-
-    fn take(&mut self) -> &[u64] {
-        &self.list[..std::mem::take(&mut self.count)]
-    }
-}
-
-impl Scratch {
-    fn reset(&mut self, bytes: usize) {
-        self.begun.clear();
-        self.begun.resize(bytes, 0);
-        self.wanted.clear();
-        self.wanted.resize(bytes / 64 + 1, 0);
-        self.runs.clear();
-        self.sets = [0; 4];
-        self.frontier = 0;
-    }
-
-    /// The first place from `at` on where an instruction was read, or the end.
-    fn next_begun(&self, at: usize) -> usize {
-        if at >= self.frontier {
-            return self.begun.len();
-        }
-        let more = memchr::memchr(1, &self.begun[at..]);
-        more.map_or(self.begun.len(), |more| at + more)
-    }
-
-    fn is_begun(&self, at: usize) -> bool {
-        self.begun.get(at).is_some_and(|begun| *begun != 0)
-    }
-
-    fn want(&mut self, at: usize) {
-        self.wanted[at / 64] |= 1 << (at % 64);
-    }
-
-    /// The first place from `at` on that something jumps to and that is not read yet.
-    fn next_wanted(&mut self, at: usize) -> Option<usize> {
-        let mut keep = u64::MAX << (at % 64);
-        for number in at / 64..self.wanted.len() {
-            let mut left = self.wanted[number] & keep;
-            while left != 0 {
-                let place = number * 64 + left.trailing_zeros() as usize;
-                if !self.is_begun(place) {
-                    return Some(place);
-                }
-                self.wanted[number] &= !(1 << (place % 64));
-                left &= left - 1;
-            }
-            keep = u64::MAX;
-        }
-        None
-    }
-
-    fn needs(&mut self, set: SetId) {
-        self.sets[usize::from(set >> 6)] |= 1 << (set & 63);
-    }
-
-    fn extensions(&self) -> Extensions {
-        if self.sets == [0; 4] {
-            return Extensions::NONE;
-        }
-        let ids = (2..=u8::MAX).filter(|id| self.sets[usize::from(id >> 6)] >> (id & 63) & 1 == 1);
-        ids.map(needs::set_of).fold(Extensions::NONE, Extensions::union)
-    }
-
-    /// What no run covers, between the first byte and the last.
-    fn gaps(&mut self, bytes: usize) -> Vec<(usize, usize)> {
-        self.runs.sort_unstable();
-        let (mut gaps, mut covered) = (Vec::new(), 0);
-        for (start, end) in self.runs.iter().copied().chain([(bytes, bytes)]) {
-            if start > covered {
-                gaps.push((covered, start));
-            }
-            covered = covered.max(end);
-        }
-        gaps
-    }
 }
 
 /// The function's bytes, none of the next one's.
@@ -381,11 +274,12 @@ impl Scan<'_, '_> {
         self.take(&step)
     }
 
-    /// Notes where instructions lead.
+    /// Notes where instructions lead. What kind each is of cannot be foreseen, so that nothing branches by it.
     fn take_leads(&mut self) {
         let Scratch { wanted, leads, calls, touches, .. } = &mut *self.scratch;
-        let size = self.code.len();
-        for lead in leads.take() {
+        let (leads, size) = (leads.take(), self.code.len());
+        let (mut calls, mut touches) = (calls.room(leads.len()), touches.room(leads.len()));
+        for lead in leads {
             let (end, number) = (lead.end(), lead.number(self.ahead));
             if end > size {
                 break;
@@ -412,11 +306,11 @@ impl Scan<'_, '_> {
         }
         self.body.canary |= step.canary;
         if step.near != 0 {
-            self.scratch.touches.push(step.near, true);
+            self.scratch.touches.push(step.near);
         }
         let may_be_address = self.image.is_fixed && self.addresses.contains(&step.fixed);
         if may_be_address && is_address(self.image, step.fixed) {
-            self.scratch.touches.push(step.fixed, true);
+            self.scratch.touches.push(step.fixed);
         }
         self.flow(step.flow, step.near != 0)
     }
@@ -440,7 +334,7 @@ impl Scan<'_, '_> {
                 false
             }
             Flow::Call(target) => {
-                self.scratch.calls.push(target, true);
+                self.scratch.calls.push(target);
                 true
             }
             Flow::JumpIndirect => {
@@ -455,7 +349,7 @@ impl Scan<'_, '_> {
     fn go(&mut self, target: u64) {
         match self.inside(target) {
             Some(at) => self.scratch.want(at),
-            None => self.scratch.calls.push(target, true),
+            None => self.scratch.calls.push(target),
         }
     }
 
@@ -467,12 +361,11 @@ impl Scan<'_, '_> {
     /// Behind a jump by table the cases stand one after another. A gap is code if it reads as code up
     /// to the very place where known code goes on, and no table stands in the code itself.
     fn fill_gaps(&mut self) {
-        let touched = &self.scratch.touches;
         let holds_data = |address: &u64| match self.inside(*address) {
             Some(at) => !self.scratch.is_begun(at),
             None => !self.image.is_in_function(*address) && self.image.code_at(*address).is_some(),
         };
-        if touched.list[..touched.count].iter().any(holds_data) {
+        if self.scratch.touches.all().iter().any(holds_data) {
             return;
         }
         for (from, to) in self.scratch.gaps(self.code.len()) {
