@@ -97,9 +97,13 @@ pub(crate) const LAUNCHER: &str = "ironwright-launcher";
 /// The program that asks for compilers: the launcher beside this one, which starts in half a
 /// millisecond, or this one, which does the same under that name.
 pub(crate) fn launcher() -> Option<PathBuf> {
-    let own = env::current_exe().ok()?;
-    let launcher = own.with_file_name(LAUNCHER);
-    Some(if launcher.is_file() { launcher } else { own })
+    small_launcher().or_else(|| env::current_exe().ok())
+}
+
+/// The launcher beside this program.
+pub(crate) fn small_launcher() -> Option<PathBuf> {
+    let launcher = env::current_exe().ok()?.with_file_name(LAUNCHER);
+    launcher.is_file().then_some(launcher)
 }
 
 /// Whether this program was called by the launcher's name, or by that of a compiler.

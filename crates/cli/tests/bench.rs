@@ -69,6 +69,33 @@ fn the_terminal_gets_a_table_a_verdict_and_what_is_missing() {
 }
 
 #[test]
+fn memory_of_small_commands_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    // Both take less than the program that measures them.
+    let more = "head -c 6000000 /dev/zero | tail -c 6000000 >/dev/null; sleep 0.01";
+    let arguments = [SHORT, more, "-r", "3", "--json", "--no-record"];
+    let found = json(&bench(home.path(), &arguments));
+    let peaks = |arm: usize| -> Vec<u64> {
+        let samples = found["rounds"].as_array().unwrap().iter();
+        samples.map(|round| round["samples"][arm]["peak"].as_u64().unwrap_or(0)).collect()
+    };
+    assert!(peaks(0).iter().all(|peak| *peak < 5 << 20), "{:?}", peaks(0));
+    assert!(peaks(1).iter().all(|peak| (6 << 20..11 << 20).contains(peak)), "{:?}", peaks(1));
+    assert_eq!(found["setup"]["not_measured"].to_string().contains("peak"), peaks(0).contains(&0));
+}
+
+#[test]
+fn what_cannot_be_started_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    for (program, why) in [("/no/such/program", "No such file"), ("/etc/passwd", "Permission")] {
+        let output = bench(home.path(), &[program, "-r", "2"]);
+        let shown = text(&output);
+        assert_eq!(output.status.code(), Some(4), "{shown}");
+        assert!(shown.contains(program) && shown.contains(why), "{shown}");
+    }
+}
+
+#[test]
 fn what_measured_nothing_is_not_published() {
     refused(&["true", "true"], &["that measures the start", "hint:"]);
     refused(&["sleep 0.01; echo no; exit 3"], &["failed with exit code 3", "no"]);

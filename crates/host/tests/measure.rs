@@ -20,7 +20,7 @@ fn shell(script: &str) -> Job {
 #[test]
 fn time_memory_and_exit_are_the_commands() {
     let _turn = turn();
-    let mut measurer = Measurer::new().unwrap();
+    let mut measurer = Measurer::new(None).unwrap();
     let ran = measurer.run(&shell("sleep 0.2; exit 3"), Output::Discard).unwrap();
     assert!((200_000_000..2_000_000_000).contains(&ran.sample.wall_ns), "{ran:?}");
     assert!(ran.sample.user_ns + ran.sample.system_ns < 150_000_000, "{ran:?}");
@@ -35,7 +35,7 @@ fn time_memory_and_exit_are_the_commands() {
 fn a_peak_below_our_own_is_unknown_rather_than_wrong() {
     let _turn = turn();
     let own: Vec<u8> = vec![1; 64 << 20];
-    let mut measurer = Measurer::new().unwrap();
+    let mut measurer = Measurer::new(None).unwrap();
     let ran = measurer.run(&shell("exit 0"), Output::Discard).unwrap();
     assert_eq!((ran.sample.peak, own.len()), (None, 64 << 20));
 }
@@ -43,7 +43,7 @@ fn a_peak_below_our_own_is_unknown_rather_than_wrong() {
 #[test]
 fn the_end_of_the_output_is_kept_and_the_input_is_read() {
     let _turn = turn();
-    let mut measurer = Measurer::new().unwrap();
+    let mut measurer = Measurer::new(None).unwrap();
     let ran = measurer.run(&shell("seq 1 100000; echo end >&2"), Output::Keep).unwrap();
     assert!(
         ran.output.len() <= 64 * 1024 && ran.output.contains("100000\n"),
@@ -61,14 +61,14 @@ fn the_end_of_the_output_is_kept_and_the_input_is_read() {
 fn a_program_that_does_not_exist_is_named() {
     let _turn = turn();
     let job = Job { argv: vec!["/no/such/program".to_owned()], ..Job::default() };
-    let error = Measurer::new().unwrap().run(&job, Output::Discard).unwrap_err();
+    let error = Measurer::new(None).unwrap().run(&job, Output::Discard).unwrap_err();
     assert!(error.to_string().contains("/no/such/program"), "{error}");
 }
 
 #[test]
 fn an_interruption_ends_all_that_was_started() {
     let _turn = turn();
-    let mut measurer = Measurer::new().unwrap();
+    let mut measurer = Measurer::new(None).unwrap();
     let own = std::process::id();
     let marker = format!("31.{own}");
     // The command itself tells us to end, and leaves a process in a session of its own.
@@ -83,7 +83,7 @@ fn an_interruption_ends_all_that_was_started() {
 #[test]
 fn what_is_not_counted_has_a_reason() {
     let _turn = turn();
-    let mut measurer = Measurer::new().unwrap();
+    let mut measurer = Measurer::new(None).unwrap();
     let ran = measurer.run(&shell(":"), Output::Discard).unwrap();
     match measurer.counting() {
         Counting::Instructions => assert!(ran.sample.instructions.unwrap() > 10_000),

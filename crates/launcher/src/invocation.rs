@@ -1,8 +1,8 @@
 //! What the launcher was called as, and the command that this means.
 //!
-//! Three forms: a compiler with its arguments; a compiler's own name, for which the launcher
-//! stands in a directory in front of PATH; and `--unit`, which `ironwright unit` becomes. Does not
-//! know whether a governor listens.
+//! Four forms: a compiler with its arguments; a compiler's own name, for which the launcher
+//! stands in a directory in front of PATH; `--unit`, which `ironwright unit` becomes; and `--hand-over`,
+//! by which benchmarks start what they measure. Does not know whether a governor listens.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -56,6 +56,8 @@ pub(crate) struct Invocation {
     pub(crate) retryable: bool,
     /// The command asks by itself when it compiles, or is none of the governor's business.
     pub(crate) direct: bool,
+    /// The `--hand-over` form: the descriptor on which the command's process is told.
+    pub(crate) report: Option<i32>,
 }
 
 impl Invocation {
@@ -69,6 +71,9 @@ impl Invocation {
         let mut arguments = arguments.peekable();
         if arguments.next_if(|first| first == "--unit").is_some() {
             return unit(arguments);
+        }
+        if arguments.next_if(|first| first == "--hand-over").is_some() {
+            return handed_over(arguments);
         }
         let program = arguments.next().ok_or(NoCommand::Usage)?;
         Ok(compiler(program, arguments.collect()))
@@ -107,6 +112,13 @@ fn unit(mut arguments: impl Iterator<Item = OsString>) -> Result<Invocation, NoC
     made.program = arguments.next().ok_or(NoCommand::Usage)?;
     made.arguments = arguments.collect();
     Ok(made)
+}
+
+fn handed_over(mut arguments: impl Iterator<Item = OsString>) -> Result<Invocation, NoCommand> {
+    let report = text(arguments.next())?.parse().map_err(|_| NoCommand::Usage)?;
+    let program = arguments.next().ok_or(NoCommand::Usage)?;
+    let arguments = arguments.collect();
+    Ok(Invocation { program, arguments, report: Some(report), ..Invocation::default() })
 }
 
 fn text(argument: Option<OsString>) -> Result<String, NoCommand> {

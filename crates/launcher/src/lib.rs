@@ -6,6 +6,7 @@
 
 mod ending;
 mod governor;
+mod hand;
 mod input;
 mod invocation;
 mod killed;
@@ -31,7 +32,10 @@ pub use tree::let_go_on;
 /// Runs the command that this process was called for by these words, and ends as it ends.
 pub fn main(words: impl Iterator<Item = OsString>) -> ! {
     match Invocation::of(words) {
-        Ok(invocation) => unit::run(&invocation),
+        Ok(invocation) => match invocation.report {
+            Some(report) => hand::over(&invocation, report),
+            None => unit::run(&invocation),
+        },
         Err(NoCommand::Usage) => ending::usage(),
         Err(NoCommand::Refused(why)) => ending::refused(why),
         Err(NoCommand::NotFound(name)) => ending::not_found(&name),

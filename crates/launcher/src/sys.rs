@@ -122,6 +122,17 @@ impl Mask {
     }
 }
 
+/// Takes a descriptor that was left for this process, and keeps it from commands.
+#[expect(unsafe_code, reason = "it comes as a number")]
+pub(crate) fn own(descriptor: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved; a number that is no open descriptor is refused.
+    if unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nothing in this process knows it yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
 /// Whether a signal is ignored.
 #[expect(unsafe_code, reason = "no safe wrapper of sigaction")]
 pub(crate) fn is_ignored(signal: i32) -> bool {

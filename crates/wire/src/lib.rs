@@ -6,10 +6,12 @@
 
 mod bytes;
 mod channel;
+mod handed;
 mod message;
 mod place;
 
 pub use channel::{Channel, ChannelError};
+pub use handed::Handed;
 pub use message::{Ask, Ended, FromGovernor, RunBegins, Running, Tally, ToGovernor};
 pub use place::{Place, runtime_directory};
 

@@ -6,10 +6,11 @@
 
 mod counter;
 mod pin;
+mod start;
 
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,13 @@ use ironwright_core::units::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use crate::procfs::{self, TreeReader};
+use crate::procfs::TreeReader;
 use crate::run::relay::{Relay, Stream};
 use crate::run::signals::Signals;
 use crate::run::wait::{self, Ended};
 pub use counter::Counting;
 pub use pin::{Pinned, last_usable};
+use start::Started;
 
 /// What is run.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +33,7 @@ pub struct Job {
     /// Program and arguments; not empty.
     pub argv: Vec<String>,
     /// A file for standard input; nothing when absent.
-    pub input: Option<std::path::PathBuf>,
+    pub input: Option<PathBuf>,
     /// Variables that are set for it.
     pub environment: Vec<(String, String)>,
 }
@@ -89,16 +91,19 @@ const ENDING_PAUSE: Duration = Duration::from_millis(10);
 /// and during runs, and orphans of commands become children of this process.
 #[derive(Debug)]
 pub struct Measurer {
+    /// The small program that starts commands, where there is one.
+    launcher: Option<PathBuf>,
     signals: Signals,
     counting: Counting,
 }
 
 impl Measurer {
-    /// Prepares to measure.
-    pub fn new() -> Result<Self, MeasureError> {
+    /// Prepares to measure. Of commands that take less memory than what starts them no peak can be told:
+    /// than `launcher`, or than this program where there is none.
+    pub fn new(launcher: Option<PathBuf>) -> Result<Self, MeasureError> {
         let signals = Signals::register()?;
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        Ok(Self { signals, counting: Counting::probe() })
+        Ok(Self { launcher, signals, counting: Counting::probe() })
     }
 
     /// Whether instructions are counted, or why not.
@@ -116,33 +121,45 @@ impl Measurer {
         if let Some(signal) = self.interrupted() {
             return Err(MeasureError::Interrupted(signal));
         }
-        let (mut command, mut relays) = prepare(job, output)?;
-        // What we hold is what a child begins with, so a peak below it cannot be told.
-        let floor = procfs::own_peak(Path::new(PROC)).unwrap_or_default();
         let counter = self.counting.start();
-        let began = Instant::now();
-        let child = command.spawn().map_err(|error| not_started(job, error))?;
-        drop(command);
-        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let (started, mut relays) = self.start(job, output)?;
         let mut kept = Vec::new();
-        let ended = self.wait(pid, &mut relays, &mut kept)?;
-        let wall = began.elapsed();
+        let ended = self.wait(&started, &mut relays, &mut kept)?;
+        let wall = start::now().saturating_sub(started.began);
         let instructions = counter.and_then(counter::Counter::read);
         for relay in &mut relays {
             relay.pump(|bytes| keep(&mut kept, bytes));
             relay.flush(|bytes| keep(&mut kept, bytes));
         }
-        let sample = sample(&ended, wall, floor, instructions);
+        let sample = sample(&ended, wall, started.floor, instructions);
         Ok(Ran { sample, output: String::from_utf8_lossy(&kept).into_owned() })
     }
 
-    /// Waits for a child, taking in what it prints, unless a user wants an end.
+    fn start(&self, job: &Job, output: Output) -> Result<(Started, Vec<Relay>), MeasureError> {
+        let (program, arguments) = job
+            .argv
+            .split_first()
+            .ok_or_else(|| not_started(job, io::Error::other("there is no command")))?;
+        let first = self.launcher.as_ref().map_or(OsStr::new(program), |it| it.as_os_str());
+        let mut command = start::command(first, job, input(job)?);
+        let relays = lead_output(&mut command, output)?;
+        let started = if self.launcher.is_some() {
+            start::by_launcher(command, &job.argv)
+        } else {
+            command.args(arguments);
+            start::directly(command)
+        };
+        Ok((started.map_err(|error| not_started(job, error))?, relays))
+    }
+
+    /// Waits for a command, taking in what it prints, unless a user wants an end.
     fn wait(
         &self,
-        pid: i32,
+        started: &Started,
         relays: &mut [Relay],
         kept: &mut Vec<u8>,
     ) -> Result<Ended, MeasureError> {
+        let pid = started.pid;
         let process = Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process id"))?;
         let end =
             rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(io::Error::from)?;
@@ -151,7 +168,7 @@ impl Measurer {
                 return Ok(ended);
             }
             if let Some(signal) = self.signals.take_ending() {
-                end_all(pid);
+                end_all(started.group);
                 return Err(MeasureError::Interrupted(signal));
             }
             let wake = self.signals.fd();
@@ -191,19 +208,8 @@ fn blurred(floor: Bytes) -> Bytes {
     floor.scaled(1.1).saturating_add(BLUR)
 }
 
-/// The command in a process group of its own, so that a terminal's Ctrl-C reaches it through us.
-fn prepare(job: &Job, output: Output) -> Result<(Command, Vec<Relay>), MeasureError> {
-    let (program, arguments) = job
-        .argv
-        .split_first()
-        .ok_or_else(|| not_started(job, io::Error::other("there is no command")))?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .envs(job.environment.iter().map(|(name, value)| (name, value)))
-        .process_group(0)
-        .stdin(input(job)?);
-    let mut relays = Vec::new();
+/// Leads a command's output to where it is to go.
+fn lead_output(command: &mut Command, output: Output) -> io::Result<Vec<Relay>> {
     match output {
         Output::Discard => {
             command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -213,10 +219,10 @@ fn prepare(job: &Job, output: Output) -> Result<(Command, Vec<Relay>), MeasureEr
             let (out, write_out) = Relay::new(Stream::Stdout)?;
             let (err, write_err) = Relay::new(Stream::Stderr)?;
             command.stdout(write_out).stderr(write_err);
-            relays.extend([out, err]);
+            return Ok(vec![out, err]);
         }
     }
-    Ok((command, relays))
+    Ok(Vec::new())
 }
 
 fn input(job: &Job) -> Result<Stdio, MeasureError> {
@@ -239,10 +245,10 @@ fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     kept.drain(..surplus);
 }
 
-/// Ends a command with everything that it started, whatever became of its parents.
-fn end_all(pid: i32) {
+/// Ends a command's process group with everything that came of it, whatever became of its parents.
+fn end_all(group: i32) {
     let deadline = Instant::now() + GRACE;
-    signal_tree(pid, Signal::TERM);
+    signal_tree(group, Signal::TERM);
     loop {
         while wait::reap().is_some() {}
         let left = tree();
@@ -250,15 +256,15 @@ fn end_all(pid: i32) {
             return;
         }
         if Instant::now() > deadline {
-            signal_tree(pid, Signal::KILL);
+            signal_tree(group, Signal::KILL);
         }
         let pause = Timespec::try_from(ENDING_PAUSE).ok();
         let _ = rustix::event::poll(&mut [], pause.as_ref());
     }
 }
 
-fn signal_tree(pid: i32, signal: Signal) {
-    if let Some(group) = Pid::from_raw(pid) {
+fn signal_tree(group: i32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(group) {
         let _ = rustix::process::kill_process_group(group, signal);
     }
     for pid in tree().into_iter().filter_map(Pid::from_raw) {

@@ -160,8 +160,11 @@ fn first_word(window: &[u8; WINDOW]) -> u64 {
 const LENGTH: u16 = 15;
 /// The displacement has one byte.
 const SHORT: u16 = 1 << 4;
+/// What is touched stands so far behind its end.
 const TOUCHES: u16 = 1 << 5;
+/// Control goes there, perhaps.
 const JUMPS: u16 = 1 << 6;
+/// Control goes there and comes back.
 const CALLS: u16 = 1 << 7;
 /// A number in it may be an address.
 const NUMBER: u16 = 1 << 8;
@@ -174,8 +177,6 @@ const PLACE: u32 = 12;
 
 /// `step` reads it.
 const UNREAD: u16 = RARE;
-/// The opcode stands in the other map, behind this byte.
-const ESCAPE: u16 = RARE | SHORT;
 
 /// What is known of an opcode (the high byte of the number) with the byte behind it: those of one byte, the
 /// same behind a REX prefix, and those behind 0F.
@@ -226,7 +227,7 @@ const fn entry(op: usize, kind: u8, next: usize, operands: &[u16; 256]) -> u16 {
     }
 }
 
-/// An instruction with a target, or a return, or what leads to another map; 0 for the others.
+/// An instruction with a target, or a return; 0 for the others.
 const fn leads(op: usize) -> u16 {
     match op {
         0x70..=0x7f | 0xe0..=0xe3 => JUMPS | SHORT | 1 << PLACE | 2,
@@ -235,7 +236,6 @@ const fn leads(op: usize) -> u16 {
         0xeb => JUMPS | ENDS | SHORT | 1 << PLACE | 2,
         0xe9 => JUMPS | ENDS | 1 << PLACE | 5,
         0xc3 => ENDS | 1,
-        0x0f => ESCAPE,
         _ => 0,
     }
 }

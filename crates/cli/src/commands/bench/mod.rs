@@ -25,6 +25,7 @@ use crate::args::HostArgs;
 use crate::context::Context;
 use crate::decisions::heed_bench;
 use crate::error::CliError;
+use crate::governance;
 use crate::recording::{history_path, open_history};
 use crate::table::table;
 use crate::ui;
@@ -235,7 +236,7 @@ pub(crate) fn text(bench: &Bench) -> String {
 /// Measures, and keeps the result in the history.
 pub(crate) fn compare(args: &BenchArgs, host: &HostArgs) -> Result<Bench, CliError> {
     let plan = commands::plan(args)?;
-    let mut measurer = Measurer::new()?;
+    let mut measurer = Measurer::new(governance::small_launcher())?;
     let found = rounds::measure(args, &plan, &mut measurer);
     // Cleaning up comes after failures, too.
     let cleaned = rounds::clean_up(&plan, &mut measurer);

@@ -94,7 +94,8 @@ fn explained(mut bench: Bench) -> Bench {
         bench.rounds.iter().all(|r| r.samples.get(arm).is_none_or(|s| s.peak.is_none()))
     };
     if (0..bench.setup.commands.len()).any(lacks) {
-        let text = "peak memory: of commands that take less than this program, it cannot be told";
+        let text =
+            "peak memory: of commands that take less than what starts them, it cannot be told";
         bench.setup.not_measured.push(text.to_owned());
     }
     bench

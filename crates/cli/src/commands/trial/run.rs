@@ -27,6 +27,7 @@ use crate::clock::unix_ns;
 use crate::context::{Context, Directories};
 use crate::decisions::Known;
 use crate::error::CliError;
+use crate::governance;
 use crate::recording::{history_path, open_history};
 use crate::ui;
 
@@ -57,7 +58,7 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     context.tell_fallbacks();
     let trial = Trial { args, resolved: &resolved, builder: &builder, layout: &layout, plan };
     // From here on a signal is heeded, whatever goes on.
-    let mut measurer = Measurer::new()?;
+    let mut measurer = Measurer::new(governance::small_launcher())?;
     let Some(kept) = trial.build(&measurer)? else {
         tell_interrupted();
         return Ok(INTERRUPTED);
