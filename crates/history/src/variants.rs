@@ -59,6 +59,7 @@ mod tests {
             again: Some(0.5),
             cold: None,
             peak: Bytes::mib(30),
+            largest: Bytes::mib(20),
             text: Bytes(1000),
             size: Bytes(2000),
             threads: 2,

@@ -3,7 +3,9 @@
 //! Does not write any tool's file; `emit` does, from the generation that holds.
 
 use clap::Args;
-use ironwright_core::decide::{Action, Band, Difference, Edit, Generation, Recommendation, Trial};
+use ironwright_core::decide::{
+    Action, Band, Difference, Edit, Generation, Recommendation, Trial, surest_first,
+};
 use ironwright_core::evidence::Change;
 
 use super::advise::{PreferenceArgs, explained};
@@ -83,10 +85,9 @@ fn recommended(args: &ApplyArgs, known: &Known) -> Result<Vec<Edit>, CliError> {
     let mut edits = Vec::new();
     let mut taken: Vec<Recommendation> = Vec::new();
     let changes = known.changes(args.package.as_deref());
-    let mut found = changes.iter().map(|c| known.recommend(c)).collect::<Result<Vec<_>, _>>()?;
+    let found = changes.iter().map(|c| known.recommend(c)).collect::<Result<Vec<_>, _>>()?;
     // Of changes that exclude each other the surer gain is taken.
-    found.sort_by(|a, b| b.gain.quantile(0.05).total_cmp(&a.gain.quantile(0.05)));
-    for it in found {
+    for it in surest_first(found) {
         let holds = known.present.as_ref().and_then(|present| present.decision(&it.change));
         let excluded = taken.iter().any(|other| other.change.conflicts_with(&it.change));
         match trial(&it, args.canary) {

@@ -13,7 +13,7 @@ use crate::evidence::{BenchFacts, Metric, Subject};
 /// Deviation of a gain from one day or one link order to the next, which rounds of a single
 /// benchmark cannot show (Mytkowicz and others 2009, "Producing wrong data without doing anything
 /// obviously wrong!", saw more; benchmarks here vary the environment and the order).
-const DAY_TO_DAY: f64 = 0.005;
+pub(super) const DAY_TO_DAY: f64 = 0.005;
 /// Deviation from one host to another of the same microarchitecture.
 const HOST_TO_HOST: f64 = 0.02;
 /// Part for which a measurement of another host counts: the exponent of a power prior (Ibrahim and

@@ -353,7 +353,7 @@ fn percent(log: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn evidence(workload: &str, gain: f64, origin: Origin) -> Evidence {
@@ -368,10 +368,25 @@ mod tests {
         }
     }
 
+    /// What follows from one benchmark on this host.
+    pub(in crate::decide) fn measured(
+        package: &str,
+        knobs: &[(&str, &str)],
+        gain: f64,
+    ) -> Recommendation {
+        let knobs = knobs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let change = Change { package: Some(package.to_owned()), knobs };
+        of(change, vec![evidence("hash", gain, Origin::ThisHost)])
+    }
+
     fn decided(evidence: Vec<Evidence>) -> Recommendation {
         let knobs = [("c-march".to_owned(), "x86-64-v3".to_owned())].into();
+        of(Change { package: Some("zlib".to_owned()), knobs }, evidence)
+    }
+
+    fn of(change: Change, evidence: Vec<Evidence>) -> Recommendation {
         recommend(&Candidate {
-            change: Change { package: Some("zlib".to_owned()), knobs },
+            change,
             evidence,
             same_code: false,
             builds: (3, 0),

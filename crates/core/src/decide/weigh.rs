@@ -36,7 +36,7 @@ impl Default for Usage {
 pub struct Costs {
     /// Seconds by which a build takes longer; below zero what it saves for certain.
     pub build_seconds: f64,
-    /// Part by which its peak memory grows.
+    /// Part by which the memory of its largest process grows.
     pub memory: f64,
     /// Seconds to build once what is then no longer fetched: itself, and what depends on it.
     pub rebuild_seconds: f64,
@@ -56,7 +56,10 @@ impl Costs {
             }
         };
         tell(self.build_seconds.abs() >= 0.05, format!("{:+.1} s a build", self.build_seconds));
-        tell(self.memory.abs() >= 0.005, format!("{} memory of a build", percent(self.memory)));
+        tell(
+            self.memory.abs() >= 0.005,
+            format!("{} memory of its largest process", percent(self.memory)),
+        );
         tell(self.size.abs() >= 0.005, format!("{} code", percent(self.size)));
         tell(self.rebuild_seconds >= 0.05, format!("{:.1} s to build once", self.rebuild_seconds));
         found
@@ -70,7 +73,7 @@ pub struct Weights {
     pub build: f64,
     /// A second of a single rebuild.
     pub rebuild: f64,
-    /// Gain asked for each doubling of peak memory.
+    /// Gain asked for each doubling of the largest process.
     pub memory: f64,
     /// Gain asked for each doubling of the code: it is read from disk, and shares caches.
     #[serde(default)]
@@ -137,7 +140,12 @@ mod tests {
         let costs = Costs { build_seconds: 1.5, memory: -0.1, rebuild_seconds: 9.0, size: 0.25 };
         assert_eq!(
             costs.in_words(),
-            ["+1.5 s a build", "-10 % memory of a build", "+25 % code", "9.0 s to build once"]
+            [
+                "+1.5 s a build",
+                "-10 % memory of its largest process",
+                "+25 % code",
+                "9.0 s to build once"
+            ]
         );
     }
 }

@@ -42,6 +42,9 @@ pub struct VariantFacts {
     pub cold: Option<f64>,
     /// Most memory that the build held.
     pub peak: Bytes,
+    /// Most memory that one of its processes held; zero where nobody looked.
+    #[serde(default)]
+    pub largest: Bytes,
     /// Bytes of code in its artefacts.
     pub text: Bytes,
     /// Bytes of its artefacts.
@@ -87,7 +90,8 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
     let once = figure(&with, |facts| facts.seconds(facts.cold.unwrap_or(facts.cpu)));
     Some(Costs {
         build_seconds: longer(before, after),
-        memory: part(|facts| facts.peak.0 as f64).unwrap_or(0.0),
+        // What all of its processes hold together is moved by which of them meet.
+        memory: part(|facts| facts.largest.0 as f64).unwrap_or(0.0),
         // What was fetched before is built here once, and a cache knows nothing then.
         rebuild_seconds: once.unwrap_or(after),
         size: part(|facts| facts.text.0 as f64).unwrap_or(0.0),
@@ -167,7 +171,8 @@ pub(crate) mod tests {
             cpu,
             again: None,
             cold: None,
-            peak: Bytes::mib(peak),
+            peak: Bytes::mib(2 * peak),
+            largest: Bytes::mib(peak),
             text: Bytes(text),
             size: Bytes(2 * text),
             threads: 2,

@@ -222,6 +222,7 @@ mod tests {
             again: None,
             cold: None,
             peak: Bytes(1),
+            largest: Bytes(1),
             text: Bytes(1),
             size: Bytes(1),
             threads: 1,

@@ -24,5 +24,7 @@ impl Besides {
         facts.cold = self.once.as_ref().map(|run| run.cpu.as_secs_f64());
         let peaks = self.each_time.iter().chain(&self.once).map(|run| run.peak_tree);
         facts.peak = peaks.fold(facts.peak, Ord::max);
+        let largest = self.each_time.iter().chain(&self.once).map(|run| run.peak_process);
+        facts.largest = largest.fold(facts.largest, Ord::max);
     }
 }

@@ -459,6 +459,7 @@ impl Builder<'_> {
             again: of(Role::Again).next().is_some().then(|| cpu(Role::Again)),
             cold: None,
             peak: of(Role::Build).map(|o| o.peak_tree).max().unwrap_or_default(),
+            largest: of(Role::Build).map(|o| o.peak_process).max().unwrap_or_default(),
             text,
             size,
             threads: run.threads,

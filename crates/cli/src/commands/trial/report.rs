@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ironwright_core::decide::{Action, Recommendation};
+use ironwright_core::decide::{Action, Recommendation, surest_first};
 use ironwright_core::evidence::compare::Bounds;
 use ironwright_core::evidence::report::Setup;
 use ironwright_core::evidence::{Bench, Comparison, Metric, Verdict};
@@ -187,6 +187,6 @@ fn told(layout: &Layout, pair: &str, run: u32) -> String {
 /// The surest gain of what may be kept.
 fn keep(decisions: &[Recommendation]) -> Option<String> {
     let kept = decisions.iter().filter(|decision| decision.action == Action::Keep);
-    let surest = kept.max_by(|a, b| a.gain.quantile(0.05).total_cmp(&b.gain.quantile(0.05)));
-    surest.map(|decision| decision.change.to_string())
+    let first = surest_first(kept.cloned().collect()).into_iter().next();
+    first.map(|decision| decision.change.to_string())
 }
