@@ -102,7 +102,7 @@ impl Measurer {
     /// than `launcher`, or than this program where there is none.
     pub fn new(launcher: Option<PathBuf>) -> Result<Self, MeasureError> {
         let signals = Signals::register()?;
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        start::take_orphans_in();
         Ok(Self { launcher, signals, counting: Counting::probe() })
     }
 
@@ -163,9 +163,13 @@ impl Measurer {
         let process = Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process id"))?;
         let end =
             rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(io::Error::from)?;
+        let mut has_ended = false;
         loop {
             if let Some(ended) = wait::reap_one(pid) {
                 return Ok(ended);
+            }
+            if has_ended {
+                return Err(io::Error::other("somebody else was told how the command ended").into());
             }
             if let Some(signal) = self.signals.take_ending() {
                 end_all(started.group);
@@ -177,6 +181,7 @@ impl Measurer {
             fds.extend(streams.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
             // Whatever wakes it is looked at in the next turn.
             let _ = rustix::event::poll(&mut fds, None);
+            has_ended = !fds[0].revents().is_empty();
             drop(fds);
             for relay in relays.iter_mut() {
                 relay.pump(|bytes| keep(kept, bytes));

@@ -59,6 +59,7 @@ pub(super) fn directly(mut command: Command) -> io::Result<Started> {
 /// Has a command started: `command` runs the launcher, which gets the job's words as arguments.
 pub(super) fn by_launcher(mut command: Command, words: &[String]) -> io::Result<Started> {
     let (report, write) = report()?;
+    take_orphans_in();
     command.arg("--hand-over").arg(write.as_raw_fd().to_string()).args(words);
     let mut launcher = command.spawn()?;
     drop((command, write));
@@ -77,6 +78,11 @@ pub(super) fn by_launcher(mut command: Command, words: &[String]) -> io::Result<
         began: Duration::from_nanos(handed.began_ns),
         floor: Bytes(handed.held),
     })
+}
+
+/// Makes orphans of commands children of this process. A run that was watched in between has given that up.
+pub(super) fn take_orphans_in() {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 /// A pipe whose end to write to is left to the launcher.
