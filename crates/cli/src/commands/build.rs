@@ -70,8 +70,8 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     no_govern: bool,
     /// When a build that takes too long is told and then ended: auto (from past builds of it; only told
-    /// where there are none), never, or a number of seconds for each step. A step that was ended gives exit
-    /// code 124.
+    /// where there are none), never, or a number of seconds for each step, or each derivation. A step that
+    /// was ended gives exit code 124.
     #[arg(long, default_value = "auto", value_name = "auto|never|SECONDS")]
     timeout: TimeoutChoice,
     /// How progress is shown.
@@ -140,7 +140,7 @@ impl<'a> Builds<'a> {
         of_nix: bool,
     ) -> Result<u8, CliError> {
         let govern = !self.args.no_govern;
-        let how = (self.args.keep_going, govern);
+        let how = (self.args.keep_going, govern, self.args.timeout);
         let prepare = || self.args.nix.prepare(installables, how, self.context);
         if self.args.dry_run {
             let prepared = of_nix.then(prepare).transpose()?;
@@ -186,7 +186,7 @@ impl<'a> Builds<'a> {
     }
 
     fn build_nix(&mut self, installables: &[String]) -> Result<(), CliError> {
-        let how = (self.args.keep_going, !self.args.no_govern);
+        let how = (self.args.keep_going, !self.args.no_govern, self.args.timeout);
         let mut prepared = self.args.nix.prepare(installables, how, self.context)?;
         build::show_forecast(&prepared);
         let mut progress = Progress::new(self.args.progress, self.args.json);

@@ -28,6 +28,7 @@ const LIBRARY: &[(&str, &str)] = library_files![
     "lib/languages.nix",
     "lib/libraries.nix",
     "lib/load.nix",
+    "lib/stages.nix",
     "lib/tune.nix",
     "modules/common.nix",
     "modules/home-manager.nix",

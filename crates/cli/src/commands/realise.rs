@@ -27,5 +27,5 @@ pub(crate) fn run(args: &RealiseArgs) -> Result<u8, CliError> {
     let path = files.results();
     std::fs::write(&path, serde_json::to_vec(&results)?)
         .map_err(|error| CliError::Write { path, error })?;
-    Ok(u8::from(!results.is_success()))
+    Ok(results.exit_code())
 }

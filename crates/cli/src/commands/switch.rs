@@ -2,7 +2,7 @@
 //!
 //! Does not know how a configuration is built or activated.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ironwright_core::nix::protocol::Request;
@@ -21,6 +21,7 @@ use crate::nix::prepare::{Wishes, prepare};
 use crate::nix::switch::{
     Activation, Generation, Generations, Kind, Target, activate, candidates, listed, own, target,
 };
+use crate::patience::TimeoutChoice;
 use crate::progress::{Progress, ProgressChoice};
 use crate::table::table;
 use crate::{summary, ui};
@@ -106,7 +107,8 @@ pub(crate) fn run(args: &SwitchArgs, host: &HostArgs) -> Result<u8, CliError> {
         (target, generations)
     };
     let (profile, sudo) = (args.system_profile.as_path(), args.sudo);
-    let activation = Activation { kind: target.kind, nix: &nix, profile, sudo };
+    let activation =
+        Activation { kind: target.kind, nix: &nix, profile, sudo, to_stderr: args.json };
     let mut switch = Switch { args, target, generations, activation };
     if args.list {
         switch.show()?;
@@ -165,6 +167,7 @@ impl Switch<'_> {
             keep_failed: false,
             print_logs: false,
             govern: !self.args.no_govern,
+            timeout: TimeoutChoice::Auto,
         };
         let mut prepared = prepare(&[self.target.installable()], &wishes, context)?;
         if self.args.dry_run {
@@ -237,7 +240,8 @@ impl Switch<'_> {
     }
 
     fn rollback(&mut self) -> Result<u8, CliError> {
-        let Some(previous) = self.generations.previous().cloned() else {
+        let half_way = self.left_half_way();
+        let Some(previous) = half_way.or_else(|| self.generations.previous().cloned()) else {
             return Err(CliError::usage(
                 format!("{} has no generation before the current one", self.target.name),
                 "`ironwright switch --list` shows them",
@@ -248,6 +252,14 @@ impl Switch<'_> {
         let (number, path) = (previous.number, previous.path);
         ui::note(&format!("generation {number} of {} is active again: {path}\n", self.target.name));
         Ok(0)
+    }
+
+    /// The generation that was active before an activation that failed: the machine's profile leads elsewhere,
+    /// because NixOS sets it first.
+    fn left_half_way(&self) -> Option<Generation> {
+        let current = self.generations.current()?;
+        let active = self.activation.active().filter(|_| self.target.kind == Kind::Nixos)?;
+        (active != Path::new(&current.path)).then(|| current.clone())
     }
 
     fn show(&self) -> Result<(), CliError> {

@@ -16,6 +16,7 @@ use super::results::{Outcome, Results};
 use super::roots::link_results;
 use crate::context::Context;
 use crate::error::{CliError, count};
+use crate::patience::TimeoutChoice;
 use crate::progress::Progress;
 use crate::ui;
 
@@ -58,7 +59,7 @@ impl NixBuildArgs {
     pub(crate) fn prepare(
         &self,
         installables: &[String],
-        (keep_going, govern): (bool, bool),
+        (keep_going, govern, timeout): (bool, bool, TimeoutChoice),
         context: &Context,
     ) -> Result<Prepared, CliError> {
         let wishes = Wishes {
@@ -70,6 +71,7 @@ impl NixBuildArgs {
             keep_failed: self.keep_failed,
             print_logs: self.print_build_logs,
             govern,
+            timeout,
         };
         prepare(installables, &wishes, context)
     }

@@ -13,6 +13,8 @@ use ironwright_host::nix::Command;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::patience::TimeoutChoice;
+
 /// Version of the shape.
 pub(crate) const SCHEMA: u32 = 1;
 
@@ -83,7 +85,7 @@ pub(crate) struct Planned {
     pub(crate) cores: u32,
     /// Whether its builder uses more than one.
     pub(crate) parallel: bool,
-    /// Seconds after which it is ended; absent where nothing like it was measured.
+    /// Seconds after which it is ended; absent where it never is.
     pub(crate) timeout_seconds: Option<f64>,
     /// Seconds without output after which it is ended.
     pub(crate) silence_seconds: Option<f64>,
@@ -146,6 +148,22 @@ impl Planned {
     /// Cores for an attempt.
     pub(crate) fn cores_now(&self, threads: u32, alone: bool, killed: u32) -> u32 {
         cores_now(self.tier, self.parallel, self.cores, threads, alone, killed)
+    }
+
+    /// Sets when it is ended: as a user wants it, else by the plan and at the latest after so many seconds,
+    /// or so many without output.
+    pub(crate) fn ended_after(mut self, choice: TimeoutChoice, most: (f64, f64)) -> Self {
+        let at_most = |limit: Option<f64>, most: f64| Some(limit.map_or(most, |it| it.min(most)));
+        (self.timeout_seconds, self.silence_seconds) = match choice {
+            TimeoutChoice::Never => (None, None),
+            TimeoutChoice::After(limit) => {
+                (Some(limit.as_secs_f64()), at_most(self.silence_seconds, most.1))
+            }
+            TimeoutChoice::Auto => {
+                (at_most(self.timeout_seconds, most.0), at_most(self.silence_seconds, most.1))
+            }
+        };
+        self
     }
 
     /// Takes what the core allotted.

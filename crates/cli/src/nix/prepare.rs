@@ -13,7 +13,7 @@ use ironwright_core::nix::installable::{Evaluation, Wanted};
 use ironwright_core::nix::protocol::{Incoming, Options, Request};
 use ironwright_core::plan::{Knowledge, Schedule, Tier, Work, schedule};
 use ironwright_core::settings::Settings;
-use ironwright_core::settings::catalogue::system;
+use ironwright_core::settings::catalogue::{nix, system};
 use ironwright_core::units::Bytes;
 use ironwright_host::nix::{
     Command, Store, StoreError, evaluate, read_all, source_files, store_prefix,
@@ -23,6 +23,7 @@ use super::plan::{Fetch, NixPlan, Planned, SCHEMA, WantedResult};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::estimate::Past;
+use crate::patience::TimeoutChoice;
 use crate::ui;
 
 /// A plan with what is needed to carry it out.
@@ -44,6 +45,8 @@ pub(crate) struct Wishes {
     pub(crate) keep_failed: bool,
     pub(crate) print_logs: bool,
     pub(crate) govern: bool,
+    /// When a derivation that takes too long is ended.
+    pub(crate) timeout: TimeoutChoice,
 }
 
 /// Makes a plan.
@@ -67,10 +70,11 @@ pub(crate) fn prepare(
     let facts = read_all(prefix.as_deref(), &missing.build)?;
     let known = knowledge(&facts, room.threads);
     let mut build = planned(&facts, &missing.fetch, prefix.as_deref())?;
+    let most = most_patience(context);
     for (planned, facts) in build.iter_mut().zip(&facts) {
         let sources = source_files(prefix.as_deref(), facts);
         let allotment = allot(facts, &sources, room, &known);
-        *planned = planned.clone().with(&allotment);
+        *planned = planned.clone().with(&allotment).ended_after(wishes.timeout, most);
     }
     let work = work(&facts, &build, &known, room, prefix.as_deref());
     keep(&mut store, &build);
@@ -97,6 +101,13 @@ pub(crate) fn prepare(
         govern: wishes.govern,
     };
     Ok(Prepared { plan, work, store })
+}
+
+/// Seconds that a derivation may take, and be silent, at most: what Nix itself is told on this host.
+fn most_patience(context: &Context) -> (f64, f64) {
+    let settings = Settings::resolve(&context.profile(None));
+    let seconds = |knob| settings.seconds(knob).map_or(f64::INFINITY, |seconds| seconds as f64);
+    (seconds(&nix::NIX_TIMEOUT), seconds(&nix::NIX_MAX_SILENT_TIME))
 }
 
 /// A connection that is made while Nix evaluates.

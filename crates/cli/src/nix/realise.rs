@@ -204,7 +204,7 @@ impl Realiser<'_> {
                 self.failed = true;
             }
         }
-        report::say(&Line::Ended { result: &result });
+        report::say(&Line::Ended { result: &result, store: self.plan.store.as_deref() });
         let path = result.path.clone();
         self.outputs.extend(outputs.into_iter().map(|(name, at)| (path.clone(), name, at)));
         if let Some(slot) = self.results.get_mut(place) {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use ironwright_core::emit::shell::quote_posix;
 use ironwright_core::units::human_duration;
 
 use super::plan::Planned;
@@ -22,7 +23,7 @@ pub(super) enum Line<'a> {
     /// It was killed for want of memory.
     Again { job: &'a Planned },
     /// It ended.
-    Ended { result: &'a DerivationResult },
+    Ended { result: &'a DerivationResult, store: Option<&'a str> },
 }
 
 pub(super) fn say(line: &Line<'_>) {
@@ -40,11 +41,11 @@ pub(super) fn say(line: &Line<'_>) {
             paint(WARN, "again"),
             job.name
         )),
-        Line::Ended { result } => ui::note(&ended(result)),
+        Line::Ended { result, store } => ui::note(&ended(result, *store)),
     }
 }
 
-fn ended(result: &DerivationResult) -> String {
+fn ended(result: &DerivationResult, store: Option<&str>) -> String {
     let time = human_duration(Duration::from_secs_f64(result.seconds.clamp(0.0, 1e9)));
     match result.outcome {
         Outcome::Built if result.path.is_empty() => {
@@ -62,11 +63,11 @@ fn ended(result: &DerivationResult) -> String {
             )
         }
         Outcome::NotTried | Outcome::Blocked => String::new(),
-        Outcome::Failed | Outcome::TimedOut | Outcome::OutOfMemory => failure(result, &time),
+        Outcome::Failed | Outcome::TimedOut | Outcome::OutOfMemory => failure(result, store, &time),
     }
 }
 
-fn failure(result: &DerivationResult, time: &str) -> String {
+fn failure(result: &DerivationResult, store: Option<&str>, time: &str) -> String {
     let how = match result.outcome {
         Outcome::TimedOut => "took too long",
         Outcome::OutOfMemory => "needs more memory than there is",
@@ -84,7 +85,9 @@ fn failure(result: &DerivationResult, time: &str) -> String {
         out.push_str(&format!("    {} {line}\n", paint(DIM, "|")));
     }
     if !result.path.is_empty() {
-        out.push_str(&format!("    the whole log: nix log {}\n", result.path));
+        let store =
+            store.map_or_else(String::new, |store| format!("--store {} ", quote_posix(store)));
+        out.push_str(&format!("    the whole log: nix log {store}{}\n", result.path));
     }
     out
 }

@@ -6,6 +6,9 @@ use ironwright_core::units::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Exit code of what was ended because it took too long, as `timeout(1)` has it.
+const TIMED_OUT: u8 = 124;
+
 /// How a derivation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -66,6 +69,17 @@ impl Results {
     /// Derivations that ended so.
     pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.derivations.iter().filter(|result| result.outcome == outcome).count()
+    }
+
+    /// The exit code that tells it: 124 where nothing failed but what took too long.
+    pub(crate) fn exit_code(&self) -> u8 {
+        let failed = self.count(Outcome::Failed) + self.count(Outcome::OutOfMemory);
+        match self.count(Outcome::TimedOut) {
+            _ if self.is_success() => 0,
+            0 => 1,
+            _ if failed > 0 || self.fetch_failure.is_some() => 1,
+            _ => TIMED_OUT,
+        }
     }
 
     /// Whether everything is there.

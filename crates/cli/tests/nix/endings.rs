@@ -50,6 +50,27 @@ fn what_became_of_each_is_in_the_json() {
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn what_takes_longer_than_a_user_allows_is_ended() {
+    let home = Home::new(r#"slow = sh "slow-1.0" [ ] "sleep 60; echo > $out";"#);
+    for limit in [&["--timeout", "1"][..], &["--option", "timeout", "1"]] {
+        let output = home.ironwright(&[&["build", ".#slow"], limit].concat()).output().unwrap();
+        let text = text(&output);
+        assert_eq!(output.status.code(), Some(124), "{text}");
+        assert!(text.contains("failed slow-1.0 took too long"), "{text}");
+    }
+    let seconds = |arguments: &[&str]| {
+        let plan = home.json(&[&["build", ".#slow", "--dry-run", "--json"], arguments].concat());
+        let derivation = &plan[0]["build"][0];
+        [&derivation["timeout_seconds"], &derivation["silence_seconds"]]
+            .map(serde_json::Value::as_f64)
+    };
+    assert_eq!(seconds(&[]), [Some(86_400.0), Some(7_200.0)]);
+    assert_eq!(seconds(&["--set", "nix-max-silent-time=1m"]), [Some(86_400.0), Some(60.0)]);
+    assert_eq!(seconds(&["--timeout", "never"]), [None, None]);
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn a_builder_that_is_killed_is_run_again_with_fewer_cores() {
     let home = Home::new("");
     let tried = home.path("tried").display().to_string();

@@ -15,9 +15,10 @@ fn flake(home: &Home, word: &str) {
            in {{
              homeConfigurations."me@desk".activationPackage = make "home" "activate" "echo home {word} >> {out}/activated; exit {}";
              nixosConfigurations.desk.config.system.build.toplevel =
-               make "system" "bin/switch-to-configuration" "echo system {word} $1 >> {out}/activated";
+               make "system" "bin/switch-to-configuration" "echo activating; echo system {word} $1 >> {out}/activated; exit {}";
            }}; }}"#,
         std::env::consts::ARCH,
+        i32::from(word == "broken"),
         i32::from(word == "broken")
     );
     home.write("flake/flake.nix", &flake);
@@ -99,6 +100,19 @@ fn a_machine_gets_its_profile_and_its_switch() {
     switches(&home, &[words.as_slice(), &["--rollback"]].concat());
     assert!(home.read("activated").ends_with("system one switch\n"));
     assert_ne!(std::fs::canonicalize(&profile).unwrap(), system);
+    // The machine's profile is set before what it leads to is activated, and that fails.
+    let before = std::fs::canonicalize(&profile).unwrap();
+    flake(&home, "broken");
+    let (text, well) = switch(&home, &words);
+    assert!(!well && text.contains("failed with exit code 1"), "{text}");
+    assert_ne!(std::fs::canonicalize(&profile).unwrap(), before);
+    let rollback = [&["switch"], words.as_slice(), &["--rollback", "--json"]].concat();
+    assert_eq!(
+        home.json(&rollback)["current"],
+        1,
+        "activation says nothing to those who read JSON"
+    );
+    assert_eq!(std::fs::canonicalize(&profile).unwrap(), before);
     let (text, well) = switch(&home, &[".#nobody"]);
     assert!(!well && text.contains("me@desk (home), desk (nixos)"), "{text}");
 }

@@ -80,6 +80,28 @@ fn at_home_nothing_of_the_bootstrap_changes() {
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn packages_of_the_profile_leave_the_bootstrap_alone_at_home() {
+    let host = Host::of(&format!(
+        "{SHOSHIN}linker = \"lld\"\n[packages.xz]\nc-lto = \"thin\"\n[packages.zstd]\nlinker = \"mold\"\nrust-linker = \"mold\"\n"
+    ));
+    for packages in package_sets() {
+        let found = host
+            .evaluate(
+                &packages,
+                "{
+                   same = home.stdenv.cc.drvPath == base.stdenv.cc.drvPath;
+                   xz = home.xz.drvPath != base.xz.drvPath;
+                   evaluates = map builtins.isString [ home.zstd.drvPath home.libsodium.drvPath ];
+                 }",
+            )
+            .unwrap();
+        let wanted = json!({"same": true, "xz": true, "evaluates": [true, true]});
+        assert_eq!(found, wanted, "{}", packages.display());
+    }
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn a_packages_own_flags_stay_first_wherever_they_stand() {
     let host = Host::of(SHOSHIN);
     let found = host.value(

@@ -73,6 +73,14 @@ impl Settings {
         }
     }
 
+    /// A knob that is a time, in seconds, when it is set.
+    pub fn seconds(&self, knob: &Knob) -> Option<u64> {
+        match self.get(knob.id).map(|s| &s.value) {
+            Some(Value::Seconds(seconds)) => Some(*seconds),
+            _ => None,
+        }
+    }
+
     /// A knob that is a size, when it is set.
     pub fn size(&self, knob: &Knob) -> Option<crate::units::Bytes> {
         match self.get(knob.id).map(|s| &s.value) {

@@ -2,6 +2,7 @@
 //!
 //! Does not know generations.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ironwright_core::observe::{Exit, Sample};
@@ -19,6 +20,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) profile: &'a Path,
     /// Whether root is become by sudo.
     pub(crate) sudo: bool,
+    /// Whether standard output is for something else than what is said.
+    pub(crate) to_stderr: bool,
 }
 
 impl Activation<'_> {
@@ -57,19 +60,24 @@ impl Activation<'_> {
     }
 }
 
-struct Silent;
+/// Passes on to standard error what is relayed.
+struct Relayed;
 
-impl Observer for Silent {
+impl Observer for Relayed {
     fn sample(&mut self, _sample: &Sample) {}
-    fn output(&mut self, _stream: Stream, _bytes: &[u8]) {}
+    fn output(&mut self, _stream: Stream, bytes: &[u8]) {
+        let _ = io::stderr().write_all(bytes);
+    }
     fn ending(&mut self, _signal: i32) {}
 }
 
-/// Activates something that was built. What it says goes where this program's output goes.
+/// Activates something that was built. What it says goes where this program's output goes, or all of it to
+/// standard error.
 pub(crate) fn activate(how: &Activation<'_>, path: &str) -> Result<(), CliError> {
     for argv in how.commands(path) {
         let shown = argv.join(" ");
-        let observed = run(&Request { argv, ..Request::default() }, &mut Silent);
+        let request = Request { argv, relay_stdout: how.to_stderr, ..Request::default() };
+        let observed = run(&request, &mut Relayed);
         let problem = match (observed.interrupted_by, observed.exit) {
             (Some(signal), _) => format!("was ended by signal {signal}"),
             (None, Exit::Code(0)) => continue,
@@ -90,7 +98,8 @@ mod tests {
     fn each_kind_has_its_commands() {
         let nix = Command { program: "/n/bin/nix".into(), store: None };
         let of = |kind, sudo| {
-            let how = Activation { kind, nix: &nix, profile: Path::new("/p/system"), sudo };
+            let profile = Path::new("/p/system");
+            let how = Activation { kind, nix: &nix, profile, sudo, to_stderr: false };
             how.commands("/s/x").iter().map(|argv| argv.join(" ")).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(of(Kind::Home, false), "/s/x/activate");

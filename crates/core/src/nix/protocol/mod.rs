@@ -170,8 +170,9 @@ impl Options {
         ] {
             number(out, value);
         }
+        // Of several values for a setting Nix takes the first.
         let timeout = ("timeout".to_owned(), self.timeout_seconds.to_string());
-        let settings: Vec<_> = std::iter::once(&timeout).chain(&self.settings).collect();
+        let settings: Vec<_> = self.settings.iter().chain([&timeout]).collect();
         number(out, settings.len() as u64);
         for (name, value) in settings {
             text(out, name);
