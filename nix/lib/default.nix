@@ -22,4 +22,5 @@ in
   inherit (tuning) changes clampJobs tune;
   libraries = import ./libraries.nix;
   languages = import ./languages.nix;
+  stages = import ./stages.nix;
 }

@@ -107,15 +107,25 @@ rec {
     );
 
   # A linker that was chosen and that this nixpkgs has in a wrapped form: without the wrapper no run
-  # path would be written. `null` keeps the default linker.
+  # path would be written. It comes from a set without overlays, because what it is built from may be what
+  # it links. `null` keeps the default linker.
   linkFlags =
     { package, pkgs }:
     let
       linker = package.get "linker";
+      plain =
+        if pkgs ? path then
+          import pkgs.path {
+            inherit (pkgs.stdenv.hostPlatform) system;
+            config = pkgs.config or { };
+            overlays = [ ];
+          }
+        else
+          pkgs;
       input =
         {
-          mold = pkgs.mold-wrapped or null;
-          lld = (pkgs.llvmPackages or { }).bintools or null;
+          mold = plain.mold-wrapped or null;
+          lld = (plain.llvmPackages or { }).bintools or null;
         }
         .${toString linker} or null;
     in

@@ -29,15 +29,22 @@ let
   # Stands before the package's own preBuild.
   before = text: old: if text == "" then { } else { preBuild = text + (old.preBuild or ""); };
 
+  # Libraries that a linker itself is built from get none.
   linked =
     package: knob:
-    flags.linkFlags {
-      inherit pkgs;
-      package = package // {
-        get = id: if id == "linker" then package.get knob else package.get id;
-        isChosen = id: package.isChosen (if id == "linker" then knob else id);
+    let
+      library = (import ./libraries.nix).table.${package.name} or { };
+    in
+    if (library.kind or "free") != "free" then
+      null
+    else
+      flags.linkFlags {
+        inherit pkgs;
+        package = package // {
+          get = id: if id == "linker" then package.get knob else package.get id;
+          isChosen = id: package.isChosen (if id == "linker" then knob else id);
+        };
       };
-    };
 
   flagsOf = link: if link == null then [ ] else link.flags;
   inputsOf = link: if link == null then [ ] else link.inputs;
@@ -175,8 +182,7 @@ let
       wanted = id: derived || package.isChosen id;
       value = id: orNull (wanted id) (package.get id);
       library = (import ./libraries.nix).table.${package.name} or { };
-      isFree = (library.kind or "free") == "free";
-      link = if isFree then linked package "linker" else null;
+      link = linked package "linker";
       gpu = cuda derived package;
       jobs = value "cmake-build-parallel-level";
       makeJobs = if package.isChosen "make-jobs" then package.get "make-jobs" else jobs;

@@ -20,10 +20,12 @@ let
   wanted = builtins.filter (name: prev ? ${name}) (builtins.attrNames loaded.packages);
   allowed = builtins.filter (name: libraries.refusal loaded.level name == null) wanted;
 
+  stages = library.stages { inherit loaded prev; };
+  inherit (stages) pick;
+
   tuned =
-    name:
+    name: package:
     let
-      package = prev.${name};
       own = ownOverrides name;
     in
     if own.isIdle then
@@ -39,17 +41,8 @@ let
           extra
           ;
       };
-
-  pick =
-    names: make:
-    builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        value = make name;
-      }) names
-    );
 in
-pick allowed tuned
+stages.changed allowed tuned
 // {
   ironwrightReport = (prev.ironwrightReport or { }) // {
     packages = pick (builtins.attrNames loaded.packages) (

@@ -1,7 +1,6 @@
 # System libraries for the host's processor: flags after what each package sets itself.
 #
-# At the level "home" the stages that the compiler is bootstrapped in stay as they are, so nothing of
-# stdenv is rebuilt; at "system" every stage is changed. Does not know which flags pay.
+# Does not know which flags pay, nor in which stages of the bootstrap they hold.
 given:
 let
   library = import ../lib;
@@ -10,11 +9,8 @@ let
 in
 final: prev:
 let
-  isBootstrapping = builtins.match "bootstrap-.*" (prev.stdenv.name or "") != null;
-  # The compiler of the bootstrap files is old, and its output is thrown away.
-  cc = prev.stdenv.cc or { };
-  isFromFiles = cc.isFromBootstrapFiles or (cc.cc or { }).isFromBootstrapFiles or false;
-  isLeftAlone = isFromFiles || (isBootstrapping && loaded.level == "home");
+  stages = library.stages { inherit loaded prev; };
+  inherit (stages) pick;
 
   present = builtins.filter (name: prev ? ${name}) libraries.names;
   isWanted = name: (loaded.libraries or null) == null || builtins.elem name loaded.libraries;
@@ -48,42 +44,8 @@ let
       };
       inputs = if link == null then [ ] else link.inputs;
     };
-
-  changed =
-    name: package:
-    if isLeftAlone then package else library.tune (changesOf name // { inherit package; });
-
-  pick =
-    names: make:
-    builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        value = make name;
-      }) names
-    );
-
-  # The last stage takes some libraries from an earlier one, after all overlays. Where that one was left
-  # alone they are changed on the way.
-  overridden = self: super: (prev.stdenv.overrides or (_: _: { })) self super;
-  stdenv = prev.stdenv // {
-    overrides =
-      self: super:
-      let
-        inherited = overridden self super;
-      in
-      inherited
-      // pick (builtins.filter (name: inherited ? ${name}) allowed) (
-        name: changed name inherited.${name}
-      );
-  };
 in
-pick allowed (name: changed name prev.${name})
-// (
-  if loaded.level == "home" && prev ? stdenv then
-    { stdenv = if isLeftAlone then prev.stdenv else stdenv; }
-  else
-    { }
-)
+stages.changed allowed (name: package: library.tune (changesOf name // { inherit package; }))
 // {
   # What was done, and what was refused and why.
   ironwrightReport = (prev.ironwrightReport or { }) // {
