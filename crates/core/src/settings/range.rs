@@ -23,12 +23,14 @@ pub enum RangeRule {
     Seconds(u64, u64),
     /// Lists whose entries are among these words.
     Words(&'static [&'static str]),
+    /// A name that stands in a flag: one word of letters, digits and `. _ + -`.
+    Name,
     /// Whatever the kind allows.
     Any,
 }
 
 /// A range on a particular host.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Range {
     /// Least value, where values have an order.
     pub least: Option<Value>,
@@ -36,13 +38,16 @@ pub struct Range {
     pub most: Option<Value>,
     /// The only words allowed, where it is a choice.
     pub choices: Vec<String>,
+    /// Whether it is a name: one word of letters, digits and `. _ + -`.
+    #[serde(skip)]
+    pub is_name: bool,
 }
 
 impl RangeRule {
     /// The range on this host.
     pub fn on(self, kind: Kind, profile: &Profile) -> Range {
         let bounded =
-            |least, most| Range { least: Some(least), most: Some(most), choices: Vec::new() };
+            |least, most| Range { least: Some(least), most: Some(most), ..Range::default() };
         match self {
             Self::Counts(least, most) => bounded(Value::Count(least), Value::Count(most)),
             Self::TimesThreads(least, factor) => {
@@ -57,16 +62,16 @@ impl RangeRule {
             }
             Self::Seconds(least, most) => bounded(Value::Seconds(least), Value::Seconds(most)),
             Self::Words(words) => Range {
-                least: None,
-                most: None,
                 choices: words.iter().map(|word| (*word).to_owned()).collect(),
+                ..Range::default()
             },
+            Self::Name => Range { is_name: true, ..Range::default() },
             Self::Any => {
                 let choices = match kind {
                     Kind::Choice(words) => words.iter().map(|w| (*w).to_owned()).collect(),
                     _ => Vec::new(),
                 };
-                Range { least: None, most: None, choices }
+                Range { choices, ..Range::default() }
             }
         }
     }
@@ -80,6 +85,11 @@ fn all_memory(profile: &Profile) -> Bytes {
         Value::Bytes(bytes) => sum.saturating_add(bytes),
         _ => sum,
     })
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(fits)
 }
 
 impl Range {
@@ -96,6 +106,7 @@ impl Range {
                 words.iter().all(|word| self.choices.contains(word))
             }
             (Value::Text(word), _, _) if !self.choices.is_empty() => self.choices.contains(word),
+            (Value::Text(name), _, _) if self.is_name => is_name(name),
             _ => true,
         }
     }
@@ -120,8 +131,22 @@ impl Range {
     pub fn display(&self) -> String {
         match (&self.least, &self.most) {
             (Some(least), Some(most)) => format!("{} to {}", least.display(), most.display()),
+            _ if self.is_name => "a name".to_owned(),
             _ if self.choices.is_empty() => "any".to_owned(),
             _ => self.choices.join(" | "),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_that_stands_in_a_flag() {
+        let range = Range { is_name: true, ..Range::default() };
+        let fits = |text: &&str| range.contains(&Value::Text((*text).to_owned()));
+        assert!(["native", "x86-64-v3", "armv8.2-a+crypto", "neoverse-n1"].iter().all(fits));
+        assert!(!["", "a b", "-x", "pentium-x; rm", "v3\n"].iter().any(fits));
     }
 }

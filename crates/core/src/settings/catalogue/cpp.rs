@@ -104,7 +104,7 @@ pub static C_MARCH: Knob = Knob {
     kind: Kind::Text,
     class: Class::Output,
     summary: "Processor that the C and C++ compilers generate code for (`-march`)",
-    range: RangeRule::Any,
+    range: RangeRule::Name,
     effect: Effect {
         build_time: "none",
         memory: "none",

@@ -151,7 +151,7 @@ pub static RUST_TARGET_CPU: Knob = Knob {
     kind: Kind::Text,
     class: Class::Output,
     summary: "Processor that rustc compiles for (`-C target-cpu`)",
-    range: RangeRule::Any,
+    range: RangeRule::Name,
     effect: Effect {
         build_time: "none",
         memory: "none",
