@@ -108,11 +108,12 @@ rec {
 
   # A linker that was chosen and that this nixpkgs has in a wrapped form: without the wrapper no run
   # path would be written. It comes from a set without overlays, because what it is built from may be what
-  # it links. `null` keeps the default linker.
+  # it links. `null` keeps the default linker; libraries that much else is made of get no other.
   linkFlags =
     { package, pkgs }:
     let
       linker = package.get "linker";
+      library = (import ./libraries.nix).table.${package.name or ""} or { };
       plain =
         if pkgs ? path then
           import pkgs.path {
@@ -129,7 +130,7 @@ rec {
         }
         .${toString linker} or null;
     in
-    if !(package.isChosen "linker") || linker == null then
+    if (library.kind or "free") != "free" || !(package.isChosen "linker") || linker == null then
       null
     else if
       builtins.elem linker [

@@ -29,22 +29,15 @@ let
   # Stands before the package's own preBuild.
   before = text: old: if text == "" then { } else { preBuild = text + (old.preBuild or ""); };
 
-  # Libraries that a linker itself is built from get none.
   linked =
     package: knob:
-    let
-      library = (import ./libraries.nix).table.${package.name} or { };
-    in
-    if (library.kind or "free") != "free" then
-      null
-    else
-      flags.linkFlags {
-        inherit pkgs;
-        package = package // {
-          get = id: if id == "linker" then package.get knob else package.get id;
-          isChosen = id: package.isChosen (if id == "linker" then knob else id);
-        };
+    flags.linkFlags {
+      inherit pkgs;
+      package = package // {
+        get = id: if id == "linker" then package.get knob else package.get id;
+        isChosen = id: package.isChosen (if id == "linker" then knob else id);
       };
+    };
 
   flagsOf = link: if link == null then [ ] else link.flags;
   inputsOf = link: if link == null then [ ] else link.inputs;

@@ -23,14 +23,10 @@ let
     let
       package = loaded.of name;
       about = libraries.table.${name};
-      link =
-        if about.kind == "free" then
-          library.linkFlags {
-            inherit package;
-            pkgs = prev;
-          }
-        else
-          null;
+      link = library.linkFlags {
+        inherit package;
+        pkgs = prev;
+      };
     in
     {
       pkgs = prev;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use ironwright_wire::Handed;
 use rustix::time::{ClockId, clock_gettime};
@@ -31,9 +32,8 @@ pub(crate) fn over(invocation: &Invocation, report: i32) -> ! {
 }
 
 fn now_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let whole = u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000);
-    whole.saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Bytes that are resident now. This program only grows until it ends.

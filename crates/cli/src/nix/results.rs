@@ -2,12 +2,10 @@
 //!
 //! Does not know how it is shown.
 
+use ironwright_core::observe::TIMED_OUT;
 use ironwright_core::units::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Exit code of what was ended because it took too long, as `timeout(1)` has it.
-const TIMED_OUT: u8 = 124;
 
 /// How a derivation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -172,14 +172,14 @@ impl Observed {
     pub fn code(&self) -> i32 {
         match (self.interrupted_by, self.overran) {
             (Some(signal), _) => 128 + signal,
-            (None, Some(_)) => TIMED_OUT,
+            (None, Some(_)) => i32::from(TIMED_OUT),
             (None, None) => self.exit.code(),
         }
     }
 }
 
 /// What `timeout(1)` gives for a command that it ended.
-const TIMED_OUT: i32 = 124;
+pub const TIMED_OUT: u8 = 124;
 
 /// Samples that are kept of one command.
 pub const MOST_SAMPLES: usize = 600;

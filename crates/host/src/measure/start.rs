@@ -33,9 +33,7 @@ pub(super) struct Started {
 
 /// Time on a clock that never jumps.
 pub(super) fn now() -> Duration {
-    let now = clock_gettime(ClockId::Monotonic);
-    let part = |number: i64| u64::try_from(number).unwrap_or(0);
-    Duration::from_secs(part(now.tv_sec)) + Duration::from_nanos(part(now.tv_nsec))
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
 /// A command in a process group of its own, so that a terminal's Ctrl-C reaches it through us.

@@ -120,13 +120,11 @@ fn symbols<'a>(file: &Elf<'a>) -> Vec<Named<'a>> {
         (file.symbol_table(), file.elf_symbol_table()),
         (file.dynamic_symbol_table(), file.elf_dynamic_symbol_table()),
     ];
-    let defined = tables.each_ref().map(|(_, table)| global_functions(table));
-    for (number, (table, raw)) in tables.into_iter().enumerate() {
+    // What the dynamic table names, the other one names too, unless it was thinned out.
+    let [own, dynamic] = tables.each_ref().map(|(_, table)| global_functions(table));
+    let wanted = if own > 0 && own >= dynamic { 1 } else { 2 };
+    for (table, raw) in tables.into_iter().take(wanted) {
         let Some(table) = table else { continue };
-        // What the dynamic table names, the other one names too, unless it was thinned out.
-        if number == 1 && defined[0] >= defined[1] && defined[0] > 0 {
-            break;
-        }
         let strings = file.section_by_index(raw.string_section());
         let strings = strings.and_then(|section| section.data()).unwrap_or_default();
         let telling = Telling::of(strings);

@@ -42,14 +42,19 @@ pub(crate) fn of_flake(place: &str, asked: &Asked<'_>) -> Result<Vec<Override>, 
     let reference = quoted(place);
     let expression =
         format!("builtins.attrNames ((builtins.getFlake {reference}).overlays or {{ }})");
+    Ok(named("flake", place, listed(asked, &expression)?))
+}
+
+/// Overlays that one place has under these names.
+fn named(kind: &'static str, place: &str, names: Vec<String>) -> Vec<Override> {
     let one = |name: String| Override {
         attribute: Some(name.clone()),
         name,
-        kind: "flake",
+        kind,
         place: place.to_owned(),
         only: None,
     };
-    Ok(listed(asked, &expression)?.into_iter().map(one).collect())
+    names.into_iter().map(one).collect()
 }
 
 /// Those that the library applies to this host.
@@ -58,15 +63,7 @@ pub(crate) fn of_library(library: &Path, asked: &Asked<'_>) -> Result<Vec<Overri
         .map_err(|error| CliError::Read { path: library.to_owned(), error })?;
     let place = place.to_string_lossy().into_owned();
     let expression = format!("(import (/. + {}) {{ }}).settings.overlays", quoted(&place));
-    let names = listed(asked, &expression)?;
-    let one = |name: String| Override {
-        attribute: Some(name.clone()),
-        name,
-        kind: "library",
-        place: place.clone(),
-        only: None,
-    };
-    Ok(names.into_iter().map(one).collect())
+    Ok(named("library", &place, listed(asked, &expression)?))
 }
 
 /// Those that a configuration applies itself, where it alone is looked at; none where it has none.
