@@ -17,7 +17,7 @@ use crate::clock::unix_ns;
 use crate::context::{Context, Directories};
 use crate::error::{CliError, count};
 use crate::execute::{Execution, execute, jobs_knob};
-use crate::nix::build::{self, NixBuildArgs};
+use crate::nix::build::{self, Built, NixBuildArgs};
 use crate::nix::forecast;
 use crate::nix::prepare::Prepared;
 use crate::patience::{PatiencePlan, TimeoutChoice};
@@ -191,15 +191,11 @@ impl<'a> Builds<'a> {
         build::show_forecast(&prepared);
         let mut progress = Progress::new(self.args.progress, self.args.json);
         let built = self.args.nix.build(&mut prepared, self.context, &mut progress)?;
-        if let Some(facts) = &built.facts {
-            summary::show(facts, None);
-            let own = summary::exit_code(facts);
-            self.code = if self.code == 0 { own } else { self.code };
-        }
+        self.code = if self.code == 0 { built.exit_code() } else { self.code };
         build::show_end(&built);
-        if let Some(facts) = built.facts {
-            self.reports.push(RunReport::new(facts).with_nix(built.results));
-        }
+        let Built { mut runs, results, .. } = built;
+        let last = runs.pop().map(|facts| RunReport::new(facts).with_nix(results));
+        self.reports.extend(runs.into_iter().map(RunReport::new).chain(last));
         Ok(())
     }
 }

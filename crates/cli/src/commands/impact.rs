@@ -111,7 +111,7 @@ pub(crate) fn run(args: &ImpactArgs, host: &HostArgs) -> Result<u8, CliError> {
 fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError> {
     let nix = args.nix.command()?;
     let evaluation = args.nix.evaluation();
-    let installables = installables(args, &nix, &evaluation, context)?;
+    let installables = installables(args, &nix, context)?;
     let (base, wanted) = base(args, &installables)?;
     let room = room(context);
     let prefix = nix.store.as_deref().and_then(store_prefix);
@@ -120,7 +120,6 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
         base: &base,
         wanted: &wanted,
         arguments: &arguments(&evaluation),
-        settings: &evaluation.settings,
         prefix: prefix.as_deref(),
         threads: room.threads as usize,
     };
@@ -134,7 +133,7 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
     }
     let evaluated = evaluate(&asked, &variants)?;
     let mut store = Store::open(&nix, None)?;
-    let settings = evaluation.settings.clone();
+    let settings = nix.settings.clone();
     let options = Options { substitute: true, settings, ..Options::default() };
     store.ask(&Request::SetOptions(options), |_| {})?;
     let Some((before, rest)) = evaluated.split_first() else {
@@ -178,7 +177,6 @@ impl Impact {
 fn installables(
     args: &ImpactArgs,
     nix: &Command,
-    how: &Evaluation,
     context: &Context,
 ) -> Result<Vec<String>, CliError> {
     if !args.installables.is_empty() {
@@ -191,7 +189,7 @@ fn installables(
         ));
     }
     let (user, machine) = own(context);
-    let found = target(nix, ".", None, how, (&user, &machine))?;
+    let found = target(nix, ".", None, (&user, &machine))?;
     Ok(vec![format!(".#{}.\"{}\"", found.kind.attribute(), found.name)])
 }
 

@@ -24,7 +24,7 @@ use crate::nix::switch::{
 use crate::patience::TimeoutChoice;
 use crate::progress::{Progress, ProgressChoice};
 use crate::table::table;
-use crate::{summary, ui};
+use crate::ui;
 
 /// Build a configuration of home-manager or NixOS under the governor, and activate it.
 ///
@@ -98,11 +98,10 @@ pub(crate) fn run(args: &SwitchArgs, host: &HostArgs) -> Result<u8, CliError> {
     let nix = args.nix.command()?;
     let (user, machine) = own(&context);
     let own = (user.as_str(), machine.as_str());
-    let evaluation = args.nix.evaluation();
     let (target, generations) = if args.rollback || args.list {
         former(args, own)?
     } else {
-        let target = target(&nix, &args.what, args.kind, &evaluation, own)?;
+        let target = target(&nix, &args.what, args.kind, own)?;
         let generations = Generations::read(target.kind.name(), &target.name)?;
         (target, generations)
     };
@@ -181,16 +180,13 @@ impl Switch<'_> {
         show_forecast(&prepared);
         let mut progress = Progress::new(self.args.progress, self.args.json);
         let built = build::build(&mut prepared, None, context, &mut progress)?;
-        if let Some(facts) = &built.facts {
-            summary::show(facts, None);
-        }
         show_end(&built);
-        let code = built.facts.as_ref().map_or(0, summary::exit_code);
+        let code = built.exit_code();
         let Some(path) = built.links.first().filter(|_| code == 0) else {
             return Ok(code.max(1));
         };
         let path = path.to_string_lossy().into_owned();
-        let began = built.facts.as_ref().map(|facts| facts.started_unix_ns);
+        let began = built.runs.last().map(|facts| facts.started_unix_ns);
         self.enter(&path, began, &mut prepared.store)?;
         Ok(0)
     }

@@ -52,8 +52,18 @@ pub(crate) enum Told {
     Line(usize, String),
     /// It was killed for want of memory, and is built again.
     Again(usize),
-    /// It ended; the outputs whose paths are known only now.
-    Ended(usize, Box<DerivationResult>, Vec<(String, String)>),
+    /// It ended.
+    Ended(usize, Box<Settled>),
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) result: DerivationResult,
+    /// Outputs whose paths are known only now.
+    pub(crate) outputs: Vec<(String, String)>,
+    /// Paths that no substituter gave.
+    pub(crate) unfetched: Vec<String>,
 }
 
 /// Memory of a build that was over before anybody looked: a shell's.
@@ -65,6 +75,8 @@ const TICK: Duration = Duration::from_secs(1);
 enum End {
     /// The store says.
     Result(BuildResult),
+    /// No substituter gave these paths; why.
+    Unfetched(Vec<String>, String),
     /// The store could not do it.
     Refused(String),
     /// The process of the connection is gone, with this status.
@@ -81,8 +93,8 @@ pub(crate) fn build(
     tell: &Sender<Told>,
 ) {
     let mut work = Work { shared, place, planned, request, alone, killed: 0, tell };
-    let (result, outputs) = work.build();
-    let _ = tell.send(Told::Ended(place, Box::new(result), outputs));
+    let settled = work.build();
+    let _ = tell.send(Told::Ended(place, Box::new(settled)));
 }
 
 struct Work<'a> {
@@ -105,7 +117,7 @@ struct Attempt {
 }
 
 impl Work<'_> {
-    fn build(&mut self) -> (DerivationResult, Vec<(String, String)>) {
+    fn build(&mut self) -> Settled {
         let mut admission = self.admission();
         loop {
             let Some(grant) = admission.wait(&self.shared.cancelled) else {
@@ -209,7 +221,7 @@ impl Work<'_> {
                         self.show(&event);
                         live.take(&event);
                     }
-                    Incoming::Results(results) => return Ok(self.choose(results)),
+                    Incoming::Results(results) => return Ok(self.choose(results, live)),
                     Incoming::Failed(message) => return Ok(End::Refused(message)),
                     _ => {}
                 }
@@ -224,7 +236,12 @@ impl Work<'_> {
     }
 
     /// The first result that is a failure, else the first.
-    fn choose(&self, results: Vec<BuildResult>) -> End {
+    fn choose(&self, results: Vec<BuildResult>, live: &Live) -> End {
+        let failures = || results.iter().filter(|result| !result.status.is_success());
+        if self.planned.path.is_empty() && failures().next().is_some() {
+            let paths = failures().map(|result| result.path.clone()).collect();
+            return End::Unfetched(paths, why_unfetched(&results, live));
+        }
         let failure = results.iter().position(|result| !result.status.is_success());
         match results.into_iter().nth(failure.unwrap_or(0)) {
             Some(result) => End::Result(result),
@@ -287,7 +304,7 @@ impl Work<'_> {
         let (status, inside) = match &attempt.end {
             End::Result(result) if result.status.is_success() => (0, false),
             End::Result(result) => (FAILED, was_killed(&result.message, &attempt.live)),
-            End::Refused(_) => (FAILED, false),
+            End::Refused(_) | End::Unfetched(..) => (FAILED, false),
             End::Died(status, _) => (*status, false),
         };
         let killed = inside || status == SIGKILL;
@@ -305,7 +322,7 @@ impl Work<'_> {
     }
 
     /// The result of the last attempt.
-    fn settled(&self, attempt: Attempt) -> (DerivationResult, Vec<(String, String)>) {
+    fn settled(&self, attempt: Attempt) -> Settled {
         let (outcome, message) = match &attempt.end {
             End::Result(BuildResult { status: Status::AlreadyValid, .. }) => {
                 (Outcome::AlreadyValid, None)
@@ -315,16 +332,16 @@ impl Work<'_> {
                 (Outcome::TimedOut, Some(result.message.clone()))
             }
             End::Result(result) => (Outcome::Failed, Some(result.message.clone())),
-            End::Refused(message) | End::Died(_, message) => {
+            End::Refused(message) | End::Died(_, message) | End::Unfetched(_, message) => {
                 (Outcome::Failed, Some(message.clone()))
             }
         };
-        let (result, _) = self.result(outcome, message, Some(&attempt));
-        let outputs = match attempt.end {
-            End::Result(result) => result.outputs,
-            End::Refused(_) | End::Died(..) => Vec::new(),
-        };
-        (result, outputs)
+        let settled = self.result(outcome, message, Some(&attempt));
+        match attempt.end {
+            End::Result(result) => Settled { outputs: result.outputs, ..settled },
+            End::Unfetched(unfetched, _) => Settled { unfetched, ..settled },
+            End::Refused(_) | End::Died(..) => settled,
+        }
     }
 
     fn result(
@@ -332,7 +349,7 @@ impl Work<'_> {
         outcome: Outcome,
         message: Option<String>,
         attempt: Option<&Attempt>,
-    ) -> (DerivationResult, Vec<(String, String)>) {
+    ) -> Settled {
         let failed = !matches!(outcome, Outcome::Built | Outcome::AlreadyValid);
         let lines = attempt.filter(|_| failed).map(|attempt| attempt.live.last_lines());
         let result = DerivationResult {
@@ -346,8 +363,16 @@ impl Work<'_> {
             message: message.map(|message| activity::plain(&message)),
             last_lines: lines.into_iter().flatten().map(str::to_owned).collect(),
         };
-        (result, Vec::new())
+        Settled { result, outputs: Vec::new(), unfetched: Vec::new() }
     }
+}
+
+/// What Nix told while it fetched, else what it answered.
+fn why_unfetched(results: &[BuildResult], live: &Live) -> String {
+    let answered = || results.iter().map(|result| result.message.as_str());
+    let told = live.errors().iter().chain(live.warnings()).map(String::as_str);
+    let said = told.chain(answered()).find(|message| !message.is_empty());
+    said.unwrap_or("Nix does not say why").to_owned()
 }
 
 /// A process that ended with code 1, and one that was killed, as `wait4` gives them.

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::error::{CliError, count};
 use crate::patience::TimeoutChoice;
 use crate::progress::Progress;
-use crate::ui;
+use crate::{summary, ui};
 
 /// Options of builds of derivations.
 #[derive(Args, Clone, Debug)]
@@ -48,7 +48,9 @@ pub(crate) struct NixBuildArgs {
 
 /// What a build of derivations left.
 pub(crate) struct Built {
-    pub(crate) facts: Option<RunFacts>,
+    /// The runs that it took: one, or none where everything was there; more where something that was to
+    /// be fetched had to be built.
+    pub(crate) runs: Vec<RunFacts>,
     pub(crate) results: Results,
     /// Where the results are.
     pub(crate) links: Vec<PathBuf>,
@@ -95,21 +97,46 @@ pub(crate) fn build(
     context: &Context,
     progress: &mut Progress,
 ) -> Result<Built, CliError> {
-    let Prepared { plan, store, .. } = prepared;
-    let (facts, results) = if plan.is_empty() {
-        (None, Some(Results::default()))
-    } else {
-        let label = format!("nix:{}", plan.installables.join(" "));
-        let (facts, results) = carry_out(plan, &label, context, progress)?;
-        (Some(facts), results)
-    };
-    let ended_early = results.is_none();
-    let results = results.unwrap_or_default();
-    let mut links = Vec::new();
-    if results.is_success() && !ended_early {
-        links = link_results(plan, &results, link, store)?.into_iter().map(|(at, _)| at).collect();
+    let label = format!("nix:{}", prepared.plan.installables.join(" "));
+    let mut built = Built { runs: Vec::new(), results: Results::default(), links: Vec::new() };
+    while !prepared.plan.is_empty() {
+        let (facts, results) = carry_out(&prepared.plan, &label, context, progress)?;
+        built.runs.push(facts);
+        let Some(results) = results else {
+            built.show_run();
+            return Ok(built);
+        };
+        let instead = !results.unfetched.is_empty()
+            && !results.has_failed()
+            && prepared.build_instead(&results.unfetched, context)?;
+        built.results = results.after(built.results);
+        if !instead {
+            built.show_run();
+            break;
+        }
+        ui::remark("what no substituter gave is built instead");
+        show_forecast(prepared);
     }
-    Ok(Built { facts, results, links })
+    if built.results.is_success() {
+        let Prepared { plan, store, .. } = prepared;
+        let links = link_results(plan, &built.results, link, store)?;
+        built.links = links.into_iter().map(|(at, _)| at).collect();
+    }
+    Ok(built)
+}
+
+impl Built {
+    /// Shows the last run.
+    fn show_run(&self) {
+        if let Some(facts) = self.runs.last() {
+            summary::show(facts, None);
+        }
+    }
+
+    /// The exit code that tells how it went.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.runs.last().map_or(0, summary::exit_code)
+    }
 }
 
 /// What `--dry-run` prints of a plan.
@@ -128,9 +155,7 @@ pub(crate) fn show_end(built: &Built) {
     let failed: Vec<&str> = results
         .derivations
         .iter()
-        .filter(|it| {
-            matches!(it.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::OutOfMemory)
-        })
+        .filter(|it| it.outcome.is_failure())
         .map(|it| it.name.as_str())
         .collect();
     if !failed.is_empty() {

@@ -29,6 +29,12 @@ pub(crate) fn absolute_flake(reference: &str) -> String {
     }
 }
 
+/// Names and values, as they follow each other in the words of an option.
+fn pairs(words: &[String]) -> Vec<(String, String)> {
+    let (pairs, _) = words.as_chunks::<2>();
+    pairs.iter().map(|[name, value]| (name.clone(), value.clone())).collect()
+}
+
 /// Options of Nix, by Nix's names.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Nix")]
@@ -67,10 +73,6 @@ impl EvaluationArgs {
 
     /// As the core has it.
     pub(crate) fn evaluation(&self) -> Evaluation {
-        let pairs = |words: &[String]| -> Vec<(String, String)> {
-            let (pairs, _) = words.as_chunks::<2>();
-            pairs.iter().map(|[name, value]| (name.clone(), value.clone())).collect()
-        };
         let argument = |is_text: bool| move |(name, value)| (name, value, is_text);
         let expressions = pairs(&self.arg).into_iter().map(argument(false));
         let texts = pairs(&self.argstr).into_iter().map(argument(true));
@@ -80,7 +82,6 @@ impl EvaluationArgs {
             impure: self.impure,
             arguments: expressions.chain(texts).collect(),
             inputs: pairs(&self.override_input),
-            settings: pairs(&self.option),
         }
     }
 
@@ -88,7 +89,7 @@ impl EvaluationArgs {
     pub(crate) fn command(&self) -> Result<Command, CliError> {
         let path = std::env::var_os("PATH");
         let program: PathBuf = find(path.as_deref()).ok_or(CliError::NoNix)?;
-        Ok(Command { program, store: self.store.clone() })
+        Ok(Command { program, store: self.store.clone(), settings: pairs(&self.option) })
     }
 }
 

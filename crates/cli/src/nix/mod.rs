@@ -9,6 +9,7 @@ pub(crate) mod carry;
 pub(crate) mod evaluation;
 pub(crate) mod forecast;
 pub(crate) mod impact;
+mod missing;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod realise;

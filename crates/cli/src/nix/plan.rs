@@ -123,7 +123,8 @@ pub(crate) struct NixForecast {
 impl NixPlan {
     /// How Nix is started.
     pub(crate) fn command(&self) -> Command {
-        Command { program: self.nix.clone(), store: self.store.clone() }
+        let settings = self.settings.clone();
+        Command { program: self.nix.clone(), store: self.store.clone(), settings }
     }
 
     /// Whether there is nothing to do.

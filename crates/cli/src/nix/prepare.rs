@@ -3,14 +3,14 @@
 //!
 //! Builds nothing. Does not know how a plan is shown or carried out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ironwright_core::nix::activity::{self, Event, plain};
 use ironwright_core::nix::allot::{Room, allot};
 use ironwright_core::nix::facts::Facts;
 use ironwright_core::nix::installable::{Evaluation, Wanted};
-use ironwright_core::nix::protocol::{Incoming, Options, Request};
+use ironwright_core::nix::protocol::{Options, Request};
 use ironwright_core::plan::{Knowledge, Schedule, Tier, Work, schedule};
 use ironwright_core::settings::Settings;
 use ironwright_core::settings::catalogue::{nix, system};
@@ -19,6 +19,7 @@ use ironwright_host::nix::{
     Command, Store, StoreError, evaluate, read_all, source_files, store_prefix,
 };
 
+use super::missing::missing;
 use super::plan::{Fetch, NixPlan, Planned, SCHEMA, WantedResult};
 use crate::context::Context;
 use crate::error::CliError;
@@ -32,6 +33,10 @@ pub(crate) struct Prepared {
     pub(crate) work: Work,
     /// The connection that was asked; as long as it lives nothing of the plan is collected.
     pub(crate) store: Store,
+    wanted: Vec<Wanted>,
+    wishes: Wishes,
+    /// Paths that no substituter gave although one lists them.
+    refused: BTreeSet<String>,
 }
 
 /// What a user wants beside the installables.
@@ -58,18 +63,29 @@ pub(crate) fn prepare(
     let early = start_early(&wishes.nix);
     let wanted = evaluate(&wishes.nix, installables, &wishes.evaluation, tell)?;
     let mut store = settled(early, &wishes.nix)?;
-    let options = Options {
-        substitute: true,
-        settings: wishes.evaluation.settings.clone(),
-        ..Options::default()
-    };
+    let options =
+        Options { substitute: true, settings: wishes.nix.settings.clone(), ..Options::default() };
     store.ask(&Request::SetOptions(options), tell)?;
-    let missing = missing(&mut store, &wanted)?;
+    let refused = BTreeSet::new();
+    let (plan, work) = planned(installables, &wanted, wishes, &refused, &mut store, context)?;
+    Ok(Prepared { plan, work, store, wanted, wishes: wishes.clone(), refused })
+}
+
+/// A plan of what is missing.
+fn planned(
+    installables: &[String],
+    wanted: &[Wanted],
+    wishes: &Wishes,
+    refused: &BTreeSet<String>,
+    store: &mut Store,
+    context: &Context,
+) -> Result<(NixPlan, Work), CliError> {
+    let prefix = prefix(wishes, wanted);
+    let missing = missing(store, wanted, refused, prefix.as_deref())?;
     let room = room(context);
-    let prefix = prefix(wishes, missing.build.first().map(String::as_str));
     let facts = read_all(prefix.as_deref(), &missing.build)?;
     let known = knowledge(&facts, room.threads);
-    let mut build = planned(&facts, &missing.fetch, prefix.as_deref())?;
+    let mut build = in_order(&facts, &missing.fetch, prefix.as_deref())?;
     let most = most_patience(context);
     for (planned, facts) in build.iter_mut().zip(&facts) {
         let sources = source_files(prefix.as_deref(), facts);
@@ -77,13 +93,13 @@ pub(crate) fn prepare(
         *planned = planned.clone().with(&allotment).ended_after(wishes.timeout, most);
     }
     let work = work(&facts, &build, &known, room, prefix.as_deref());
-    keep(&mut store, &build);
+    keep(store, &build, wanted);
     let plan = NixPlan {
         schema: SCHEMA,
         installables: installables.to_vec(),
         nix: wishes.nix.program.clone(),
         store: wishes.nix.store.clone(),
-        settings: wishes.evaluation.settings.clone(),
+        settings: wishes.nix.settings.clone(),
         wanted: wanted.iter().map(wanted_result).collect(),
         build,
         fetch: Fetch {
@@ -100,7 +116,7 @@ pub(crate) fn prepare(
         print_logs: wishes.print_logs,
         govern: wishes.govern,
     };
-    Ok(Prepared { plan, work, store })
+    Ok((plan, work))
 }
 
 /// Seconds that a derivation may take, and be silent, at most: what Nix itself is told on this host.
@@ -121,6 +137,27 @@ fn settled(early: Option<Store>, nix: &Command) -> Result<Store, StoreError> {
 }
 
 impl Prepared {
+    /// Plans to build what no substituter gave. False where nothing else can be done: it was planned
+    /// before, or there is no derivation that makes it.
+    pub(crate) fn build_instead(
+        &mut self,
+        unfetched: &[String],
+        context: &Context,
+    ) -> Result<bool, CliError> {
+        let known = self.refused.len();
+        self.refused.extend(unfetched.iter().cloned());
+        if self.refused.len() == known {
+            return Ok(false);
+        }
+        let Self { plan, wanted, wishes, refused, store, .. } = self;
+        let (instead, work) = planned(&plan.installables, wanted, wishes, refused, store, context)?;
+        if instead.fetch.paths.iter().any(|path| refused.contains(path)) {
+            return Ok(false);
+        }
+        (self.plan, self.work) = (instead, work);
+        Ok(true)
+    }
+
     /// The schedule, in model time.
     pub(crate) fn schedule(&self) -> Schedule {
         schedule(&self.work, self.plan.budget, f64::from(self.plan.threads))
@@ -128,7 +165,7 @@ impl Prepared {
 }
 
 /// Warnings of an evaluation are for whoever wrote it.
-fn tell(event: &Event) {
+pub(super) fn tell(event: &Event) {
     match event {
         Event::Message { level: 1, text } => ui::warn(plain(text).trim_start_matches("warning: ")),
         Event::Started { kind: activity::BUILD, text, .. } => {
@@ -146,31 +183,14 @@ pub(crate) fn room(context: &Context) -> Room {
     Room { budget, threads: threads.max(1) }
 }
 
-struct Missing {
-    build: Vec<String>,
-    fetch: Vec<String>,
-    bytes: (u64, u64),
-}
-
-fn missing(store: &mut Store, wanted: &[Wanted]) -> Result<Missing, CliError> {
-    let request = Request::Missing(wanted.iter().map(Wanted::request).collect());
-    match store.ask(&request, tell)? {
-        Incoming::Missing { build, fetch, unknown, bytes } if unknown.is_empty() => {
-            Ok(Missing { build, fetch, bytes })
-        }
-        Incoming::Missing { unknown, .. } => Err(CliError::usage(
-            format!("nobody knows how to get {}", unknown.join(", ")),
-            "it is not in the store, no substituter has it, and there is no derivation that makes it",
-        )),
-        _ => Ok(Missing { build: Vec::new(), fetch: Vec::new(), bytes: (0, 0) }),
-    }
-}
-
 /// The folder before the store's on disk.
-fn prefix(wishes: &Wishes, derivation: Option<&str>) -> Option<PathBuf> {
+fn prefix(wishes: &Wishes, wanted: &[Wanted]) -> Option<PathBuf> {
     let named = wishes.nix.store.as_deref().and_then(store_prefix);
-    let derivation = Path::new(derivation?);
-    if named.is_some() || derivation.exists() {
+    let is_there = |wanted: &Wanted| match wanted {
+        Wanted::Built { derivation, .. } => Path::new(derivation).exists(),
+        Wanted::Path(_) => true,
+    };
+    if named.is_some() || wanted.iter().all(is_there) {
         return named;
     }
     // Where nobody may write to /nix, Nix takes a store below the user's data.
@@ -205,7 +225,7 @@ pub(crate) fn knowledge(facts: &[Facts], threads: u32) -> Knowledge {
 }
 
 /// What waits for what.
-fn planned(
+fn in_order(
     facts: &[Facts],
     fetch: &[String],
     prefix: Option<&Path>,
@@ -283,10 +303,12 @@ fn work(
     work
 }
 
-/// Keeps what is built from being collected before it is linked to.
-fn keep(store: &mut Store, build: &[Planned]) {
-    for path in build.iter().flat_map(|planned| planned.outputs.iter().chain([&planned.path])) {
-        if store.ask(&Request::TempRoot(path.clone()), |_| {}).is_err() {
+/// Keeps what is built or fetched from being collected before it is linked to.
+fn keep(store: &mut Store, build: &[Planned], wanted: &[Wanted]) {
+    let planned = build.iter().flat_map(|planned| planned.outputs.iter().chain([&planned.path]));
+    let results = wanted.iter().flat_map(Wanted::paths);
+    for path in planned.map(String::as_str).chain(results) {
+        if store.ask(&Request::TempRoot(path.to_owned()), |_| {}).is_err() {
             return;
         }
     }

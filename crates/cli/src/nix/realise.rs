@@ -17,7 +17,7 @@ use ironwright_core::units::Bytes;
 use ironwright_wire::variable;
 
 use super::admission::Permits;
-use super::attempt::{Shared, Told, build};
+use super::attempt::{Settled, Shared, Told, build};
 use super::plan::{NixPlan, Planned};
 use super::report::{self, Line};
 use super::results::{DerivationResult, Outcome, Results};
@@ -42,6 +42,8 @@ struct Realiser<'a> {
     doing: BTreeMap<usize, Doing>,
     results: Vec<Option<DerivationResult>>,
     outputs: Vec<(String, String, String)>,
+    /// Paths that no substituter gave.
+    unfetched: Vec<String>,
     /// Where the state is told.
     status: &'a Path,
     told: Option<Instant>,
@@ -72,6 +74,7 @@ pub(crate) fn realise(plan: &NixPlan, scratch: &Path, status: &Path) -> Results 
         shared: Arc::new(shared(plan, scratch)),
         doing: BTreeMap::new(),
         outputs: Vec::new(),
+        unfetched: Vec::new(),
         status,
         told: None,
         failed: false,
@@ -190,21 +193,29 @@ impl Realiser<'_> {
                     report::say(&Line::Again { job });
                 }
             }
-            Told::Ended(place, result, outputs) => self.ended(place, *result, outputs),
+            Told::Ended(place, settled) => self.ended(place, *settled),
         }
     }
 
-    fn ended(&mut self, place: usize, result: DerivationResult, outputs: Vec<(String, String)>) {
+    fn ended(&mut self, place: usize, settled: Settled) {
+        let Settled { result, outputs, unfetched } = settled;
         self.doing.remove(&place);
         match result.outcome {
             Outcome::Built | Outcome::AlreadyValid => self.walk.done(place),
             Outcome::NotTried => self.walk.put_back(place),
             _ => {
                 self.walk.failed(place);
-                self.failed = true;
+                // What could not be fetched may be built: it is no failure yet.
+                self.failed |= unfetched.is_empty();
             }
         }
-        report::say(&Line::Ended { result: &result, store: self.plan.store.as_deref() });
+        if unfetched.is_empty() {
+            report::say(&Line::Ended { result: &result, store: self.plan.store.as_deref() });
+        } else {
+            let why = result.message.as_deref().unwrap_or_default();
+            report::say(&Line::Unfetched { count: unfetched.len(), why });
+        }
+        self.unfetched.extend(unfetched);
         let path = result.path.clone();
         self.outputs.extend(outputs.into_iter().map(|(name, at)| (path.clone(), name, at)));
         if let Some(slot) = self.results.get_mut(place) {
@@ -234,7 +245,8 @@ impl Realiser<'_> {
     }
 
     fn finish(mut self, fetches: bool) -> Results {
-        let mut results = Results { outputs: self.outputs, ..Results::default() };
+        let (outputs, unfetched) = (self.outputs, self.unfetched);
+        let mut results = Results { unfetched, outputs, ..Results::default() };
         if fetches {
             match self.results.pop().flatten() {
                 Some(last) if last.message.is_some() => {

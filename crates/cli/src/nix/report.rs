@@ -22,6 +22,8 @@ pub(super) enum Line<'a> {
     Printed { name: &'a str, line: &'a str },
     /// It was killed for want of memory.
     Again { job: &'a Planned },
+    /// So many paths were not given by any substituter that lists them.
+    Unfetched { count: usize, why: &'a str },
     /// It ended.
     Ended { result: &'a DerivationResult, store: Option<&'a str> },
 }
@@ -41,6 +43,11 @@ pub(super) fn say(line: &Line<'_>) {
             paint(WARN, "again"),
             job.name
         )),
+        Line::Unfetched { count, why } => {
+            let (paths, word) = (crate::error::count(*count, "path"), paint(WARN, "missed"));
+            let why = why.trim_start_matches("warning: ");
+            ui::note(&format!("  {word} {paths} that a substituter lists: {why}\n"));
+        }
         Line::Ended { result, store } => ui::note(&ended(result, *store)),
     }
 }

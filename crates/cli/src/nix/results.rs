@@ -27,6 +27,18 @@ pub(crate) enum Outcome {
     NotTried,
 }
 
+impl Outcome {
+    /// Whether its outputs are there now.
+    pub(crate) const fn is_there(self) -> bool {
+        matches!(self, Self::Built | Self::AlreadyValid)
+    }
+
+    /// Whether it was tried and failed.
+    pub(crate) const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::TimedOut | Self::OutOfMemory)
+    }
+}
+
 /// What became of a derivation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DerivationResult {
@@ -59,6 +71,9 @@ pub(crate) struct Results {
     pub(crate) fetched: usize,
     /// Why something could not be fetched.
     pub(crate) fetch_failure: Option<String>,
+    /// Paths that no substituter gave although one lists them.
+    #[serde(default)]
+    pub(crate) unfetched: Vec<String>,
     /// Outputs of what was asked for whose paths are known only now: request, name, path.
     pub(crate) outputs: Vec<(String, String, String)>,
 }
@@ -67,6 +82,22 @@ impl Results {
     /// Derivations that ended so.
     pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.derivations.iter().filter(|result| result.outcome == outcome).count()
+    }
+
+    /// These results, after those of a plan that could not fetch what it meant to.
+    pub(crate) fn after(mut self, mut earlier: Self) -> Self {
+        let is_built = |result: &DerivationResult| result.outcome.is_there();
+        earlier.derivations.retain(is_built);
+        earlier.derivations.append(&mut self.derivations);
+        earlier.outputs.append(&mut self.outputs);
+        earlier.unfetched.append(&mut self.unfetched);
+        let (fetched, fetch_failure) = (earlier.fetched + self.fetched, self.fetch_failure);
+        Self { fetched, fetch_failure, ..earlier }
+    }
+
+    /// Whether something was tried and failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.derivations.iter().any(|result| result.outcome.is_failure())
     }
 
     /// The exit code that tells it: 124 where nothing failed but what took too long.
@@ -82,8 +113,7 @@ impl Results {
 
     /// Whether everything is there.
     pub(crate) fn is_success(&self) -> bool {
-        let is_there = |outcome| matches!(outcome, Outcome::Built | Outcome::AlreadyValid);
         self.fetch_failure.is_none()
-            && self.derivations.iter().all(|result| is_there(result.outcome))
+            && self.derivations.iter().all(|result| result.outcome.is_there())
     }
 }

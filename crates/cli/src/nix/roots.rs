@@ -25,8 +25,7 @@ pub(crate) fn link_results(
     let mut made = Vec::new();
     for (number, wanted) in plan.wanted.iter().enumerate() {
         for (name, known) in &wanted.outputs {
-            let Some(path) =
-                known.clone().or_else(|| realised(plan, results, &wanted.request, name))
+            let Some(path) = known.clone().or_else(|| realised(results, &wanted.request, name))
             else {
                 continue;
             };
@@ -49,10 +48,10 @@ pub(crate) fn link_results(
 }
 
 /// The path of an output that follows from its content.
-fn realised(plan: &NixPlan, results: &Results, request: &str, output: &str) -> Option<String> {
+fn realised(results: &Results, request: &str, output: &str) -> Option<String> {
     let derivation = request.split('!').next()?;
     let found = results.outputs.iter().find(|(path, name, _)| path == derivation && name == output);
-    let folder = Path::new(plan.build.first()?.path.as_str()).parent()?;
+    let folder = Path::new(derivation).parent()?;
     found.map(|(_, _, name)| folder.join(name).to_string_lossy().into_owned())
 }
 

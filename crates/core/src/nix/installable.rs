@@ -20,8 +20,6 @@ pub struct Evaluation {
     pub arguments: Vec<(String, String, bool)>,
     /// Inputs of the flake that are replaced.
     pub inputs: Vec<(String, String)>,
-    /// Settings by the names of `nix.conf`.
-    pub settings: Vec<(String, String)>,
 }
 
 impl Evaluation {
@@ -43,9 +41,6 @@ impl Evaluation {
         }
         for (name, reference) in &self.inputs {
             add(&["--override-input", name, reference]);
-        }
-        for (name, value) in &self.settings {
-            add(&["--option", name, value]);
         }
         words
     }
@@ -92,6 +87,15 @@ impl Wanted {
             }
             Self::Path(path) => path.clone(),
         }
+    }
+
+    /// Paths of its results, as far as they are known before.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let (outputs, path) = match self {
+            Self::Built { outputs, .. } => (outputs.as_slice(), None),
+            Self::Path(path) => ([].as_slice(), Some(path.as_str())),
+        };
+        outputs.iter().filter_map(|(_, path)| path.as_deref()).chain(path)
     }
 }
 
@@ -140,13 +144,9 @@ mod tests {
         let evaluation = Evaluation {
             file: Some("default.nix".into()),
             arguments: vec![("system".into(), "x".into(), true), ("n".into(), "1".into(), false)],
-            settings: vec![("cores".into(), "2".into())],
             ..Evaluation::default()
         };
-        assert_eq!(
-            evaluation.words().join(" "),
-            "--file default.nix --argstr system x --arg n 1 --option cores 2"
-        );
+        assert_eq!(evaluation.words().join(" "), "--file default.nix --argstr system x --arg n 1");
     }
 
     #[test]

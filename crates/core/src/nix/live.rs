@@ -18,6 +18,7 @@ pub struct Live {
     last: VecDeque<String>,
     lines: u64,
     errors: Vec<String>,
+    warnings: Vec<String>,
     downloads: BTreeMap<u64, (u64, u64)>,
 }
 
@@ -35,6 +36,7 @@ impl Live {
             }
             Event::Result { id, kind, fields } => self.result(*id, *kind, fields),
             Event::Message { level: 0, text } => self.errors.push(plain(text)),
+            Event::Message { level: 1, text } => self.warnings.push(plain(text)),
             Event::Started { .. } | Event::Message { .. } => {}
         }
     }
@@ -91,6 +93,11 @@ impl Live {
     /// Errors that it told.
     pub fn errors(&self) -> &[String] {
         &self.errors
+    }
+
+    /// Warnings that it told.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Whether its log says that a process was killed, as compiler drivers, make, ninja and shells do.

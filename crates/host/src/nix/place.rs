@@ -12,6 +12,9 @@ pub struct Command {
     pub program: PathBuf,
     /// The store, if it is not the one that Nix takes by itself.
     pub store: Option<String>,
+    /// Settings by the names of `nix.conf`. Some of them are looked at when a store is opened, so that they
+    /// have to be said then.
+    pub settings: Vec<(String, String)>,
 }
 
 /// What every call needs: the command line of today is an experimental feature.
@@ -24,6 +27,9 @@ impl Command {
         argv.extend(FEATURES.map(str::to_owned));
         if let Some(store) = &self.store {
             argv.extend(["--store".to_owned(), store.clone()]);
+        }
+        for (name, value) in &self.settings {
+            argv.extend(["--option".to_owned(), name.clone(), value.clone()]);
         }
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         argv
@@ -81,9 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn a_call_names_the_store() {
-        let command = Command { program: "/bin/nix".into(), store: Some("/s".into()) };
+    fn a_call_names_the_store_and_settings() {
+        let settings = vec![("cores".to_owned(), "2".to_owned())];
+        let command = Command { program: "/bin/nix".into(), store: Some("/s".into()), settings };
         let argv = command.argv(&["build", "x"]);
-        assert_eq!(argv[3..], ["--store", "/s", "build", "x"]);
+        assert_eq!(argv[3..], ["--store", "/s", "--option", "cores", "2", "build", "x"]);
     }
 }

@@ -220,7 +220,7 @@ mod tests {
         let program = directory.path().join("nix");
         std::fs::write(&program, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let nix = Command { program, store: None };
+        let nix = Command { program, store: None, settings: Vec::new() };
         (directory, nix)
     }
 

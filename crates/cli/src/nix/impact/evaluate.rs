@@ -67,8 +67,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) wanted: &'a [Vec<String>],
     /// Arguments of functions, as an expression.
     pub(crate) arguments: &'a str,
-    /// Settings of nix.conf.
-    pub(crate) settings: &'a [(String, String)],
     /// Folder before the store's on disk.
     pub(crate) prefix: Option<&'a Path>,
     /// Evaluations at a time.
@@ -144,12 +142,8 @@ fn ask(
 }
 
 fn call(asked: &Asked<'_>, expression: &str) -> Vec<String> {
-    let mut words = vec!["eval", "--json", "--impure", "--log-format", "internal-json"];
-    words.extend(["--expr", expression]);
-    for (name, value) in asked.settings {
-        words.extend(["--option", name, value]);
-    }
-    asked.nix.argv(&words)
+    let how = ["eval", "--json", "--impure", "--log-format", "internal-json"];
+    asked.nix.argv(&[how.as_slice(), &["--expr", expression]].concat())
 }
 
 struct Silent;

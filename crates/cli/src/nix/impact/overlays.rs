@@ -27,8 +27,8 @@ pub(crate) fn of_file(text: &str) -> Result<Override, CliError> {
 
 /// Names of the overlays at a place. `default` composes the others where there are any.
 fn listed(asked: &Asked<'_>, expression: &str) -> Result<Vec<String>, CliError> {
-    let how = Evaluation { settings: asked.settings.to_vec(), ..Evaluation::default() };
-    let found = ironwright_host::nix::instantiate(asked.nix, expression, &how, |_| {})?;
+    let found =
+        ironwright_host::nix::instantiate(asked.nix, expression, &Evaluation::default(), |_| {})?;
     let names = found.into_iter().flatten().map(|path| path.to_string_lossy().into_owned());
     let mut names: Vec<String> = names.collect();
     if names.len() > 1 {

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_commands() {
-        let nix = Command { program: "/n/bin/nix".into(), store: None };
+        let nix = Command { program: "/n/bin/nix".into(), store: None, settings: Vec::new() };
         let of = |kind, sudo| {
             let profile = Path::new("/p/system");
             let how = Activation { kind, nix: &nix, profile, sudo, to_stderr: false };

@@ -82,12 +82,11 @@ pub(crate) fn target(
     nix: &Command,
     text: &str,
     kind: Option<Kind>,
-    how: &Evaluation,
     own: (&str, &str),
 ) -> Result<Target, CliError> {
     let (flake, name) = text.split_once('#').unwrap_or((text, ""));
     let flake = if flake.is_empty() { "." } else { flake };
-    let there = configurations(nix, flake, how)?;
+    let there = configurations(nix, flake)?;
     let mut found = candidates(text, kind, own)
         .into_iter()
         .filter(|it| there.contains(&(it.kind, it.name.clone())));
@@ -138,11 +137,7 @@ fn missing(flake: &str, name: &str, there: &[(Kind, String)]) -> CliError {
 }
 
 /// All configurations of a flake.
-fn configurations(
-    nix: &Command,
-    flake: &str,
-    how: &Evaluation,
-) -> Result<Vec<(Kind, String)>, CliError> {
+fn configurations(nix: &Command, flake: &str) -> Result<Vec<(Kind, String)>, CliError> {
     let names = |kind: Kind| {
         format!(
             "map (it: \"{}/\" + it) (builtins.attrNames (flake.{} or {{ }}))",
@@ -156,8 +151,7 @@ fn configurations(
         names(Kind::Home),
         names(Kind::Nixos)
     );
-    let how = Evaluation { settings: how.settings.clone(), ..Evaluation::default() };
-    let listed = instantiate(nix, &expression, &how, |_| {})?;
+    let listed = instantiate(nix, &expression, &Evaluation::default(), |_| {})?;
     let parted = |path: std::path::PathBuf| {
         let text = path.to_string_lossy().into_owned();
         let (kind, name) = text.split_once('/')?;
