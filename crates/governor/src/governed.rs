@@ -203,7 +203,7 @@ impl Governed {
         // there were at its peak nobody saw: less them it would be another one each time.
         let is_short = wall.saturating_sub(paused) < SHORTEST;
         let files = if is_short { Bytes::ZERO } else { attempt.files };
-        let least = peak_process.saturating_sub(files);
+        let least = peak_process.saturating_sub(files).max(Bytes(ended.peak_tree));
         let group = attempt.group.as_ref().and_then(Group::peak);
         let least = group.map_or(least, |most| least.min(most));
         Some(UnitRecord {

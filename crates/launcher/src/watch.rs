@@ -224,6 +224,7 @@ impl Watch<'_> {
             user_us: usage.user_us,
             system_us: usage.system_us,
             peak_process: usage.peak_process,
+            peak_tree: 0,
             killed_inside,
             ended_by_user: self.by_user,
         })

@@ -17,7 +17,7 @@ pub use place::{Place, runtime_directory};
 
 /// Version of the protocol. A governor refuses other versions by closing the connection, and the
 /// launcher then runs its compiler as if there were none.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Largest frame. Longer command lines are cut by the launcher: what the recogniser needs comes
 /// first.

@@ -95,6 +95,9 @@ pub struct Ended {
     pub system_us: u64,
     /// Resident size of the largest process of the tree, in bytes.
     pub peak_process: u64,
+    /// Most memory of the whole tree that no file backs, in bytes, as far as whoever started it saw; 0 where
+    /// nobody looked.
+    pub peak_tree: u64,
     /// The command itself ended by itself, but said that a process below it had been killed.
     pub killed_inside: bool,
     /// The launcher was told to end the command.
@@ -324,7 +327,8 @@ impl Ask {
 impl Ended {
     fn write(&self, w: &mut Writer) {
         w.i32(self.status);
-        for figure in [self.wall_us, self.user_us, self.system_us, self.peak_process] {
+        let times = [self.wall_us, self.user_us, self.system_us];
+        for figure in times.into_iter().chain([self.peak_process, self.peak_tree]) {
             w.u64(figure);
         }
         w.flag(self.killed_inside);
@@ -338,6 +342,7 @@ impl Ended {
             user_us: r.u64()?,
             system_us: r.u64()?,
             peak_process: r.u64()?,
+            peak_tree: r.u64()?,
             killed_inside: r.flag()?,
             ended_by_user: r.flag()?,
         })

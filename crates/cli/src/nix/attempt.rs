@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use ironwright_core::nix::activity::{self, Event};
 use ironwright_core::nix::live::{Live, says_killed};
 use ironwright_core::nix::protocol::{BuildResult, Incoming, Options, Request, Status};
-use ironwright_host::nix::{Command, Store, StoreError, builder_tree, processor_time};
+use ironwright_core::units::Bytes;
+use ironwright_host::nix::{Command, Store, StoreError, TreePeak, builder_tree, processor_time};
 use ironwright_launcher::{Link, let_go_on};
 use ironwright_wire::{Ask, Ended};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -67,7 +68,7 @@ pub(crate) struct Settled {
 }
 
 /// Memory of a build that was over before anybody looked: a shell's.
-const UNSEEN: u64 = 16 << 20;
+const UNSEEN: Bytes = Bytes::mib(16);
 /// Time between two looks at the governor's connection.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -108,12 +109,22 @@ struct Work<'a> {
     tell: &'a Sender<Told>,
 }
 
+/// What is seen of an attempt while it goes.
+struct Seen {
+    live: Live,
+    /// The tree that a daemon builds in.
+    daemon: Option<i32>,
+    memory: TreePeak,
+}
+
 /// What an attempt leaves.
 struct Attempt {
     end: End,
     live: Live,
     wall: Duration,
     used: Duration,
+    /// Most memory that was seen of the tree, and of its largest process.
+    peak: (Bytes, Bytes),
 }
 
 impl Work<'_> {
@@ -188,15 +199,16 @@ impl Work<'_> {
 
     fn attempt(&self, store: &mut Store, cores: u32, admission: &mut Admission) -> Attempt {
         let (began, before) = (Instant::now(), processor_time(store.pid()));
-        let mut live = Live::default();
-        let mut daemon = None;
-        let end = match self.run(store, cores, admission, &mut live, &mut daemon) {
+        let mut seen = Seen { live: Live::default(), daemon: None, memory: TreePeak::new("/proc") };
+        let end = match self.run(store, cores, admission, &mut seen) {
             Ok(end) => end,
             Err(error) => End::Died(0, error.to_string()),
         };
+        let Seen { live, daemon, memory } = seen;
         let used = processor_time(store.pid()).saturating_sub(before);
         let used = used + daemon.map(processor_time).unwrap_or_default();
-        Attempt { end, live, wall: began.elapsed(), used }
+        let peak = (memory.tree, memory.largest.max(UNSEEN));
+        Attempt { end, live, wall: began.elapsed(), used, peak }
     }
 
     fn run(
@@ -204,8 +216,7 @@ impl Work<'_> {
         store: &mut Store,
         cores: u32,
         admission: &mut Admission,
-        live: &mut Live,
-        daemon: &mut Option<i32>,
+        seen: &mut Seen,
     ) -> Result<End, StoreError> {
         let began = Instant::now();
         store.ask(&Request::SetOptions(self.options(cores)), |_| {})?;
@@ -215,20 +226,23 @@ impl Work<'_> {
                 match incoming {
                     Incoming::Event(event) => {
                         if matches!(event, Event::Started { kind: activity::BUILD, .. }) {
-                            *daemon = builder_tree(store.pid());
-                            daemon.map(|pid| admission.also(pid));
+                            seen.daemon = builder_tree(store.pid());
+                            if let Some(pid) = seen.daemon {
+                                admission.also(pid);
+                            }
                         }
                         self.show(&event);
-                        live.take(&event);
+                        seen.live.take(&event);
                     }
-                    Incoming::Results(results) => return Ok(self.choose(results, live)),
+                    Incoming::Results(results) => return Ok(self.choose(results, &seen.live)),
                     Incoming::Failed(message) => return Ok(End::Refused(message)),
                     _ => {}
                 }
             }
-            if wait(store, &admission.link) {
+            if wait(store, &admission.link, seen.memory.due()) {
                 store.receive()?;
             }
+            seen.memory.look(seen.daemon.into_iter().chain([store.pid()]));
             if admission.care(store.pid(), began) {
                 let_go_on(store.pid());
             }
@@ -314,7 +328,8 @@ impl Work<'_> {
             wall_us: micros(attempt.wall),
             user_us: micros(attempt.used),
             system_us: 0,
-            peak_process: UNSEEN,
+            peak_process: attempt.peak.1.0,
+            peak_tree: attempt.peak.0.0,
             killed_inside: inside,
             ended_by_user: false,
         };
@@ -387,13 +402,14 @@ fn was_killed(message: &str, live: &Live) -> bool {
         || live.tells_of_a_kill()
 }
 
-/// Waits for the store or the governor; whether the store has something.
-fn wait(store: &Store, link: &Link) -> bool {
+/// Waits for the store, the governor or a time; whether the store has something.
+fn wait(store: &Store, link: &Link, until: Instant) -> bool {
     let mut watched = vec![PollFd::new(store, PollFlags::IN)];
     if let Link::Up(governor) = link {
         watched.push(PollFd::new(governor, governor.interest()));
     }
     let timeout = link.timeout().map_or(TICK, |timeout| timeout.min(TICK));
+    let timeout = timeout.min(until.saturating_duration_since(Instant::now()));
     let timeout = Timespec::try_from(timeout).ok();
     // An interruption is as good as a tick.
     let _ = poll(&mut watched, timeout.as_ref());

@@ -97,6 +97,12 @@ fn memory_goes_to_the_history_and_the_next_plan_rests_on_it() {
     assert_eq!(unit["tool"], "nix");
     let peak = unit["peak"].as_u64().unwrap();
     assert!((96 << 20..400 << 20).contains(&peak), "{unit}");
+    // One that is over before anybody else looks.
+    home.set(r#"a = sh "short-1.0" [ ] "python3 -c 'x = bytearray(192 << 20)'; echo > $out";"#);
+    home.builds(&[".#a"]);
+    let unit = home.unit("short-1.0");
+    let peak = unit["peak"].as_u64().unwrap();
+    assert!((192 << 20..400 << 20).contains(&peak), "{unit}");
     home.set(
         r#"a = sh "hungry-1.1" [ ] "python3 -c 'import time; x = bytearray(96 << 20); time.sleep(1)'; echo 2 > $out";"#,
     );

@@ -162,3 +162,74 @@ fn what_changes_is_the_difference_that_nix_itself_tells() {
     assert!(!difference.is_empty());
     assert_eq!(found, difference);
 }
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn what_is_there_takes_no_time() {
+    let home = home();
+    let words = ["impact", "git", "-f", "set.nix", "--overlay", "zlib.nix", "--json"];
+    let build = |attribute: &str| {
+        let expression = format!(
+            "((import ./set.nix {{ }}).appendOverlays [ (import ./zlib.nix) ]).{attribute}"
+        );
+        home.builds(&["--impure", "--expr", &expression, "", "--no-link"]);
+    };
+    build("curl");
+    let half = home.json(&words);
+    let zlib = of(&half, "zlib");
+    assert_eq!((&zlib["rebuilt"], &zlib["there"]), (&3.into(), &2.into()), "{half}");
+    assert!(zlib["seconds"]["expected"].as_f64().unwrap() > 0.0);
+    build("git");
+    let whole = home.json(&words);
+    let zlib = of(&whole, "zlib");
+    assert_eq!((&zlib["there"], &zlib["peak"]), (&3.into(), &0.into()), "{whole}");
+    assert!(zlib["seconds"]["expected"].as_f64().unwrap() < 1e-9, "{whole}");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn a_set_that_only_takes_overlays_keeps_the_user_s_own() {
+    let home = home();
+    home.write("flake/closed.nix", "{ overlays ? [ ] }: removeAttrs (import ./set.nix { inherit overlays; }) [ \"appendOverlays\" ]");
+    let own = r#"[ (final: prev: { bash = prev.bash.override "-Og"; }) ]"#;
+    let words = ["impact", "git", "-f", "closed.nix", "--overlay", "zlib.nix", "--json"];
+    let report = home.json(&[&words[..], &["--arg", "overlays", own]].concat());
+    // Were the user's overlay dropped beside another, bash would change back.
+    assert_eq!(of(&report, "zlib")["changed"], 3, "{report}");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn mistakes_in_overlays_are_told_in_a_sentence() {
+    let home = home();
+    home.write("flake/number.nix", "3");
+    home.write("flake/half.nix", "final: { }");
+    home.write("flake/list.nix", "final: prev: [ ]");
+    home.write("flake/broken.nix", "final: prev: { zlib = prev.nothing; }");
+    home.write("flake/syntax.nix", "final: prev: { zlib = ; }");
+    for (words, told) in [
+        (
+            &["git", "-f", "set.nix", "--overlay", "number.nix"][..],
+            "the overlay number gives int, not a function of final and prev",
+        ),
+        (
+            &["git", "-f", "set.nix", "--overlay", "half.nix"],
+            "the overlay half gives, for its first argument alone, set, not a function",
+        ),
+        (
+            &["git", "-f", "set.nix", "--overlay", "list.nix"],
+            "the overlay list gives list, not a set",
+        ),
+        (&["git", "-f", "set.nix", "--overlay", "broken.nix"], "attribute 'nothing' missing"),
+        (&["git", "-f", "set.nix", "--overlay", "syntax.nix"], "syntax error"),
+        (&["gti", "-f", "set.nix", "--overlay", "zlib.nix"], "there is no attribute gti"),
+        (&["git", "-f", "set.nix", "--overlays", "./none"], "./none"),
+        (&["git", "-f", "set.nix", "--overlays", "."], "has no overlays"),
+        (&[".#homeConfigurations.nobody"], "there is no homeConfigurations.nobody"),
+    ] {
+        let output = home.ironwright(&[&["impact"], words].concat()).output().unwrap();
+        let text = super::home::text(&output);
+        assert!(!output.status.success() && text.contains(told), "{words:?}: {text}");
+        assert!(!text.contains("variant.nix"), "{words:?}: {text}");
+    }
+}

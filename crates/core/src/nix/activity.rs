@@ -110,6 +110,21 @@ pub fn plain(text: &str) -> String {
     out
 }
 
+/// The innermost error of a trace, which is what went wrong, without what led to it; Nix writes it last and
+/// indents it. Of one that our own expressions throw (`ironwright: …`) the sentence alone.
+pub fn innermost(text: &str) -> String {
+    const MARK: &str = "error: ";
+    let last =
+        text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with(MARK)).last();
+    let Some((at, line)) = last else { return text.to_owned() };
+    let indent = line.len() - line.trim_start().len();
+    if let Some((_, sentence)) = line.split_once("error: ironwright: ") {
+        return sentence.to_owned();
+    }
+    let dedented = |line: &str| line.get(indent..).unwrap_or_else(|| line.trim_start()).to_owned();
+    text.lines().skip(at).map(dedented).collect::<Vec<_>>().join("\n")
+}
+
 /// A sequence is `ESC [ … letter`, or one character.
 fn skip_sequence(rest: &mut std::str::Chars<'_>) {
     if rest.next() == Some('[') {
@@ -189,6 +204,17 @@ mod tests {
     fn colours_are_taken_away() {
         assert_eq!(plain("\u{1b}[31;1merror:\u{1b}[0m a\r\nb\u{7}"), "error: a\nb");
         assert_eq!(plain("\u{1b}"), "");
+    }
+
+    #[test]
+    fn the_innermost_error_is_what_went_wrong() {
+        let trace = "error:\n       … while calling\n         at x.nix:1:2:\n\n       error: undefined variable 'b'\n       at y.nix:3:1:\n            2|";
+        assert_eq!(innermost(trace), "error: undefined variable 'b'\nat y.nix:3:1:\n     2|");
+        assert_eq!(
+            innermost("error:\n   …\n   error: ironwright: no overlay\n at x"),
+            "no overlay"
+        );
+        assert_eq!(innermost("something else"), "something else");
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use ironwright_core::nix::activity::{Event, parse_line, plain};
+use ironwright_core::nix::activity::{Event, innermost, parse_line, plain};
 use ironwright_core::nix::installable::{Evaluation, Wanted, is_derivation, parse_wanted};
 use ironwright_core::observe::{Exit, Sample};
 
@@ -138,6 +138,10 @@ pub fn instantiate(
             .to_vec();
     words.extend(how.words());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let answer = call(nix.argv(&words), &mut event)?;
+    let answer = call(nix.argv(&words), &mut event).map_err(|error| match error {
+        // What led to it is an expression that no user wrote.
+        EvaluateError::Failed(trace) => EvaluateError::Failed(innermost(&trace)),
+        other => other,
+    })?;
     serde_json::from_str(&answer).map_err(|_| EvaluateError::Answer(answer))
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ironwright_core::nix::activity::{Event, parse_line, plain};
+use ironwright_core::nix::activity::{Event, innermost, parse_line, plain};
 use ironwright_core::nix::impact::Closure;
 use ironwright_core::observe::Sample;
 use ironwright_host::nix::{Command, EvaluateError, Store, read_closures};
@@ -39,7 +39,6 @@ pub(super) const OWN: &str = "own";
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Override {
     /// What it is called.
-    #[serde(skip)]
     pub(crate) name: String,
     /// `file`, `flake`, `library`, or `OWN`.
     pub(crate) kind: &'static str,
@@ -183,5 +182,5 @@ fn answer(printed: &at_once::Printed) -> Result<Vec<String>, CliError> {
         })
         .collect();
     let told = if errors.is_empty() { printed.errors.clone() } else { errors.join("\n") };
-    Err(EvaluateError::Failed(told.trim().to_owned()).into())
+    Err(EvaluateError::Failed(innermost(told.trim())).into())
 }

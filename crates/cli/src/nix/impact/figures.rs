@@ -10,7 +10,7 @@ use ironwright_core::nix::allot::{Room, allot};
 use ironwright_core::nix::facts::Facts;
 use ironwright_core::nix::impact::{Change, Closure};
 use ironwright_core::nix::protocol::{Incoming, Request};
-use ironwright_core::plan::{Band, Knowledge, Work, schedule};
+use ironwright_core::plan::{Band, Knowledge, UnitEstimate, Work, schedule};
 use ironwright_core::units::Bytes;
 use ironwright_host::nix::Store;
 use schemars::JsonSchema;
@@ -30,9 +30,10 @@ pub(crate) struct Figures {
     /// Of those that are built anew, results that would have come from a substituter without the
     /// change.
     pub(crate) from_cache: usize,
-    /// Seconds under the governor, all together.
+    /// Seconds under the governor for those that must still be built, all together: not for results that
+    /// are in the store, nor for what only these need.
     pub(crate) seconds: Band<f64>,
-    /// Largest memory of one of them.
+    /// Largest memory of one of these.
     pub(crate) peak: Bytes,
     /// Names of those that are built anew, the longest first.
     pub(crate) names: Vec<String>,
@@ -53,28 +54,29 @@ pub(crate) fn figures(
     sources: &mut Sources<'_>,
 ) -> Result<Figures, CliError> {
     let rebuilt = rebuilt(before, after, changes);
-    let outputs: Vec<String> = rebuilt
-        .iter()
-        .filter_map(|change| after.derivations.get(change.place))
+    let outputs = facts_of(after, &rebuilt)
         .filter_map(|facts| facts.output_paths().next().map(str::to_owned))
         .collect();
-    let there = paths(sources.store, &Request::ValidPaths(outputs.clone()))?;
-    let there = outputs.iter().filter(|path| there.contains(*path)).count();
+    let there = paths(sources.store, &Request::ValidPaths(outputs))?;
+    let is_there = |facts: &Facts| facts.output_paths().next().is_some_and(|it| there.contains(it));
     let from_cache = from_cache(before, &rebuilt, sources.store)?;
-    let (work, peak, names) = cost(after, &rebuilt, sources);
-    let threads = f64::from(sources.room.threads);
-    let seconds = match rebuilt.len() {
-        0 => Band { min: 0.0, expected: 0.0, max: 0.0 },
-        _ => schedule(&work, sources.room.budget, threads).makespan_seconds,
+    let (there, left): (Vec<&Facts>, Vec<&Facts>) =
+        facts_of(after, &rebuilt).partition(|facts| is_there(facts));
+    let left = needed(after, left);
+    let (work, peak) = cost(&left, sources);
+    let seconds = if left.is_empty() {
+        Band { min: 0.0, expected: 0.0, max: 0.0 }
+    } else {
+        schedule(&work, sources.room.budget, f64::from(sources.room.threads)).makespan_seconds
     };
     Ok(Figures {
         changed: changes.len(),
         rebuilt: rebuilt.len(),
-        there,
+        there: there.len(),
         from_cache,
         seconds,
         peak,
-        names,
+        names: names(after, &rebuilt, sources),
     })
 }
 
@@ -103,7 +105,14 @@ fn from_cache(before: &Closure, rebuilt: &[&Change], store: &mut Store) -> Resul
     if outputs.is_empty() {
         return Ok(0);
     }
-    Ok(paths(store, &Request::SubstitutablePaths(outputs))?.len())
+    let mut listed = paths(store, &Request::SubstitutablePaths(outputs.clone()))?;
+    // Caches that answer only for what is about to be built are asked so, for what is not there.
+    let left: Vec<String> = outputs.into_iter().filter(|path| !listed.contains(path)).collect();
+    let asked: HashSet<String> = left.iter().cloned().collect();
+    if let Incoming::Missing { fetch, .. } = store.ask(&Request::Missing(left), |_| {})? {
+        listed.extend(fetch.into_iter().filter(|path| asked.contains(path)));
+    }
+    Ok(listed.len())
 }
 
 fn paths(store: &mut Store, request: &Request) -> Result<HashSet<String>, CliError> {
@@ -113,23 +122,52 @@ fn paths(store: &mut Store, request: &Request) -> Result<HashSet<String>, CliErr
     }
 }
 
-/// The work of what is built anew, the largest memory, and the names, longest first.
-fn cost(after: &Closure, rebuilt: &[&Change], sources: &Sources<'_>) -> (Work, Bytes, Vec<String>) {
-    let built: Vec<&Facts> =
-        rebuilt.iter().filter_map(|change| after.derivations.get(change.place)).collect();
+fn facts_of<'c>(after: &'c Closure, changes: &[&Change]) -> impl Iterator<Item = &'c Facts> {
+    changes.iter().filter_map(|change| after.derivations.get(change.place))
+}
+
+/// Of what is not there that which something else needs: what is wanted, and what is needed for what must be
+/// built, but not what only results that are there were made from.
+fn needed<'c>(after: &Closure, left: Vec<&'c Facts>) -> Vec<&'c Facts> {
+    let inputs: HashSet<&str> =
+        after.derivations.iter().flat_map(|facts| &facts.inputs).map(String::as_str).collect();
+    let places: HashMap<&str, &Facts> =
+        left.iter().map(|facts| (facts.path.as_str(), *facts)).collect();
+    let is_wanted = |facts: &&&Facts| !inputs.contains(facts.path.as_str());
+    let mut queue: Vec<&Facts> = left.iter().filter(is_wanted).copied().collect();
+    let mut found: HashSet<&str> = queue.iter().map(|facts| facts.path.as_str()).collect();
+    while let Some(facts) = queue.pop() {
+        let below = facts.inputs.iter().filter_map(|input| places.get(input.as_str()).copied());
+        queue.extend(below.filter(|facts| found.insert(&facts.path)));
+    }
+    left.into_iter().filter(|facts| found.contains(facts.path.as_str())).collect()
+}
+
+/// The work of what must be built, and the largest memory in it.
+fn cost(built: &[&Facts], sources: &Sources<'_>) -> (Work, Bytes) {
     let places: HashMap<&str, usize> =
         built.iter().enumerate().map(|(place, facts)| (facts.path.as_str(), place)).collect();
     let mut work = Work::default();
     let mut peak = Bytes::ZERO;
-    let mut named = Vec::new();
-    for facts in &built {
-        // Sources of a closure of thousands are not looked at.
-        let estimate = allot(facts, &[], sources.room, sources.known).estimate;
+    for facts in built {
+        let estimate = estimate(facts, sources);
         let after = facts.inputs.iter().filter_map(|input| places.get(input.as_str()).copied());
         peak = peak.max(estimate.peak.expected);
-        named.push((estimate.wall_seconds.expected, facts.name.clone()));
         work.push(facts.name.clone(), estimate, after.collect());
     }
+    (work, peak)
+}
+
+/// Names of all that is built anew, the longest first.
+fn names(after: &Closure, rebuilt: &[&Change], sources: &Sources<'_>) -> Vec<String> {
+    let named =
+        |facts: &Facts| (estimate(facts, sources).wall_seconds.expected, facts.name.clone());
+    let mut named: Vec<_> = facts_of(after, rebuilt).map(named).collect();
     named.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    (work, peak, named.into_iter().map(|(_, name)| name).collect())
+    named.into_iter().map(|(_, name)| name).collect()
+}
+
+/// What one takes. Sources of a closure of thousands are not looked at.
+fn estimate(facts: &Facts, sources: &Sources<'_>) -> UnitEstimate {
+    allot(facts, &[], sources.room, sources.known).estimate
 }

@@ -42,7 +42,14 @@ pub(crate) fn of_flake(place: &str, asked: &Asked<'_>) -> Result<Vec<Override>, 
     let reference = quoted(place);
     let expression =
         format!("builtins.attrNames ((builtins.getFlake {reference}).overlays or {{ }})");
-    Ok(named("flake", place, listed(asked, &expression)?))
+    let names = listed(asked, &expression)?;
+    if names.is_empty() {
+        return Err(CliError::usage(
+            format!("the flake {place} has no overlays"),
+            "its outputs need a set `overlays`; --overlay FILE takes a file that is one",
+        ));
+    }
+    Ok(named("flake", place, names))
 }
 
 /// Overlays that one place has under these names.
@@ -76,7 +83,9 @@ pub(crate) fn of_configuration(asked: &Asked<'_>) -> Result<Vec<Override>, CliEr
     }
     let (place, name) = (quoted(&asked.base.place), quoted(name));
     let expression = format!(
-        "let found = (builtins.getFlake {place}).{kind}.${{{name}}}.config.nixpkgs.overlays or null;
+        "let all = (builtins.getFlake {place}).{kind} or {{ }};
+             host = all.${{{name}}} or (throw ''ironwright: there is no {kind}.${{{name}}}: there are ${{toString (builtins.attrNames all)}}'');
+             found = host.config.nixpkgs.overlays or null;
          in builtins.genList (at: toString (at + 1)) (builtins.length (if found == null then [ ] else found))"
     );
     let one = |number: String| Override {

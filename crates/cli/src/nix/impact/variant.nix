@@ -27,7 +27,26 @@ let
         else
           (import (/. + it.place) { }).overlays.${it.attribute};
     in
-    if it.only == null then whole else final: prev: { ${it.only} = (whole final prev).${it.only}; };
+    if it.only == null then
+      checked it whole
+    else
+      final: prev: { ${it.only} = (checked it whole final prev).${it.only}; };
+
+  # An overlay that says what is wrong with it: without that Nix would name a line of the package set.
+  checked =
+    it: whole: final: prev:
+    let
+      half = call it "gives" whole final;
+      result = call it "gives, for its first argument alone," half prev;
+    in
+    if builtins.isAttrs result then result else wrong it "gives ${builtins.typeOf result}, not a set";
+  call =
+    it: verb: value:
+    if builtins.isFunction value || value ? __functor then
+      value
+    else
+      wrong it "${verb} ${builtins.typeOf value}, not a function of final and prev";
+  wrong = it: text: fail "the overlay ${it.name} ${text}";
 
   # What a configuration is built as; it takes overlays as a module.
   results = {
@@ -75,7 +94,8 @@ let
     else if plain ? extend then
       builtins.foldl' (set: it: set.extend it) plain overlays
     else if takesOverlays then
-      import (/. + base.place) (arguments // { inherit overlays; })
+      # A user's own stay, and come first.
+      import (/. + base.place) (arguments // { overlays = arguments.overlays or [ ] ++ overlays; })
     else
       fail "the package set takes no overlays: it has neither appendOverlays nor extend";
 
@@ -115,6 +135,6 @@ let
     value.drvPath or (fail "${builtins.concatStringsSep "." path} is no derivation");
 in
 if asked.names then
-  builtins.attrNames ((builtins.head overlays) plain plain)
+  builtins.attrNames (builtins.head overlays plain plain)
 else
   map one asked.wanted
