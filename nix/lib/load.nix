@@ -27,19 +27,34 @@ let
 
   isEmptyText = text: builtins.match "[[:space:]]*" text != null;
 
+  mistakeIn = import ./json.nix;
+  parse =
+    shown: text:
+    let
+      mistake = mistakeIn text;
+    in
+    if isEmptyText text then
+      { }
+    else if mistake != null then
+      fail "${shown} is no JSON, ${mistake}; ${refresh}"
+    else
+      builtins.fromJSON text;
+
+  isCount = value: builtins.isInt value && value >= 0;
+
   # A value's kind as knobs.json names it; null is always allowed and means unset.
   fits = {
-    count = builtins.isInt;
-    bytes = builtins.isInt;
-    seconds = builtins.isInt;
-    ratio = value: builtins.isFloat value || builtins.isInt value;
+    count = isCount;
+    bytes = isCount;
+    seconds = isCount;
+    ratio = value: (builtins.isFloat value || builtins.isInt value) && value >= 0;
     flag = builtins.isBool;
     text = builtins.isString;
     choice = builtins.isString;
     list = value: builtins.isList value && builtins.all builtins.isString value;
   };
   wanted = {
-    count = "a whole number";
+    count = "a whole number of at least 0";
     bytes = "a size as a number of bytes";
     seconds = "a duration as a number of seconds";
     ratio = "a number";
@@ -81,7 +96,11 @@ let
       fail "${place} must be a list of knobs, found ${typeOf list}"
     else
       map (
-        id: if knobs ? ${toString id} then id else fail "${place} has no knob ${builtins.toJSON id}"
+        id:
+        if builtins.isString id && knobs ? ${id} then
+          id
+        else
+          fail "${place} holds names of knobs, found ${builtins.toJSON id}; `ironwright settings` lists them all"
       ) list;
 
   attrsOr =
@@ -92,6 +111,47 @@ let
       value
     else
       fail "${place} must be an attribute set, found ${typeOf value}";
+
+  # A set whose values are of a kind.
+  checkValues =
+    place: is: wanted: set:
+    builtins.mapAttrs (
+      name: value:
+      if is value then
+        value
+      else
+        fail "${place}.${name} must be ${wanted}, found ${builtins.toJSON value}"
+    ) set;
+
+  isScalar = value: !(builtins.isAttrs value || builtins.isList value || builtins.isFunction value);
+  isFact = value: isScalar value || (builtins.isList value && builtins.all isScalar value);
+  isText = value: builtins.isString value;
+  # Names of a processor, the best first, each with the version of a compiler that first knows it.
+  isNamed =
+    value:
+    builtins.isList value
+    && builtins.all (
+      it: builtins.isAttrs it && isText (it.name or null) && isText (it.from or null)
+    ) value;
+
+  factsOf =
+    value:
+    checkValues "facts" isFact "a text, a number, true, false or a list of them" (
+      attrsOr "facts" { } value
+    );
+  processorsOf =
+    value: checkValues "processors" isNamed "a list of { name, from }" (attrsOr "processors" { } value);
+  environmentOf =
+    value:
+    checkValues "environment" isText "a text" (attrsOr "environment" data.universal.environment value);
+  nixConfOf =
+    value:
+    checkValues "nix-conf" isScalar "a text, a number, true or false" (
+      attrsOr "nix-conf" data.universal."nix-conf" value
+    );
+  hostOf =
+    value:
+    if value == null || isText value then value else fail "host must be a text, found ${typeOf value}";
 
   # Reads whatever was given into an attribute set, and says where it came from.
   raw =
@@ -112,7 +172,9 @@ let
       text = builtins.readFile path;
       shown = baseNameOf (toString path);
     in
-    if builtins.match ".*\\.toml" (toString path) != null then
+    if builtins.isString path && builtins.substring 0 1 path != "/" then
+      fail "settings = \"${path}\" is no path: write it without quotes, or from the root"
+    else if builtins.match ".*\\.toml" (toString path) != null then
       fail "${shown} is a profile, and the library reads resolved settings; ${refresh}"
     else if !(builtins.pathExists path) then
       fail "there is no ${toString path}; ${refresh}"
@@ -121,7 +183,7 @@ let
     else
       {
         from = shown;
-        value = if isEmptyText text then { } else builtins.fromJSON text;
+        value = parse shown text;
       };
 
   isDirectory = path: builtins.pathExists (toString path + "/.");
@@ -169,7 +231,7 @@ let
       fail "${from} must hold an attribute set, found ${typeOf value}"
     else if value.kind or data.kind != data.kind || looksLikeProfile then
       fail "${from} is not what `ironwright emit nix` writes; ${refresh}"
-    else if !(builtins.isInt schema) || schema > data.schema then
+    else if !(builtins.isInt schema) || schema < 1 || schema > data.schema then
       fail "${from} has schema ${builtins.toJSON schema}, and this library reads up to ${toString data.schema}: `ironwright emit nix --vendor --write` brings the one that fits"
     else if strangers != [ ] then
       fail "${from} has an unknown attribute \"${builtins.head strangers}\""
@@ -187,8 +249,19 @@ let
     settings: chosen: name: own:
     let
       place = "packages.${name}";
+      strangers = builtins.attrNames (
+        builtins.removeAttrs own [
+          "settings"
+          "chosen"
+        ]
+      );
       checkedOwn =
-        if builtins.isAttrs own then own else fail "${place} must be an attribute set, found ${typeOf own}";
+        if !(builtins.isAttrs own) then
+          fail "${place} must be an attribute set, found ${typeOf own}"
+        else if strangers != [ ] then
+          fail "${place} has an unknown attribute \"${builtins.head strangers}\"; knobs stand in ${place}.settings"
+        else
+          own;
       set = checkSet place (checkedOwn.settings or { });
     in
     {
@@ -205,12 +278,17 @@ let
       level ? "home",
     }:
     let
-      read = raw settings host;
+      read = raw settings (hostOf host);
       value = checkShape read.from read.value;
       set = checkSet "settings" (attrsOr "settings" { } (value.settings or null));
       chosen = checkNames "chosen" (value.chosen or (builtins.attrNames set));
       all = universal // set;
       packages = builtins.mapAttrs (package all chosen) (attrsOr "packages" { } (value.packages or null));
+      facts = factsOf (value.facts or null);
+      processors = processorsOf (value.processors or null);
+      environment = environmentOf (value.environment or null);
+      nixConf = nixConfOf (value."nix-conf" or null);
+      name = hostOf (value.host or host);
     in
     if !(builtins.elem level levels) then
       fail "level is \"home\" or \"system\", found ${builtins.toJSON level}"
@@ -218,37 +296,50 @@ let
       settings // { inherit level; }
     else
       # A mistake in a knob that nobody asks for is a mistake as well.
-      builtins.deepSeq [ set chosen packages ] {
-        ironwrightLoaded = true;
-        inherit level chosen packages;
-        inherit (read) from;
-        host = value.host or host;
-        facts = attrsOr "facts" { } (value.facts or null);
-        processors = attrsOr "processors" { } (value.processors or null);
-        settings = all;
-        environment = attrsOr "environment" data.universal.environment (value.environment or null);
-        nixConf = attrsOr "nix-conf" data.universal."nix-conf" (value."nix-conf" or null);
-        overlays = if all.nix-overlays == null then [ ] else all.nix-overlays;
+      builtins.deepSeq
+        [
+          set
+          chosen
+          packages
+          facts
+          processors
+          environment
+          nixConf
+          name
+        ]
+        {
+          ironwrightLoaded = true;
+          inherit level chosen packages;
+          inherit
+            facts
+            processors
+            environment
+            nixConf
+            ;
+          inherit (read) from;
+          host = name;
+          settings = all;
+          overlays = if all.nix-overlays == null then [ ] else all.nix-overlays;
 
-        # The settings of one package: `get` a value, ask whether somebody chose it, for the host or
-        # (`own`) for this very package.
-        of =
-          name:
-          let
-            mine =
-              packages.${name} or {
-                settings = all;
-                inherit chosen;
-                own = [ ];
-              };
-          in
-          {
-            inherit name;
-            get = id: mine.settings.${id};
-            isChosen = id: builtins.elem id mine.chosen;
-            isOwn = id: builtins.elem id mine.own;
-          };
-      };
+          # The settings of one package: `get` a value, ask whether somebody chose it, for the host or
+          # (`own`) for this very package.
+          of =
+            name:
+            let
+              mine =
+                packages.${name} or {
+                  settings = all;
+                  inherit chosen;
+                  own = [ ];
+                };
+            in
+            {
+              inherit name;
+              get = id: mine.settings.${id};
+              isChosen = id: builtins.elem id mine.chosen;
+              isOwn = id: builtins.elem id mine.own;
+            };
+        };
 in
 {
   inherit load universal names;

@@ -27,6 +27,7 @@ const LIBRARY: &[(&str, &str)] = library_files![
     "lib/flags.nix",
     "lib/languages.nix",
     "lib/libraries.nix",
+    "lib/json.nix",
     "lib/load.nix",
     "lib/stages.nix",
     "lib/tune.nix",

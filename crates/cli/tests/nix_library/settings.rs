@@ -61,6 +61,19 @@ fn mistakes_are_one_sentence() {
         "{ cpu.threads = 8; }",
         "{ setings = { }; }",
         "3",
+        "{ schema = 0; }",
+        "{ settings.nix-max-jobs = -3; }",
+        "{ packages.zstd.c-lto = \"thin\"; }",
+        "{ chosen = [ { } ]; }",
+        "{ chosen = [ \"c-lot\" ]; }",
+        "{ facts.\"cpu.architecture\" = { }; }",
+        "{ processors.gcc = \"znver5\"; }",
+        "{ processors.gcc = [ { name = \"znver5\"; } ]; }",
+        "{ environment.JOBS = 2; }",
+        "{ nix-conf = 3; }",
+        "{ nix-conf.cores = [ ]; }",
+        "{ host = 3; }",
+        "\"settings.json\"",
         "/nowhere/settings.json",
         &format!("{path}/host.toml"),
         &path,
@@ -70,8 +83,47 @@ fn mistakes_are_one_sentence() {
         told.push_str(&format!("{}\n", error.replace(&path, "FOLDER")));
     }
     insta::assert_snapshot!(told);
+    let no_host = with_settings(&path, "(library { host = 3; }).settings.level").unwrap_err();
+    assert!(no_host.starts_with("ironwright: host must be a text"), "{no_host}");
     let level = with_settings("{ }", "(library { level = \"root\"; }).settings.level").unwrap_err();
     assert_eq!(level, "ironwright: level is \"home\" or \"system\", found \"root\"");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn what_is_no_json_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.json");
+    let mut told = String::new();
+    for text in [
+        "{",
+        "{\n  \"schema\": 1,\n",
+        "{\"settings\": {\"nix-cores\": 3}",
+        "{\n \"schema\": 1\n \"host\": \"a\"}",
+        "{\"schema\": 1,}",
+        "{\"schema\": yes}",
+        "{\"schema\": 01x}",
+        "{\"schema\" 1}",
+        "{schema: 1}",
+        "{\"host\": \"a}",
+        "{\"chosen\": [\"c-lto\"}",
+        "{\"chosen\": [1 2]}",
+        "{\"schema\": 12345678901234567890}",
+        "{} {}",
+        "[1]",
+        "knobs",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let settings = path.display().to_string();
+        let error = with_settings(&settings, "home.zstd.drvPath").unwrap_err();
+        assert!(error.starts_with("ironwright: ") && error.lines().count() == 1, "{error}");
+        told.push_str(&format!("{error}\n"));
+    }
+    insta::assert_snapshot!(told);
+    let odd = r#"{ "host": "a \" { \\", "facts": {"x": [], "y": [1.5e3, -2, true, null, "é\u00e9"]}, "packages": {} }"#;
+    std::fs::write(&path, odd).unwrap();
+    let host = with_settings(&path.display().to_string(), "(library { }).settings.host");
+    assert_eq!(host.unwrap(), json!("a \" { \\"));
 }
 
 #[test]

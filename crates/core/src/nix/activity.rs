@@ -125,6 +125,14 @@ pub fn innermost(text: &str) -> String {
     text.lines().skip(at).map(dedented).collect::<Vec<_>>().join("\n")
 }
 
+/// A message. Stores send the text alone; its first word tells the level.
+pub fn message(text: String) -> Event {
+    let levels = [("error:", 0), ("warning:", 1)];
+    let bare = plain(&text);
+    let level = levels.into_iter().find(|(word, _)| bare.starts_with(word));
+    Event::Message { level: level.map_or(3, |(_, level)| level), text }
+}
+
 /// A sequence is `ESC [ … letter`, or one character.
 fn skip_sequence(rest: &mut std::str::Chars<'_>) {
     if rest.next() == Some('[') {

@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
     /// A message while the store works; nothing for the mark that ends them.
     fn message(&mut self) -> Read<Option<Incoming>> {
         let event = match self.number()? {
-            NEXT => message(self.cut()?),
+            NEXT => activity::message(self.cut()?),
             LAST => return Ok(None),
             ERROR => return Ok(Some(Incoming::Failed(self.error()?))),
             START => {
@@ -372,14 +372,6 @@ impl<'a> Reader<'a> {
         let outputs = outputs.into_iter().flatten().collect();
         Ok(BuildResult { path, status, message, times, outputs })
     }
-}
-
-/// A message. Stores send the text alone; its first word tells the level.
-fn message(text: String) -> Event {
-    let levels = [("error:", 0), ("warning:", 1)];
-    let plain = activity::plain(&text);
-    let level = levels.into_iter().find(|(word, _)| plain.starts_with(word));
-    Event::Message { level: level.map_or(3, |(_, level)| level), text }
 }
 
 /// Name and path of an output, from its id (`sha256:…!out`) and a JSON object with the path's name.
