@@ -56,6 +56,31 @@ fn what_is_no_nix_says_where() {
     let import = ironwright(home.path(), &["profile", "import", "h.nix"]);
     assert_eq!(import.status.code(), Some(2));
     assert!(text(&import).contains("h.nix:2: not valid Nix"), "{}", text(&import));
+    for (text, told) in [
+        ("{ a = 1 }", "h.nix:1: not valid Nix: expected a semicolon"),
+        (
+            "{\n  cpu.cores = 4;\n  cpu.cores = 8;\n}",
+            "h.nix:3: not valid Nix: cores is defined twice, first in line 2",
+        ),
+        ("{ cpu = 1;\n cpu.cores = 8; }", "h.nix:2: not valid Nix: cpu is defined twice"),
+        (
+            "{ cpu.cores = 12345678901234567890; }",
+            "h.nix:1: not valid Nix: 12345678901234567890 is more than",
+        ),
+        ("let a = 1;\n a = 2; in { }", "h.nix:2: not valid Nix: a is defined twice"),
+        ("[ 1 2 ]", "a profile is an attribute set, and this is [ 1 2 ]"),
+        ("3", "a profile is an attribute set, and this is 3"),
+    ] {
+        std::fs::write(home.path().join("h.nix"), text).unwrap();
+        let words = ["profile", "import", "h.nix", "--without-nix", "--write"];
+        let import = ironwright(home.path(), &words);
+        let said = common::text(&import);
+        assert!(import.status.code() == Some(2) && said.contains(told), "{text}: {said}");
+        assert!(!home.path().join("hosts").exists());
+    }
+    std::fs::write(home.path().join("h.nix"), "{ build = 5; gpu = [ ]; build2 = 1; }").unwrap();
+    let said = text(&ironwright(home.path(), &["profile", "import", "h.nix"]));
+    assert!(said.contains("expected an attribute set, found 5"), "{said}");
     let missing = ironwright(home.path(), &["profile", "import", "absent.nix"]);
     assert_eq!(missing.status.code(), Some(4), "{}", text(&missing));
 }

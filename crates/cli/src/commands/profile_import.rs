@@ -53,7 +53,11 @@ pub(super) fn run(args: &ImportArgs) -> Result<u8, CliError> {
     let stem = args.file.file_stem().unwrap_or(OsStr::new("host")).to_string_lossy();
     let name = args.name.clone().unwrap_or_else(|| stem.into_owned());
     let source = args.file.file_name().unwrap_or_default().to_string_lossy();
-    let imported = import(&data, &name, &source);
+    let imported = import(&data, &name, &source).map_err(|why| {
+        let hint =
+            "a profile looks like { cpu = { … }; build.parallelism = { … }; packages = { … }; }";
+        CliError::usage(format!("{}: {why}", args.file.display()), hint)
+    })?;
     if args.write || args.output.is_some() {
         write(args, &imported)?;
     }

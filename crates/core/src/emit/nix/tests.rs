@@ -92,7 +92,7 @@ fn the_old_shape_has_the_old_names() {
 fn the_old_shape_comes_back_as_it_went() {
     let (host, packages) = profiles(SHOSHIN);
     let data = crate::profile::import::data::from_json(&legacy(&host, &packages));
-    let imported = crate::profile::import::import(&data, "shoshin", "settings");
+    let imported = crate::profile::import::import(&data, "shoshin", "settings").unwrap();
     let (again, found) = parse("hosts/shoshin.toml", &imported.text);
     assert_eq!(found, [], "{}", imported.text);
     assert_eq!(imported.not_understood, []);

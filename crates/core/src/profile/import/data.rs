@@ -4,8 +4,12 @@
 //! and the head of a function whose body is such data. What it does not understand becomes
 //! [`Data::Opaque`] with the text, and is never guessed.
 
+use std::cell::RefCell;
+
 use rnix::ast::{self, AstToken, HasEntry};
 use rowan::ast::AstNode;
+
+use super::mistake::{line_of, told};
 
 /// A value with its line, where it has one.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,15 +46,18 @@ pub struct Attribute {
 /// Deepest nesting that is followed.
 const DEEPEST: usize = 64;
 
-/// Reads a Nix file as data. The error is the first syntax error: its line and what is wrong.
+/// Reads a Nix file as data. The error is the first mistake: its line and what is wrong. Beside what is no Nix
+/// that is what Nix would not evaluate whatever surrounds it: an attribute that is there twice, a number that
+/// is too large.
 pub fn parse(text: &str) -> Result<Data, (usize, String)> {
     let parsed = rnix::Root::parse(text);
     if let Some(error) = parsed.errors().first() {
-        return Err((error_line(text, error), error.to_string()));
+        return Err(told(text, error));
     }
-    let reader = Reader { text };
+    let reader = Reader { text, mistake: RefCell::default() };
     let root = parsed.tree();
-    Ok(root.expr().map_or(Data::Null, |expr| reader.value(&expr, &Scope::default(), 0)))
+    let data = root.expr().map_or(Data::Null, |expr| reader.value(&expr, &Scope::default(), 0));
+    reader.mistake.into_inner().map_or(Ok(data), Err)
 }
 
 /// What Nix evaluated, as data.
@@ -108,23 +115,6 @@ impl Data {
     }
 }
 
-fn error_line(text: &str, error: &rnix::ParseError) -> usize {
-    use rnix::ParseError as E;
-    let at = match error {
-        E::Unexpected(range)
-        | E::UnexpectedExtra(range)
-        | E::UnexpectedWanted(_, range, _)
-        | E::UnexpectedDoubleBind(range)
-        | E::DuplicatedArgs(range, _) => usize::from(range.start()),
-        _ => text.len(),
-    };
-    line_of(text, at)
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
-}
-
 /// Names in reach, innermost last.
 #[derive(Clone, Default)]
 struct Scope(Vec<(String, Data)>);
@@ -137,6 +127,8 @@ impl Scope {
 
 struct Reader<'a> {
     text: &'a str,
+    /// The first mistake.
+    mistake: RefCell<Option<(usize, String)>>,
 }
 
 impl Reader<'_> {
@@ -152,7 +144,7 @@ impl Reader<'_> {
             ast::Expr::List(list) => {
                 Data::List(list.items().map(|e| self.value(&e, scope, depth + 1)).collect())
             }
-            ast::Expr::Literal(literal) => literal_value(literal).unwrap_or_else(opaque),
+            ast::Expr::Literal(literal) => self.literal(literal).unwrap_or_else(opaque),
             ast::Expr::Str(text) => plain_text(text).map_or_else(opaque, Data::Text),
             ast::Expr::Paren(paren) => inner(paren.expr()),
             ast::Expr::Root(root) => inner(root.expr()),
@@ -167,6 +159,37 @@ impl Reader<'_> {
                 combined(op, &inner(op.lhs()), &inner(op.rhs())).unwrap_or_else(opaque)
             }
             _ => opaque(),
+        }
+    }
+
+    fn literal(&self, literal: &ast::Literal) -> Option<Data> {
+        let value = literal_value(literal);
+        if value.is_none() {
+            let (line, text) = (self.line(literal), literal.syntax().text());
+            self.wrong(line, format!("{text} is more than Nix can count"));
+        }
+        value
+    }
+
+    fn line(&self, node: &impl AstNode) -> usize {
+        line_of(self.text, usize::from(node.syntax().text_range().start()))
+    }
+
+    fn wrong(&self, line: usize, what: String) {
+        self.mistake.borrow_mut().get_or_insert((line, what));
+    }
+
+    /// Puts a value into a set, in which it may be only once.
+    fn insert(
+        &self,
+        found: &mut Vec<Attribute>,
+        path: &[String],
+        line: Option<usize>,
+        value: Data,
+    ) {
+        if let Err(Twice { name, first }) = insert(found, path, line, value) {
+            let first = first.map_or_else(String::new, |first| format!(", first in line {first}"));
+            self.wrong(line.unwrap_or(1), format!("{name} is defined twice{first}"));
         }
     }
 
@@ -193,9 +216,13 @@ impl Reader<'_> {
     /// people write them; a reference to one below stays opaque.
     fn extended(&self, entries: &impl HasEntry, scope: &Scope, depth: usize) -> Scope {
         let mut scope = scope.clone();
+        let outer = scope.0.len();
         for entry in entries.attrpath_values() {
             let path = names(entry.attrpath());
             if let (Some([name]), Some(value)) = (path.as_deref(), entry.value()) {
+                if scope.0.iter().skip(outer).any(|(own, _)| own == name) {
+                    self.wrong(self.line(&entry), format!("{name} is defined twice"));
+                }
                 let value = self.value(&value, &scope, depth + 1);
                 scope.0.push((name.clone(), value));
             }
@@ -206,17 +233,17 @@ impl Reader<'_> {
     fn entries(&self, entries: &impl HasEntry, scope: &Scope, depth: usize) -> Vec<Attribute> {
         let mut found = Vec::new();
         for entry in entries.entries() {
-            let line = Some(line_of(self.text, usize::from(entry.syntax().text_range().start())));
+            let line = Some(self.line(&entry));
             match entry {
                 ast::Entry::AttrpathValue(pair) => {
                     let Some(value) = pair.value() else { continue };
                     let value = self.value(&value, scope, depth + 1);
                     if let Some(path) = names(pair.attrpath()) {
-                        insert(&mut found, &path, line, value);
+                        self.insert(&mut found, &path, line, value);
                     } else {
                         let name = pair.attrpath().map(|p| p.syntax().text().to_string());
                         let name = [name.unwrap_or_default()];
-                        insert(&mut found, &name, line, Data::Opaque(String::new()));
+                        self.insert(&mut found, &name, line, Data::Opaque(String::new()));
                     }
                 }
                 ast::Entry::Inherit(inherit) => {
@@ -225,7 +252,7 @@ impl Reader<'_> {
                         let known = if inherit.from().is_none() { scope.get(&name) } else { None };
                         let opaque = || Data::Opaque(inherit.syntax().text().to_string());
                         let value = known.cloned().unwrap_or_else(opaque);
-                        insert(&mut found, &[name], line, value);
+                        self.insert(&mut found, &[name], line, value);
                     }
                 }
             }
@@ -244,24 +271,42 @@ fn names(path: Option<ast::Attrpath>) -> Option<Vec<String>> {
     path?.attrs().map(one).collect()
 }
 
+/// An attribute that is defined twice.
+struct Twice {
+    name: String,
+    first: Option<usize>,
+}
+
 /// `a.b = 1; a.c = 2;` is one set, as in Nix.
-fn insert(entries: &mut Vec<Attribute>, path: &[String], line: Option<usize>, value: Data) {
-    let Some((name, rest)) = path.split_first() else { return };
+fn insert(
+    entries: &mut Vec<Attribute>,
+    path: &[String],
+    line: Option<usize>,
+    value: Data,
+) -> Result<(), Twice> {
+    let Some((name, rest)) = path.split_first() else { return Ok(()) };
     let at = entries.iter().position(|entry| entry.name == *name);
     let existing = at.and_then(|at| entries.get_mut(at));
+    let first = existing.as_ref().and_then(|entry| entry.line);
+    let twice = || Err(Twice { name: name.clone(), first });
     match (existing.map(|entry| &mut entry.value), rest, value) {
         (Some(Data::Set(inner)), [], Data::Set(new)) => {
             for entry in new {
-                insert(inner, &[entry.name], entry.line, entry.value);
+                insert(inner, &[entry.name], entry.line, entry.value)?;
             }
+            Ok(())
         }
         (Some(Data::Set(inner)), [_, ..], value) => insert(inner, rest, line, value),
-        (Some(own), _, value) => *own = value,
-        (None, [], value) => entries.push(Attribute { name: name.clone(), line, value }),
+        (Some(_), ..) => twice(),
+        (None, [], value) => {
+            entries.push(Attribute { name: name.clone(), line, value });
+            Ok(())
+        }
         (None, _, value) => {
             let mut inner = Vec::new();
-            insert(&mut inner, rest, line, value);
+            insert(&mut inner, rest, line, value)?;
             entries.push(Attribute { name: name.clone(), line, value: Data::Set(inner) });
+            Ok(())
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod data;
 pub mod keys;
+mod mistake;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -56,13 +57,16 @@ pub struct Imported {
     pub not_understood: Vec<Account>,
 }
 
-/// Imports an evaluated or plain profile. `name` is the host's, where the file does not say it.
-pub fn import(profile: &Data, name: &str, source: &str) -> Imported {
+/// Imports an evaluated or plain profile. `name` is the host's, where the file does not say it. The error says
+/// why it is no profile.
+pub fn import(profile: &Data, name: &str, source: &str) -> Result<Imported, String> {
     let mut importer = Importer::default();
-    let root = unwrapped(profile);
-    match root {
+    match unwrapped(profile) {
         Data::Set(entries) => importer.root(entries),
-        other => importer.unknown("", None, other, "a profile is an attribute set"),
+        Data::Opaque(_) => return Err("it is an expression that only Nix can evaluate".to_owned()),
+        other => {
+            return Err(format!("a profile is an attribute set, and this is {}", other.display()));
+        }
     }
     importer.host_name(name);
     importer.processor();
@@ -76,7 +80,7 @@ pub fn import(profile: &Data, name: &str, source: &str) -> Imported {
     }
     out.host = host;
     out.text = text;
-    out
+    Ok(out)
 }
 
 /// A profile may be the only attribute of a set: `{ hardwareProfile = { … }; }`.
@@ -116,6 +120,9 @@ impl Importer {
                 ("cpu" | "memory" | "gpu" | "storage" | "host", Data::Set(inner)) => {
                     self.facts(&entry.name, inner);
                 }
+                (table, value) if TABLES.contains(&table) => {
+                    self.unknown(table, entry.line, value, &no_set(value));
+                }
                 (_, value) => self.fact("", &entry.name, entry.line, value),
             }
         }
@@ -132,6 +139,7 @@ impl Importer {
             let path = format!("build.{}", entry.name);
             match &entry.value {
                 Data::Set(inner) if !keys.is_empty() => self.knobs(&path, "settings", keys, inner),
+                value if !keys.is_empty() => self.unknown(&path, entry.line, value, &no_set(value)),
                 value => {
                     let known = ["parallelism", "compiler", "cuda"];
                     self.unknown(&path, entry.line, value, &hint(&entry.name, known.into_iter()));
@@ -145,7 +153,7 @@ impl Importer {
             let path = format!("packages.{}", entry.name);
             match &entry.value {
                 Data::Set(inner) => self.knobs(&path, &path, PACKAGE_KEYS, inner),
-                value => self.unknown(&path, entry.line, value, "a package is an attribute set"),
+                value => self.unknown(&path, entry.line, value, &no_set(value)),
             }
         }
     }
@@ -356,6 +364,10 @@ fn renamed<'a>(knob: &'a str, path: &str) -> &'a str {
 
 fn account(path: &str, line: Option<usize>, value: &Data) -> Account {
     Account { attribute: path.to_owned(), line, value: value.display(), becomes: None, why: None }
+}
+
+fn no_set(value: &Data) -> String {
+    format!("expected an attribute set, found {}", value.display())
 }
 
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {

@@ -45,7 +45,7 @@ in
 "#;
 
 fn imported(text: &str) -> Imported {
-    import(&read(text).expect("is Nix"), "shoshin", "shoshin.nix")
+    import(&read(text).expect("is Nix"), "shoshin", "shoshin.nix").expect("is a profile")
 }
 
 fn told(accounts: &[Account]) -> Vec<String> {
@@ -88,11 +88,13 @@ fn the_result_is_a_valid_profile() {
     for text in [
         SHOSHIN,
         "{ }",
-        "3",
         "{ build = 3; packages = [ ]; }",
         "{ packages.\"a b.c\".cargoBuildJobs = 2; }",
     ] {
         assert!(is_valid(&imported(text).text), "{}", imported(text).text);
+    }
+    for text in ["3", "[ ]", "x: y"] {
+        assert!(import(&read(text).unwrap(), "h", "h.nix").is_err(), "{text}");
     }
 }
 
@@ -137,7 +139,7 @@ proptest! {
         value in "(-?[0-9]{1,20}|[0-9]{1,4}\\.[0-9]{1,3}|\"\\PC{0,12}\"|true|false|null|\\[ 1 \"2\" \\]|x y|\"[0-9]{1,3}GiB\")",
     ) {
         if let Ok(data) = read(&format!("{{ {key} = {value}; }}")) {
-            let imported = import(&data, "h", "h.nix");
+            let imported = import(&data, "h", "h.nix").unwrap();
             prop_assert!(is_valid(&imported.text), "{}", imported.text);
         }
     }
