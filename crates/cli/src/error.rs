@@ -3,7 +3,7 @@
 //! The only place that chooses an exit code for a failure. Does not know how an error came about.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ironwright_core::build::{PlanError, SourceError};
@@ -85,8 +85,13 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
     /// A configuration cannot be activated.
-    #[error("not activated: {0}")]
-    Activation(String),
+    #[error("not activated: {what}")]
+    Activation {
+        /// Which command, and how it ended.
+        what: String,
+        /// The signal by which a user ended it.
+        signal: Option<i32>,
+    },
     /// The Nix store does not answer.
     #[error(transparent)]
     Store(#[from] ironwright_host::nix::StoreError),
@@ -192,6 +197,17 @@ pub(crate) enum CliError {
     Json(#[from] serde_json::Error),
 }
 
+/// What builds a folder in which no project is recognised.
+fn other_ways(folder: &Path) -> &'static str {
+    if folder.join("flake.nix").is_file() {
+        "the flake that is there is built by its attributes: ironwright build .#ATTRIBUTE"
+    } else if folder.join("default.nix").is_file() {
+        "what default.nix gives is built by: ironwright build -f default.nix ATTRIBUTE"
+    } else {
+        "choose one with --driver, or run the build command itself: ironwright run -- COMMAND"
+    }
+}
+
 impl CliError {
     /// A usage error with a hint.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -215,9 +231,9 @@ impl CliError {
             )
             | Self::Evaluate(EvaluateError::Failed(_)) => 1,
             Self::Variant { code, .. } => *code,
-            Self::Evaluate(EvaluateError::Interrupted(_)) | Self::Pgo(PgoError::Interrupted(_)) => {
-                130
-            }
+            Self::Evaluate(EvaluateError::Interrupted(_))
+            | Self::Pgo(PgoError::Interrupted(_))
+            | Self::Activation { signal: Some(_), .. } => 130,
             Self::Usage { .. } | Self::Source(_) | Self::Plan(_) | Self::Parameter(_) => 2,
             Self::Mistakes { .. } | Self::Emit { .. } => 3,
             Self::Read { .. }
@@ -230,7 +246,7 @@ impl CliError {
             | Self::NoNix
             | Self::Evaluate(_)
             | Self::Store(_)
-            | Self::Activation(_)
+            | Self::Activation { signal: None, .. }
             | Self::Govern(_)
             | Self::History(_)
             | Self::Transfer { .. }
@@ -250,9 +266,7 @@ impl CliError {
     fn hint(&self) -> Option<&str> {
         match self {
             Self::Usage { hint, .. } => hint.as_deref(),
-            Self::Plan(PlanError::NotRecognised(_)) => Some(
-                "choose one with --driver, or run the build command itself: ironwright run -- COMMAND",
-            ),
+            Self::Plan(PlanError::NotRecognised(folder)) => Some(other_ways(Path::new(folder))),
             Self::Plan(PlanError::OfNix(_)) => Some("ironwright build INSTALLABLE"),
             Self::Transfer { .. } => {
                 Some("nothing was taken; `ironwright history export` writes what can be read")
@@ -260,7 +274,7 @@ impl CliError {
             Self::Void(void) => Some(void.hint()),
             Self::Refused { hint, .. } => Some(hint),
             Self::NoGovernor => Some("`ironwright top --wait` waits for one"),
-            Self::Activation(_) => Some(
+            Self::Activation { .. } => Some(
                 "the generation before is still recorded as the current one; `ironwright switch --list` shows all",
             ),
             Self::TrialBuild { .. } => Some(

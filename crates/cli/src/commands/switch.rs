@@ -35,6 +35,8 @@ use crate::ui;
 /// evaluating or building anything.
 #[derive(Args, Debug)]
 #[command(
+    mut_arg("file", |arg| arg.hide(true)),
+    mut_arg("expr", |arg| arg.hide(true)),
     after_help = "Examples:\n  ironwright switch .#me@desk\n  ironwright switch --dry-run\n  ironwright switch /etc/nixos --kind nixos --sudo\n  ironwright switch .#me@desk --rollback\n  ironwright switch .#me@desk --list"
 )]
 pub(crate) struct SwitchArgs {
@@ -108,6 +110,13 @@ pub(crate) fn run(args: &SwitchArgs, host: &HostArgs) -> Result<u8, CliError> {
     let (profile, sudo) = (args.system_profile.as_path(), args.sudo);
     let activation =
         Activation { kind: target.kind, nix: &nix, profile, sudo, to_stderr: args.json };
+    let activates = !args.list && !args.dry_run;
+    if activates && activation.lacks_root() {
+        return Err(CliError::usage(
+            format!("only root may activate a machine's configuration ({})", profile.display()),
+            "--sudo becomes root for that; what is built is built as you",
+        ));
+    }
     let mut switch = Switch { args, target, generations, activation };
     if args.list {
         switch.show()?;
@@ -271,9 +280,15 @@ impl Switch<'_> {
         }
         let rows = generations.all.iter().map(|generation| {
             let is_current = generations.current == Some(generation.number);
+            let state = match generation.activated {
+                _ if is_current => "current",
+                // What was there before the first switch was activated by somebody else.
+                0 if generation.number > 0 => "not activated",
+                _ => "",
+            };
             vec![
                 generation.number.to_string(),
-                if is_current { "current".to_owned() } else { String::new() },
+                state.to_owned(),
                 generation.path.clone(),
                 generation.flake.clone(),
             ]

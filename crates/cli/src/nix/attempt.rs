@@ -377,6 +377,7 @@ impl Work<'_> {
             reserved: self.planned.peak.0,
             message: message.map(|message| activity::plain(&message)),
             last_lines: lines.into_iter().flatten().map(str::to_owned).collect(),
+            kept: attempt.and_then(|attempt| attempt.live.kept()).map(str::to_owned),
         };
         Settled { result, outputs: Vec::new(), unfetched: Vec::new() }
     }

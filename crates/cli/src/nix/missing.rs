@@ -37,7 +37,8 @@ pub(super) fn missing(
     if refused.is_empty() {
         return Ok(first);
     }
-    let closure = read_closures(prefix, &derivations(wanted))?.derivations;
+    let roots: Vec<String> = wanted.iter().filter_map(Wanted::derivation).collect();
+    let closure = read_closures(prefix, &roots)?.derivations;
     let outputs = |facts| Facts::output_paths(facts).map(move |path| (path, facts));
     let makers: HashMap<&str, &Facts> = closure.iter().flat_map(outputs).collect();
     let is_made = |path: &String| refused.contains(path) && makers.contains_key(path.as_str());
@@ -62,14 +63,6 @@ pub(super) fn missing(
     let fetch: Vec<String> = fetch.into_iter().collect();
     let bytes = ask(store, fetch.clone())?.bytes;
     Ok(Missing { build: build.into_iter().collect(), fetch, bytes })
-}
-
-fn derivations(wanted: &[Wanted]) -> Vec<String> {
-    let derivation = |wanted: &Wanted| match wanted {
-        Wanted::Built { derivation, .. } => Some(derivation.clone()),
-        Wanted::Path(_) => None,
-    };
-    wanted.iter().filter_map(derivation).collect()
 }
 
 fn ask(store: &mut Store, requests: Vec<String>) -> Result<Missing, CliError> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ironwright_core::nix::activity::{self, Event, plain};
 use ironwright_core::nix::allot::{Room, allot};
 use ironwright_core::nix::facts::Facts;
-use ironwright_core::nix::installable::{Evaluation, Wanted};
+use ironwright_core::nix::installable::{Evaluation, Wanted, named_outputs};
 use ironwright_core::nix::protocol::{Options, Request};
 use ironwright_core::plan::{Knowledge, Schedule, Tier, Work, schedule};
 use ironwright_core::settings::Settings;
@@ -62,6 +62,8 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, CliError> {
     let early = start_early(&wishes.nix);
     let wanted = evaluate(&wishes.nix, installables, &wishes.evaluation, tell)?;
+    let installables = &named(installables, &wishes.evaluation);
+    check(&wanted, installables, prefix(wishes, &wanted).as_deref())?;
     let mut store = settled(early, &wishes.nix)?;
     let options =
         Options { substitute: true, settings: wishes.nix.settings.clone(), ..Options::default() };
@@ -124,6 +126,43 @@ fn most_patience(context: &Context) -> (f64, f64) {
     let settings = Settings::resolve(&context.profile(None));
     let seconds = |knob| settings.seconds(knob).map_or(f64::INFINITY, |seconds| seconds as f64);
     (seconds(&nix::NIX_TIMEOUT), seconds(&nix::NIX_MAX_SILENT_TIME))
+}
+
+/// What is built, for people: of a file or an expression that is built as a whole there is no name.
+fn named(installables: &[String], evaluation: &Evaluation) -> Vec<String> {
+    if !evaluation.names_attributes() || !installables.iter().all(String::is_empty) {
+        return installables.to_vec();
+    }
+    vec![evaluation.file.clone().unwrap_or_else(|| "expression".to_owned())]
+}
+
+/// Whether there is something to build, with the outputs that were named.
+fn check(
+    wanted: &[Wanted],
+    installables: &[String],
+    prefix: Option<&Path>,
+) -> Result<(), CliError> {
+    if wanted.is_empty() {
+        return Err(CliError::usage(
+            format!("there is no derivation in {}", installables.join(" ")),
+            "name an attribute that is a package",
+        ));
+    }
+    let names = |wanted: &Wanted| match wanted {
+        Wanted::Built { outputs, .. } => outputs.iter().map(|(name, _)| name.clone()).collect(),
+        Wanted::Path(_) => Vec::new(),
+    };
+    let given: HashSet<String> = wanted.iter().flat_map(names).collect();
+    let mut asked = installables.iter().flat_map(|text| named_outputs(text));
+    let Some(lacking) = asked.find(|name| !given.contains(*name)) else { return Ok(()) };
+    let derivations: Vec<String> = wanted.iter().filter_map(Wanted::derivation).collect();
+    let there = read_all(prefix, &derivations)?;
+    let there = there.iter().flat_map(|facts| facts.outputs.iter().map(|(name, _)| name.as_str()));
+    let there: BTreeSet<&str> = there.collect();
+    Err(CliError::usage(
+        format!("there is no output {lacking} of {}", installables.join(" ")),
+        format!("the outputs are {}", there.into_iter().collect::<Vec<_>>().join(", ")),
+    ))
 }
 
 /// A connection that is made while Nix evaluates.

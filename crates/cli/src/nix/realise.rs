@@ -281,5 +281,6 @@ fn not_built(job: &Planned, state: Option<State>) -> DerivationResult {
         reserved: job.peak.0,
         message: None,
         last_lines: Vec::new(),
+        kept: None,
     }
 }

@@ -91,7 +91,11 @@ fn failure(result: &DerivationResult, store: Option<&str>, time: &str) -> String
     for line in result.last_lines.iter().skip(skipped) {
         out.push_str(&format!("    {} {line}\n", paint(DIM, "|")));
     }
-    if !result.path.is_empty() {
+    if let Some(folder) = &result.kept {
+        out.push_str(&format!("    kept: {folder}\n"));
+    }
+    // Where no builder ran or spoke there is no log.
+    if !result.path.is_empty() && !result.last_lines.is_empty() {
         let store =
             store.map_or_else(String::new, |store| format!("--store {} ", quote_posix(store)));
         out.push_str(&format!("    the whole log: nix log {store}{}\n", result.path));

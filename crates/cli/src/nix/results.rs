@@ -60,6 +60,8 @@ pub(crate) struct DerivationResult {
     pub(crate) message: Option<String>,
     /// The last lines of its log, if it failed.
     pub(crate) last_lines: Vec<String>,
+    /// The folder of its build, if it failed and that was to be kept.
+    pub(crate) kept: Option<String>,
 }
 
 /// What became of a plan.

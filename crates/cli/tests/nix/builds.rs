@@ -120,6 +120,21 @@ fn mistakes_are_told_in_nix_s_words_and_ours() {
     let text = super::home::text(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("this is broken on purpose"), "{text}");
+    home.write("flake/set.nix", r#"{ none = { }; a = derivation { name = "a"; system = "x"; builder = "/bin/sh"; outputs = [ "out" "dev" ]; }; }"#);
+    for (words, told) in [
+        (
+            &["-f", "set.nix", "a^foo"][..],
+            "there is no output foo of a^foo\nhint: the outputs are dev, out",
+        ),
+        (&["-f", "set.nix", "a^out,foo"], "there is no output foo"),
+        (&["--expr", "{ x = 1; }"], "there is no derivation in expression"),
+        (&["."], "ironwright build .#ATTRIBUTE"),
+    ] {
+        let (text, well) = home.build(words);
+        assert!(!well && text.contains(told), "{words:?}: {text}");
+    }
+    let plan = home.json(&["build", "-f", "set.nix", "--dry-run", "--json"]);
+    assert_eq!(plan[0]["installables"], serde_json::json!(["set.nix"]));
     let mut without = home.ironwright(&["build", ".#a"]);
     let output = without.env("PATH", "/nonexistent").output().unwrap();
     let text = super::home::text(&output);

@@ -46,6 +46,10 @@ fn what_became_of_each_is_in_the_json() {
         |name: &str| derivations.iter().find(|it| it["name"] == name).unwrap()["outcome"].clone();
     assert_eq!((of("bad-1.0"), of("top-1.0")), ("failed".into(), "blocked".into()));
     assert_eq!(reports[0]["facts"]["source"], "nix:.#top");
+    let (text, _) = home.build(&[".#bad", "--keep-failed"]);
+    let kept = text.lines().find_map(|line| line.trim().strip_prefix("kept: ")).unwrap();
+    assert!(std::path::Path::new(kept).is_dir(), "{text}");
+    assert!(!text.contains("nix log"), "it said nothing: {text}");
 }
 
 #[test]

@@ -81,6 +81,31 @@ fn an_activation_that_fails_does_not_become_current() {
     assert!(!well && text.contains("activate failed with exit code 1"), "{text}");
     let listed = home.json(&["switch", ".#me@desk", "--list", "--json"]);
     assert_eq!(listed["current"], 1);
+    let shown = home.builds_text(&["switch", ".#me@desk", "--list"]);
+    assert!(
+        shown.lines().any(|line| line.contains('2') && line.contains("not activated")),
+        "{shown}"
+    );
+    let help = home.builds_text(&["switch", "--help"]);
+    assert!(!help.contains("--expr") && !help.contains("--file"), "{help}");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn an_interrupted_activation_has_the_code_of_an_interruption() {
+    let home = Home::new("");
+    flake(&home, "one");
+    let text = home.read("flake/flake.nix");
+    let waits = format!("touch {}; sleep 600", home.path("begun").display());
+    home.write(
+        "flake/flake.nix",
+        &text.replace("echo home one", &format!("{waits}; echo home one")),
+    );
+    let mut child = home.ironwright(&["switch", ".#me@desk"]).spawn().unwrap();
+    home.wait_for("begun");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -23,6 +23,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Whether names are attributes of a file or an expression.
+    pub const fn names_attributes(&self) -> bool {
+        self.file.is_some() || self.expression.is_some()
+    }
+
     /// The words for `nix`, after the command and before the installables.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -58,6 +63,14 @@ pub fn is_installable(text: &str) -> bool {
     text.contains('#') || is_derivation(path) || path.starts_with("/nix/store/")
 }
 
+/// The outputs that an installable names after `^`; none where it names all, or leaves it open.
+pub fn named_outputs(installable: &str) -> Vec<&str> {
+    match installable.rsplit_once('^') {
+        Some((_, outputs)) if outputs != "*" => outputs.split(',').collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a path is that of a derivation.
 pub fn is_derivation(path: &str) -> bool {
     path.strip_suffix(".drv").is_some_and(|name| !name.is_empty())
@@ -89,6 +102,14 @@ impl Wanted {
         }
     }
 
+    /// The path of its derivation, if it has one.
+    pub fn derivation(&self) -> Option<String> {
+        match self {
+            Self::Built { derivation, .. } => Some(derivation.clone()),
+            Self::Path(_) => None,
+        }
+    }
+
     /// Paths of its results, as far as they are known before.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         let (outputs, path) = match self {
@@ -113,7 +134,11 @@ fn wanted(value: &Value) -> Option<Wanted> {
     let output = |(name, path): (&String, &Value)| {
         (name.clone(), path.as_str().filter(|path| !path.is_empty()).map(str::to_owned))
     };
-    let outputs = value.get("outputs")?.as_object()?.iter().map(output).collect();
+    // Of outputs that a derivation has not Nix says nothing here.
+    let outputs = match value.get("outputs") {
+        Some(outputs) => outputs.as_object()?.iter().map(output).collect(),
+        None => Vec::new(),
+    };
     Some(Wanted::Built { derivation, outputs })
 }
 
@@ -140,6 +165,12 @@ mod tests {
     }
 
     #[test]
+    fn outputs_are_named_after_a_caret() {
+        assert_eq!(named_outputs("nixpkgs#zlib^dev,out"), ["dev", "out"]);
+        assert!(named_outputs(".#a").is_empty() && named_outputs(".#a^*").is_empty());
+    }
+
+    #[test]
     fn words_are_those_of_nix() {
         let evaluation = Evaluation {
             file: Some("default.nix".into()),
@@ -156,6 +187,7 @@ mod tests {
         let wanted = parse_wanted(text).unwrap();
         assert_eq!(wanted[0].request(), "/s/a.drv!dev,out");
         assert_eq!(wanted[1].request(), "/s/b");
+        assert_eq!(parse_wanted(r#"[{"drvPath":"/s/a.drv"}]"#).unwrap().len(), 1);
         assert_eq!(parse_wanted("{}"), None);
         assert_eq!(parse_wanted("[1]"), None);
     }

@@ -19,6 +19,7 @@ pub struct Live {
     lines: u64,
     errors: Vec<String>,
     warnings: Vec<String>,
+    kept: Option<String>,
     downloads: BTreeMap<u64, (u64, u64)>,
 }
 
@@ -37,7 +38,10 @@ impl Live {
             Event::Result { id, kind, fields } => self.result(*id, *kind, fields),
             Event::Message { level: 0, text } => self.errors.push(plain(text)),
             Event::Message { level: 1, text } => self.warnings.push(plain(text)),
-            Event::Started { .. } | Event::Message { .. } => {}
+            Event::Message { text, .. } => {
+                self.kept = kept(&plain(text)).or_else(|| self.kept.take());
+            }
+            Event::Started { .. } => {}
         }
     }
 
@@ -95,6 +99,11 @@ impl Live {
         &self.errors
     }
 
+    /// The folder of the failed build, where it was kept.
+    pub fn kept(&self) -> Option<&str> {
+        self.kept.as_deref()
+    }
+
     /// Warnings that it told.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -104,6 +113,12 @@ impl Live {
     pub fn tells_of_a_kill(&self) -> bool {
         self.last.iter().chain(&self.errors).any(|line| says_killed(line))
     }
+}
+
+/// The folder that Nix says it keeps.
+fn kept(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("keeping build directory '")?;
+    Some(rest.split_once('\'')?.0.to_owned())
 }
 
 /// Sentences by which a tool says that a child of it died of SIGKILL.
@@ -163,6 +178,15 @@ mod tests {
         for line in ["Killed processes are counted", "test killed_by_signal ... ok", "Error 1"] {
             assert!(!says_killed(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_kept_is_known() {
+        let mut live = Live::default();
+        for text in ["note: keeping build directory '/tmp/nix-build-a.drv-0'", "something else"] {
+            live.take(&Event::Message { level: 3, text: text.to_owned() });
+        }
+        assert_eq!(live.kept(), Some("/tmp/nix-build-a.drv-0"));
     }
 
     #[test]

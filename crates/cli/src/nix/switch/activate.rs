@@ -25,11 +25,18 @@ pub(crate) struct Activation<'a> {
 }
 
 impl Activation<'_> {
+    /// Whether this user may not set the profile of the machine, by what is known before.
+    pub(crate) fn lacks_root(&self) -> bool {
+        let folder = self.profile.parent().filter(|folder| folder.is_dir());
+        let writable = |folder: &Path| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+        self.kind == Kind::Nixos && !self.sudo && folder.is_some_and(|it| writable(it).is_err())
+    }
+
     /// What is active now, by the profile that home-manager or NixOS keeps.
     pub(crate) fn active(&self) -> Option<PathBuf> {
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let state = state.or_else(|| Some(etcetera::home_dir().ok()?.join(".local/state")));
-        let user = std::env::var("USER").unwrap_or_default();
+        let user = user();
         let places = match self.kind {
             Kind::Nixos => vec![self.profile.to_owned()],
             Kind::Home => vec![
@@ -60,6 +67,22 @@ impl Activation<'_> {
     }
 }
 
+/// Name of the user who runs this.
+pub(crate) fn user() -> String {
+    let mut named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named
+        .find(|name| !name.is_empty())
+        .or_else(|| listed(rustix::process::getuid().as_raw()))
+        .unwrap_or_default()
+}
+
+/// The name that /etc/passwd has for a number.
+fn listed(number: u32) -> Option<String> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    let own = |line: &&str| line.split(':').nth(2) == Some(&number.to_string());
+    text.lines().find(own)?.split(':').next().map(str::to_owned)
+}
+
 /// Passes on to standard error what is relayed.
 struct Relayed;
 
@@ -85,7 +108,8 @@ pub(crate) fn activate(how: &Activation<'_>, path: &str) -> Result<(), CliError>
             (None, Exit::Signal(signal)) => format!("died of signal {signal}"),
             (None, Exit::NotStarted { message, .. }) => format!("cannot run: {message}"),
         };
-        return Err(CliError::Activation(format!("{shown} {problem}")));
+        let signal = observed.interrupted_by;
+        return Err(CliError::Activation { what: format!("{shown} {problem}"), signal });
     }
     Ok(())
 }

@@ -46,14 +46,30 @@ fn all_kept() -> PathBuf {
     Directories::state().unwrap_or_else(|| PathBuf::from(".ironwright")).join("switch")
 }
 
+/// A name as that of a folder: what may not stand there, as in addresses of the web.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@-_.".contains(&byte);
+    let one =
+        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(one).collect()
+}
+
+fn decoded(folder: &str) -> String {
+    let mut bytes = Vec::with_capacity(folder.len());
+    let mut rest = folder.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let digits = others.get(..2).filter(|_| *first == b'%');
+        let code = digits.and_then(|it| u8::from_str_radix(str::from_utf8(it).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { others.get(2..).unwrap_or_default() } else { others };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 impl Generations {
     /// Those of a configuration; none before its first switch.
     pub(crate) fn read(kind: &str, name: &str) -> Result<Self, CliError> {
-        let clean: String = name
-            .chars()
-            .map(|c| if c.is_alphanumeric() || "@-_.".contains(c) { c } else { '_' })
-            .collect();
-        Self::at(&all_kept().join(format!("{kind}-{clean}")))
+        Self::at(&all_kept().join(format!("{kind}-{}", encoded(name))))
     }
 
     /// Names of the configurations of a kind that were switched to, sorted.
@@ -61,7 +77,7 @@ impl Generations {
         let entries = std::fs::read_dir(all_kept()).into_iter().flatten().flatten();
         let names = entries.filter(|entry| entry.path().join(FILE).exists()).filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            Some(name.strip_prefix(kind)?.strip_prefix('-')?.to_owned())
+            Some(decoded(name.strip_prefix(kind)?.strip_prefix('-')?))
         });
         let mut names: Vec<String> = names.collect();
         names.sort_unstable();
@@ -142,6 +158,14 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[test]
+    fn each_name_has_a_folder_of_its_own() {
+        for name in ["a/b", "a_b", "me@desk", "a%2Fb", "%", "ä ö", "", "..", "%%41"] {
+            let folder = encoded(name);
+            assert!(!folder.contains('/') && decoded(&folder) == name, "{name}: {folder}");
+        }
+        assert_ne!(encoded("a/b"), encoded("a_b"));
+    }
 
     #[test]
     fn generations_are_numbered_and_one_is_current() {

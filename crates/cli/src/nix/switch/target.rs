@@ -8,6 +8,7 @@ use ironwright_host::nix::{Command, instantiate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::activate::user;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::nix::evaluation::{absolute_flake, quoted};
@@ -74,7 +75,7 @@ impl Target {
 /// This user and this machine, after which configurations are named.
 pub(crate) fn own(context: &Context) -> (String, String) {
     let machine = context.facts.hostname.as_ref().map(|fact| fact.value.clone());
-    (std::env::var("USER").unwrap_or_default(), machine.unwrap_or_default())
+    (user(), machine.unwrap_or_default())
 }
 
 /// The configuration that is meant by `FLAKE#NAME`; without a name that of this user or this machine.

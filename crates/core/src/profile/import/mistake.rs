@@ -108,8 +108,6 @@ mod tests {
             ("{\n a = 1;\n", 2, "the file ends"),
             ("{ a = \"x; }", 1, "expected a quote, found x; }"),
             ("{ a = [ 1; }", 1, "expected a value, found ;"),
-            ("{ a, a }: { }", 1, "a is there twice"),
-            ("{ } }", 1, "} is not expected"),
         ] {
             let (at, told) = first(text);
             assert!(at == line && told.contains(says), "{text}: {at}: {told}");
