@@ -15,11 +15,17 @@ in
     ;
   inherit (flags)
     compileFlags
+    compileKnobs
     compilerOf
     linkFlags
     processorFor
     ;
-  inherit (tuning) changes clampJobs tune;
+  inherit (tuning)
+    changes
+    clampJobs
+    telling
+    tune
+    ;
   libraries = import ./libraries.nix;
   languages = import ./languages.nix;
   stages = import ./stages.nix;

@@ -38,6 +38,13 @@ let
   withDefault = fallback: value: if value == null then fallback else value;
 in
 rec {
+  # The knobs that `compileFlags` reads; `lto` beside them where it can work.
+  compileKnobs = [
+    "c-march"
+    "c-opt-level"
+    "c-split-dwarf"
+  ];
+
   # gcc or clang with its version, of a stdenv.
   compilerOf =
     stdenv:

@@ -231,6 +231,21 @@ let
     text = a.text + (if b.text == a.text then "" else b.text);
     cmake = (a.cmake or [ ]) ++ (b.cmake or [ ]);
   };
+
+  # The knobs that change a result and that some language applies.
+  applied = flags.compileKnobs ++ [
+    "c-lto"
+    "cuda-architectures"
+    "cuda-fast-math"
+    "cuda-max-registers"
+    "go-amd64"
+    "go-arm64"
+    "linker"
+    "rust-codegen-units"
+    "rust-linker"
+    "rust-lto"
+    "rust-target-cpu"
+  ];
 in
 {
   mkRustOverrides = name: attributes (rust true (loaded.of name));
@@ -251,6 +266,7 @@ in
     in
     {
       inherit (all) append set inputs;
+      unused = package.unused applied;
       extra = (
         old:
         before all.text old

@@ -338,6 +338,15 @@ let
               get = id: mine.settings.${id};
               isChosen = id: builtins.elem id mine.chosen;
               isOwn = id: builtins.elem id mine.own;
+              # What was chosen for this very package to change its result, beside these knobs.
+              unused =
+                applied:
+                builtins.filter (
+                  id:
+                  knobs.${id}.class == "output"
+                  && !(builtins.elem id applied)
+                  && mine.settings.${id} != knobs.${id}.universal
+                ) mine.own;
             };
         };
 in

@@ -99,6 +99,15 @@ in
     else
       package.overrideAttrs (changes (removeAttrs arguments [ "package" ]));
 
+  # A package that tells, once somebody looks at it, which of its own settings do nothing.
+  telling =
+    name: unused: package:
+    let
+      told = "ironwright: packages.${name}: nothing here applies ${builtins.concatStringsSep ", " unused}";
+      warn = builtins.warn or (text: builtins.trace "warning: ${text}");
+    in
+    if unused == [ ] then package else warn told package;
+
   # Limits what a builder takes for NIX_BUILD_CORES; 0 there means all threads.
   clampJobs =
     jobs:

@@ -21,25 +21,34 @@ let
         inherit package;
         pkgs = prev;
       };
+      applied =
+        library.compileKnobs
+        ++ [
+          "go-amd64"
+          "go-arm64"
+        ]
+        ++ (if link == null then [ ] else [ "linker" ]);
       only = condition: value: if condition then value else null;
     in
-    library.tune {
-      pkgs = prev;
-      package = prev.${name};
-      append = {
-        NIX_CFLAGS_COMPILE = library.compileFlags {
-          inherit loaded package;
-          inherit (prev) stdenv;
-          lto = false;
+    library.telling name (package.unused applied) (
+      library.tune {
+        pkgs = prev;
+        package = prev.${name};
+        append = {
+          NIX_CFLAGS_COMPILE = library.compileFlags {
+            inherit loaded package;
+            inherit (prev) stdenv;
+            lto = false;
+          };
+          NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
         };
-        NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
-      };
-      set = {
-        GOAMD64 = only (hostPlatform.isx86_64 or false) (package.get "go-amd64");
-        GOARM64 = only (hostPlatform.isAarch64 or false) (package.get "go-arm64");
-      };
-      inputs = if link == null then [ ] else link.inputs;
-    };
+        set = {
+          GOAMD64 = only (hostPlatform.isx86_64 or false) (package.get "go-amd64");
+          GOARM64 = only (hostPlatform.isAarch64 or false) (package.get "go-arm64");
+        };
+        inputs = if link == null then [ ] else link.inputs;
+      }
+    );
 in
 builtins.listToAttrs (
   map (name: {

@@ -48,6 +48,12 @@ let
       };
       hasTraining = isGcc && rounds ? ${toString level};
       wantsLto = lto != null && lto != "off";
+      applied =
+        library.compileKnobs
+        ++ [ "c-lto" ]
+        ++ (if isGcc then [ "node-pgo-level" ] else [ ])
+        ++ (if allocatorPackage == null then [ ] else [ "allocator" ])
+        ++ (if link == null then [ ] else [ "linker" ]);
       extra =
         old:
         (if hasTraining then trained level old else { })
@@ -55,24 +61,26 @@ let
           if wantsLto then { configureFlags = (old.configureFlags or [ ]) ++ [ "--enable-lto" ]; } else { }
         );
     in
-    library.tune (
-      {
-        pkgs = prev;
-        package = prev.${name};
-        append = {
-          NIX_CFLAGS_COMPILE = library.compileFlags {
-            inherit loaded package;
-            inherit (prev) stdenv;
-            # configure has a switch of its own.
-            lto = false;
+    library.telling name (package.unused applied) (
+      library.tune (
+        {
+          pkgs = prev;
+          package = prev.${name};
+          append = {
+            NIX_CFLAGS_COMPILE = library.compileFlags {
+              inherit loaded package;
+              inherit (prev) stdenv;
+              # configure has a switch of its own.
+              lto = false;
+            };
+            NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
+            NIX_LDFLAGS = if allocatorPackage == null then [ ] else [ "-l${allocator}" ];
           };
-          NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
-          NIX_LDFLAGS = if allocatorPackage == null then [ ] else [ "-l${allocator}" ];
-        };
-        inputs = if link == null then [ ] else link.inputs;
-        libraries = if allocatorPackage == null then [ ] else [ allocatorPackage ];
-      }
-      // (if hasTraining || wantsLto then { inherit extra; } else { })
+          inputs = if link == null then [ ] else link.inputs;
+          libraries = if allocatorPackage == null then [ ] else [ allocatorPackage ];
+        }
+        // (if hasTraining || wantsLto then { inherit extra; } else { })
+      )
     );
 in
 builtins.listToAttrs (

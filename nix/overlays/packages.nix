@@ -28,19 +28,25 @@ let
     let
       own = ownOverrides name;
     in
-    if own.isIdle then
+    # An earlier overlay that knows the package has told what it cannot apply.
+    if package ? ironwright then
       package
     else
-      library.tune {
-        pkgs = prev;
-        inherit package;
-        inherit (own)
-          append
-          set
-          inputs
-          extra
-          ;
-      };
+      library.telling name own.unused (
+        if own.isIdle then
+          package
+        else
+          library.tune {
+            pkgs = prev;
+            inherit package;
+            inherit (own)
+              append
+              set
+              inputs
+              extra
+              ;
+          }
+      );
 in
 stages.changed allowed tuned
 // {
@@ -63,6 +69,7 @@ stages.changed allowed tuned
       else
         {
           applied = prev.${name} ? overrideAttrs && !(ownOverrides name).isIdle;
+          inherit (ownOverrides name) unused;
         }
     );
   };

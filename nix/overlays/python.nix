@@ -39,6 +39,11 @@ let
         # Whoever trains does without bit-for-bit repetition.
         reproducibleBuild = if level == "FULL" || level == "LIGHT" then false else null;
       };
+      applied =
+        library.compileKnobs
+        ++ [ "python-pgo-level" ]
+        ++ (if takes ? enableLTO then [ "c-lto" ] else [ ])
+        ++ (if link == null then [ ] else [ "linker" ]);
       usable = builtins.filter (argument: takes ? ${argument} && wanted.${argument} != null) (
         builtins.attrNames wanted
       );
@@ -56,31 +61,33 @@ let
     if python ? ironwright || !(python ? overrideAttrs) then
       python
     else
-      library.tune (
-        {
-          pkgs = prev;
-          package = configured;
-          append = {
-            NIX_CFLAGS_COMPILE = library.compileFlags {
-              inherit loaded package;
-              inherit (prev) stdenv;
-              # configure has a switch of its own.
-              lto = false;
-            };
-            NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
-          };
-          set.PROFILE_TASK = if level == "LIGHT" then lightTraining else null;
-          inputs = if link == null then [ ] else link.inputs;
-        }
-        // (
-          if byFlag then
-            {
-              extra = old: {
-                configureFlags = (old.configureFlags or [ ]) ++ [ "--enable-optimizations" ];
+      library.telling name (package.unused applied) (
+        library.tune (
+          {
+            pkgs = prev;
+            package = configured;
+            append = {
+              NIX_CFLAGS_COMPILE = library.compileFlags {
+                inherit loaded package;
+                inherit (prev) stdenv;
+                # configure has a switch of its own.
+                lto = false;
               };
-            }
-          else
-            { }
+              NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
+            };
+            set.PROFILE_TASK = if level == "LIGHT" then lightTraining else null;
+            inputs = if link == null then [ ] else link.inputs;
+          }
+          // (
+            if byFlag then
+              {
+                extra = old: {
+                  configureFlags = (old.configureFlags or [ ]) ++ [ "--enable-optimizations" ];
+                };
+              }
+            else
+              { }
+          )
         )
       );
 in

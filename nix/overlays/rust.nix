@@ -56,19 +56,36 @@ let
       };
       target = if cpu == null then [ ] else [ "-Ctarget-cpu=${cpu}" ];
       linker = link own;
+      isCompiler = name != "cargo";
+      applied =
+        library.compileKnobs
+        ++ [ "rust-target-cpu" ]
+        ++ (if linker == null then [ ] else [ "linker" ])
+        ++ (
+          if isCompiler then
+            [
+              "rust-lto"
+              "rust-codegen-units"
+            ]
+          else
+            [ ]
+        )
+        ++ (if isCompiler && allocator own == "jemalloc" then [ "allocator" ] else [ ]);
     in
-    library.tune (
-      {
-        pkgs = prev;
-        inherit package;
-        append = {
-          NIX_CFLAGS_COMPILE = compile own;
-          NIX_CFLAGS_LINK = if linker == null then [ ] else linker.flags;
+    library.telling name (own.unused applied) (
+      library.tune (
+        {
+          pkgs = prev;
+          inherit package;
+          append = {
+            NIX_CFLAGS_COMPILE = compile own;
+            NIX_CFLAGS_LINK = if linker == null then [ ] else linker.flags;
+          }
+          // (if isCompiler then { RUSTFLAGS_NOT_BOOTSTRAP = target; } else { RUSTFLAGS = target; });
+          inputs = if linker == null then [ ] else linker.inputs;
         }
-        // (if name == "cargo" then { RUSTFLAGS = target; } else { RUSTFLAGS_NOT_BOOTSTRAP = target; });
-        inputs = if linker == null then [ ] else linker.inputs;
-      }
-      // (if name == "cargo" || configured own { } == { } then { } else { extra = configured own; })
+        // (if isCompiler && configured own { } != { } then { extra = configured own; } else { })
+      )
     );
 
   # The wrapper is a script: what is changed is the compiler inside.

@@ -40,8 +40,18 @@ let
       };
       inputs = if link == null then [ ] else link.inputs;
     };
+  unusedOf =
+    name:
+    (loaded.of name).unused (
+      library.compileKnobs
+      ++ (if libraries.table.${name}.lto then [ "c-lto" ] else [ ])
+      ++ (if (changesOf name).append.NIX_CFLAGS_LINK == [ ] then [ ] else [ "linker" ])
+    );
 in
-stages.changed allowed (name: package: library.tune (changesOf name // { inherit package; }))
+stages.changed allowed (
+  name: package:
+  library.telling name (unusedOf name) (library.tune (changesOf name // { inherit package; }))
+)
 // {
   # What was done, and what was refused and why.
   ironwrightReport = (prev.ironwrightReport or { }) // {

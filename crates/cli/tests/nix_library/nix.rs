@@ -90,6 +90,15 @@ impl Host {
 
 /// Evaluates with anything that the library takes as settings, written as Nix.
 pub(crate) fn evaluate(settings: &str, packages: &Path, expression: &str) -> Result<Value, String> {
+    let output = evaluated(settings, packages, expression);
+    if output.status.success() {
+        return Ok(serde_json::from_slice(&output.stdout).unwrap());
+    }
+    Err(last_error(&output))
+}
+
+/// The same, with what Nix says beside it.
+pub(crate) fn evaluated(settings: &str, packages: &Path, expression: &str) -> Output {
     let text = format!(
         "let\n\
          \x20 library = arguments: import {library} ({{ settings = {settings}; }} // arguments);\n\
@@ -104,14 +113,10 @@ pub(crate) fn evaluate(settings: &str, packages: &Path, expression: &str) -> Res
         library = tree("nix").display(),
         packages = packages.display(),
     );
-    let output = command("nix-instantiate")
+    command("nix-instantiate")
         .args(["--eval", "--strict", "--json", "--read-write-mode", "--expr", &text])
         .output()
-        .unwrap();
-    if output.status.success() {
-        return Ok(serde_json::from_slice(&output.stdout).unwrap());
-    }
-    Err(last_error(&output))
+        .unwrap()
 }
 
 /// The sentence at the end of what Nix says.

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::nix::{Host, SHOSHIN};
+use crate::nix::{Host, SHOSHIN, evaluated, tree};
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
@@ -142,7 +142,8 @@ fn a_package_of_the_profile_gets_what_the_profile_says_and_no_more() {
     let profile = format!(
         "{SHOSHIN}[packages.codex]\ncargo-build-jobs = 3\n[packages.curl]\nc-march = \"x86-64-v3\"\n\
          [packages.glibc]\nc-march = \"x86-64-v3\"\n[packages.absent]\nc-march = \"x86-64-v3\"\n\
-         [packages.jemalloc]\nnix-timeout = \"2h\"\n"
+         [packages.jemalloc]\nnix-timeout = \"2h\"\n\
+         allocator = \"mimalloc\"\nbolt = true\n"
     )
     .replace("\"system-libs\", ", "");
     let found = Host::of(&profile).value(
@@ -151,6 +152,7 @@ fn a_package_of_the_profile_gets_what_the_profile_says_and_no_more() {
            curl = home.curl.NIX_CFLAGS_COMPILE;
            same = map (n: home.${n}.drvPath == base.${n}.drvPath) [ \"glibc\" \"jemalloc\" ];
            system = system.glibc.NIX_CFLAGS_COMPILE;
+           unused = home.ironwrightReport.packages.jemalloc.unused;
            reasons = builtins.mapAttrs (_: entry: entry.reason or \"\") home.ironwrightReport.packages;
          }",
     );
@@ -158,6 +160,33 @@ fn a_package_of_the_profile_gets_what_the_profile_says_and_no_more() {
     assert_eq!(found["curl"], "-march=x86-64-v3");
     assert_eq!(found["same"], json!([true, true]));
     assert_eq!(found["system"], "-DOWN -march=x86-64-v3");
+    assert_eq!(found["unused"], json!(["allocator", "bolt"]));
     assert_eq!(found["reasons"]["absent"], "this nixpkgs has no absent");
     assert!(found["reasons"]["glibc"].as_str().unwrap().contains("bootstrapped from"));
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn what_a_package_cannot_take_is_told_when_it_is_looked_at() {
+    let settings = r#"{
+        packages.python3.settings = { allocator = "mimalloc"; c-opt-level = "3"; };
+        packages.go.settings.c-lto = "thin";
+        packages.zlib.settings.bolt = true;
+        packages.codex.settings = { bolt = true; rust-lto = "fat"; allocator = "system"; };
+        settings.nix-overlays = [ "system-libs" "python" "go" "packages" ];
+    }"#;
+    let told = |package: &str| {
+        let look = format!("system.{package}.drvPath");
+        let output = evaluated(settings, &tree("fixtures/nixpkgs"), &look);
+        assert!(output.status.success(), "{}", crate::nix::last_error(&output));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (package, unused) in
+        [("python3", "allocator"), ("go", "c-lto"), ("zlib", "bolt"), ("codex", "bolt")]
+    {
+        let said = told(package);
+        let sentence = format!("ironwright: packages.{package}: nothing here applies {unused}");
+        assert!(said.lines().any(|line| line.ends_with(&sentence)), "{said}");
+    }
+    assert!(!told("curl").contains("nothing here applies"));
 }

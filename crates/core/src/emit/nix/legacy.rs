@@ -11,6 +11,7 @@ use crate::plan::TierLimits;
 use crate::profile::Profile;
 use crate::profile::import::keys::{Form, Key, PACKAGE_KEYS, PARALLELISM_KEYS};
 use crate::settings::Settings;
+use crate::settings::catalogue;
 use crate::settings::catalogue::system::{BUILD_THREADS, MEMORY_BUDGET};
 use crate::value::Value;
 
@@ -26,7 +27,10 @@ pub fn legacy(host: &Profile, packages: &[(String, Profile)]) -> Json {
         .map(|(name, profile)| {
             let own = Settings::resolve(profile);
             let set = |id: &str| own.get(id).is_some_and(|s| !s.overrides.is_empty());
-            (name.clone(), Json::Object(group(&own, PACKAGE_KEYS, set)))
+            let mut table = group(&own, PACKAGE_KEYS, set);
+            let differs = |id: &str| knob(&own, id) != knob(&settings, id);
+            table.extend(nameless(&own, |id| set(id) && differs(id)));
+            (name.clone(), Json::Object(table))
         })
         .collect();
     json!({
@@ -92,6 +96,14 @@ fn group(settings: &Settings, keys: &[Key], wanted: impl Fn(&str) -> bool) -> Ma
         }
     }
     out
+}
+
+/// What the old shape has no name for keeps its own, which an import understands.
+fn nameless(settings: &Settings, wanted: impl Fn(&str) -> bool) -> Map<String, Json> {
+    let has_name = |id: &str| PACKAGE_KEYS.iter().any(|key| key.knob == id);
+    let ids = catalogue::knobs().map(|knob| knob.id).filter(|id| wanted(id) && !has_name(id));
+    let value = |id: &str| spelled(Form::Same, &settings.get(id)?.value);
+    ids.filter_map(|id| Some((id.to_owned(), value(id)?))).collect()
 }
 
 /// A knob's value as the old shape spells it.
