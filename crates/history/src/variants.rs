@@ -61,6 +61,7 @@ mod tests {
             peak: Bytes::mib(30),
             largest: Bytes::mib(20),
             text: Bytes(1000),
+            run_text: Bytes(1000),
             size: Bytes(2000),
             threads: 2,
             governed: true,

@@ -45,8 +45,11 @@ pub struct VariantFacts {
     /// Most memory that one of its processes held; zero where nobody looked.
     #[serde(default)]
     pub largest: Bytes,
-    /// Bytes of code in its artefacts.
+    /// Bytes of code in its artefacts; zero where these are optimised only as they are linked.
     pub text: Bytes,
+    /// Bytes of code in what workloads run; zero where nobody looked.
+    #[serde(default)]
+    pub run_text: Bytes,
     /// Bytes of its artefacts.
     pub size: Bytes,
     /// Hardware threads that the build could use.
@@ -83,7 +86,7 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         |value: fn(&VariantFacts) -> f64| Some((figure(&without, value)?, figure(&with, value)?));
     let part = |value: fn(&VariantFacts) -> f64| {
         let (without, with) = both(value)?;
-        // Archives for link-time optimisation hold no instructions yet: nothing is known then.
+        // Nothing is known where one side has no figure.
         (without > 0.0 && with > 0.0).then(|| with / without - 1.0)
     };
     let (before, after) = both(|facts| facts.seconds(facts.cpu))?;
@@ -94,7 +97,10 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         memory: part(|facts| facts.largest.0 as f64).unwrap_or(0.0),
         // What was fetched before is built here once, and a cache knows nothing then.
         rebuild_seconds: once.unwrap_or(after),
-        size: part(|facts| facts.text.0 as f64).unwrap_or(0.0),
+        // Archives for link-time optimisation hold no instructions yet; what is linked with them does.
+        size: part(|facts| facts.text.0 as f64)
+            .or_else(|| part(|facts| facts.run_text.0 as f64))
+            .unwrap_or(0.0),
     })
 }
 
@@ -174,10 +180,23 @@ pub(crate) mod tests {
             peak: Bytes::mib(2 * peak),
             largest: Bytes::mib(peak),
             text: Bytes(text),
+            run_text: Bytes::ZERO,
             size: Bytes(2 * text),
             threads: 2,
             governed: true,
         }
+    }
+
+    #[test]
+    fn archives_without_instructions_leave_what_runs() {
+        let of = |knobs: &[(&str, &str)], text, run| VariantFacts {
+            run_text: Bytes(run),
+            ..facts(knobs, 1.0, 100, text)
+        };
+        let lto = [("c-lto", "fat")];
+        let builds = [of(&[], 1000, 3000), of(&lto, 0, 2400)];
+        let found = costs(&builds, &builds[1].variant.knobs).unwrap();
+        assert!((found.size + 0.2).abs() < 1e-9, "{found:?}");
     }
 
     #[test]

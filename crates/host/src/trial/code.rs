@@ -33,9 +33,10 @@ pub fn sizes(path: &Path) -> io::Result<Sizes> {
 }
 
 /// A hash of all instructions in the files below a folder, in the order of their names, and of the libraries
-/// that these name. Scripts and data count whole: nobody can tell what of them is run.
-pub fn hash(folder: &Path) -> io::Result<String> {
+/// that these name; and how many bytes of instructions there are. Scripts and data count whole: nobody can tell what of them is run.
+pub fn hash(folder: &Path) -> io::Result<(String, Bytes)> {
     let mut hash = Sha256::new();
+    let mut all = 0;
     for path in tree::files(folder)?.iter().filter(|path| path.is_file()) {
         let bytes = fs::read(path)?;
         let mut found = 0;
@@ -46,8 +47,9 @@ pub fn hash(folder: &Path) -> io::Result<String> {
         if found == 0 {
             hash.update(&bytes);
         }
+        all += found;
     }
-    Ok(hex(&hash.finalize()))
+    Ok((hex(&hash.finalize()), Bytes(all)))
 }
 
 /// Calls something for every object in a file, which may be an archive of them.
@@ -100,6 +102,9 @@ mod tests {
         fs::write(&script, "echo 1\n").unwrap();
         let first = hash(folder.path()).unwrap();
         assert_eq!(first, hash(folder.path()).unwrap());
+        assert_eq!(first.1, Bytes::ZERO);
+        fs::copy(&own, folder.path().join("own")).unwrap();
+        assert_eq!(hash(folder.path()).unwrap().1, found.text);
         fs::write(&script, "echo 2\n").unwrap();
         assert_ne!(first, hash(folder.path()).unwrap());
         assert_eq!(sizes(&script).unwrap().text, Bytes::ZERO);

@@ -7,10 +7,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ironwright_core::evidence::stop::Stop;
 use ironwright_core::evidence::{Metric, Round};
 use ironwright_core::trial::VariantFacts;
+use ironwright_core::units::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::files::replace;
@@ -90,10 +92,13 @@ impl Store {
         Self { builds: cache.join("trial"), rounds: state.join("trials") }
     }
 
-    /// A build, if it was kept.
+    /// A build, if it was kept. It counts as used now.
     pub fn build(&self, package: &str, key: &str) -> Option<Kept> {
         let folder = self.builds.join(package).join(key);
         let text = fs::read_to_string(folder.join(FACTS)).ok()?;
+        // One that cannot be marked may be removed early, and is built again then.
+        let _ =
+            File::open(folder.join(FACTS)).and_then(|file| file.set_modified(SystemTime::now()));
         let facts = serde_json::from_str(&text).ok()?;
         let tree = folder.join(TREE);
         Some(Kept { facts, out: folder.join(OUT), tree: tree.is_dir().then_some(tree) })
@@ -128,6 +133,30 @@ impl Store {
         Ok(())
     }
 
+    /// Removes the builds of all packages that nobody used since a time; their bytes. One whose package is locked
+    /// stays, and so does what cannot be removed.
+    pub fn prune(&self, since: SystemTime) -> Bytes {
+        let packages = fs::read_dir(&self.builds).into_iter().flatten().flatten();
+        let names = packages.filter_map(|entry| entry.file_name().into_string().ok());
+        names
+            .map(|package| self.prune_package(&package, since))
+            .fold(Bytes::ZERO, Bytes::saturating_add)
+    }
+
+    fn prune_package(&self, package: &str, since: SystemTime) -> Bytes {
+        let Ok(_held) = self.workshop(package) else { return Bytes::ZERO };
+        let used = |folder: &Path| fs::metadata(folder.join(FACTS)).and_then(|it| it.modified());
+        let builds = fs::read_dir(self.builds.join(package)).into_iter().flatten().flatten();
+        let old = builds
+            .map(|entry| entry.path())
+            .filter(|folder| used(folder).is_ok_and(|used| used < since));
+        old.map(|folder| {
+            let bytes = size_below(&folder);
+            fs::remove_dir_all(&folder).map_or(Bytes::ZERO, |()| bytes)
+        })
+        .fold(Bytes::ZERO, Bytes::saturating_add)
+    }
+
     /// Locks a package's builds. Two trials of it would build in each other's way.
     pub fn workshop(&self, package: &str) -> Result<Workshop, StoreError> {
         let directory = self.builds.join(package);
@@ -145,6 +174,17 @@ impl Store {
     fn rounds_file(&self, package: &str, key: &str) -> PathBuf {
         self.rounds.join(package).join(format!("{key}.json"))
     }
+}
+
+/// Bytes of the files below a folder.
+fn size_below(folder: &Path) -> Bytes {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_below(&entry.path()),
+        Ok(metadata) => Bytes(metadata.len()),
+        Err(_) => Bytes::ZERO,
+    });
+    sizes.fold(Bytes::ZERO, Bytes::saturating_add)
 }
 
 impl Workshop {
@@ -206,7 +246,6 @@ impl Workshop {
 mod tests {
     use super::*;
     use ironwright_core::trial::Variant;
-    use ironwright_core::units::Bytes;
 
     fn facts(key: &str) -> VariantFacts {
         VariantFacts {
@@ -224,6 +263,7 @@ mod tests {
             peak: Bytes(1),
             largest: Bytes(1),
             text: Bytes(1),
+            run_text: Bytes(1),
             size: Bytes(1),
             threads: 1,
             governed: true,
@@ -251,6 +291,29 @@ mod tests {
         assert!(matches!(store.workshop("demo"), Err(StoreError::Busy(_))), "it is locked");
         drop(workshop);
         assert!(store.workshop("demo").is_ok());
+    }
+
+    #[test]
+    fn a_build_that_nobody_used_for_long_goes() {
+        let (_folder, store) = store();
+        for key in ["old", "used"] {
+            let workshop = store.workshop("demo").unwrap();
+            fs::create_dir_all(workshop.tree().unwrap()).unwrap();
+            fs::write(workshop.out().unwrap().join("driver"), "four").unwrap();
+            workshop.keep(&facts(key), false).unwrap();
+        }
+        let past = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        for key in ["old", "used"] {
+            let file = File::open(store.builds.join("demo").join(key).join(FACTS)).unwrap();
+            file.set_modified(past).unwrap();
+        }
+        assert!(store.build("demo", "used").is_some());
+        let held = store.workshop("demo").unwrap();
+        let since = past + std::time::Duration::from_secs(1);
+        assert_eq!(store.prune(since), Bytes::ZERO, "somebody builds there");
+        drop(held);
+        assert!(store.prune(since) > Bytes(4));
+        assert!(store.build("demo", "old").is_none() && store.build("demo", "used").is_some());
     }
 
     #[test]

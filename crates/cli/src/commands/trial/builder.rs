@@ -446,6 +446,7 @@ impl Builder<'_> {
             let found = code::sizes(&path).map_err(read(&path))?;
             (text, size) = (text.saturating_add(found.text), size.saturating_add(found.file));
         }
+        let (code, run_text) = code::hash(out).map_err(read(out))?;
         Ok(VariantFacts {
             package: self.package.name.clone(),
             variant: variant.clone(),
@@ -453,7 +454,7 @@ impl Builder<'_> {
             built_unix_ns: unix_ns(),
             compiler: self.tools.version.clone(),
             key,
-            code: code::hash(out).map_err(read(out))?,
+            code,
             wall: of(Role::Build).map(|o| seconds(o.wall_ns)).sum(),
             cpu: cpu(Role::Build),
             again: of(Role::Again).next().is_some().then(|| cpu(Role::Again)),
@@ -461,6 +462,7 @@ impl Builder<'_> {
             peak: of(Role::Build).map(|o| o.peak_tree).max().unwrap_or_default(),
             largest: of(Role::Build).map(|o| o.peak_process).max().unwrap_or_default(),
             text,
+            run_text,
             size,
             threads: run.threads,
             governed: run.governed.is_some(),

@@ -2,11 +2,12 @@
 //!
 //! Does not know statistics or build systems.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ironwright_core::decide::Recommendation;
 use ironwright_core::evidence::report::Setup;
 use ironwright_core::trial::{Layout, Variant, VariantFacts};
+use ironwright_core::units::Bytes;
 use ironwright_host::measure::{Counting, Measurer, last_usable};
 use ironwright_host::trial::store::Kept;
 use ironwright_host::trial::{Store, source};
@@ -33,6 +34,8 @@ use crate::ui;
 
 /// Exit code of a trial that a user ended.
 const INTERRUPTED: u8 = 130;
+/// How long a build is kept that no trial takes.
+const KEPT: Duration = Duration::from_hours(24 * 30);
 /// Part of the time for measuring all builds, where a bundle may have to be taken apart.
 const FIRST_PART: f64 = 0.6;
 /// Rounds that make evidence; fewer wait for the next call.
@@ -45,6 +48,9 @@ pub(super) fn run(args: &TrialArgs, host: &HostArgs) -> Result<u8, CliError> {
     let layout = Layout::of(&resolved.treatments);
     let builder = builder(args, &resolved, &context, &store)?;
     forget(args, &store, &resolved)?;
+    if !args.dry_run {
+        prune(&store);
+    }
     let plan = plan(args, &resolved, &layout, &builder, &past());
     if args.dry_run {
         if args.json {
@@ -97,6 +103,15 @@ fn store() -> Result<Store, CliError> {
         ));
     }
     Ok(Store::at(&cache, &state))
+}
+
+/// Removes builds that no trial took for long.
+fn prune(store: &Store) {
+    let Some(since) = SystemTime::now().checked_sub(KEPT) else { return };
+    let freed = store.prune(since);
+    if freed > Bytes::ZERO {
+        ui::remark(&format!("{freed} of builds that no trial took for a month were removed"));
+    }
 }
 
 fn forget(args: &TrialArgs, store: &Store, resolved: &Resolved) -> Result<(), CliError> {

@@ -88,6 +88,9 @@ fn heading(text: &str) -> String {
 
 fn builds(report: &TrialReport) -> String {
     let base = report.builds.first();
+    // Archives that are optimised as they are linked have no instructions: then what workloads run is told of all.
+    let archived = report.builds.iter().all(|facts| facts.text.0 > 0);
+    let code = |facts: &VariantFacts| if archived { facts.text.0 } else { facts.run_text.0 };
     let row = |(at, facts): (usize, &VariantFacts)| {
         let same = report.same_code_as.get(at).filter(|first| **first != at);
         let same = same.and_then(|first| report.builds.get(*first));
@@ -98,7 +101,7 @@ fn builds(report: &TrialReport) -> String {
             facts.cold.map_or_else(String::new, |s| Metric::Wall.show(s)),
             facts.again.map_or_else(String::new, |s| Metric::Wall.show(s)),
             facts.peak.to_string(),
-            grown(facts.text.0, base.map_or(0, |base| base.text.0)),
+            grown(code(facts), base.map_or(0, code)),
             same.map_or_else(String::new, |first| format!("as {}", first.variant.label())),
         ]
     };
@@ -109,14 +112,14 @@ fn builds(report: &TrialReport) -> String {
         "to fill the cache",
         "after a change",
         "memory",
-        "code",
+        if archived { "code" } else { "code that runs" },
         "same code",
     ];
     table(&headings, report.builds.iter().enumerate().map(row))
 }
 
 fn grown(bytes: u64, base: u64) -> String {
-    // What is optimised as it is linked has no instructions before.
+    // Nobody looked when it was built.
     if bytes == 0 {
         return "?".to_owned();
     }
