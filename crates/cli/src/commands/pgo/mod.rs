@@ -8,6 +8,7 @@ mod judge;
 mod plan;
 mod programs;
 mod report;
+mod sources;
 mod work;
 
 pub(crate) use plan::PgoPlan;

@@ -18,7 +18,7 @@ use ironwright_host::tree;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::PgoArgs;
+use super::{PgoArgs, sources};
 use crate::commands::build::package_name;
 use crate::context::{Context, Directories};
 use crate::error::CliError;
@@ -178,8 +178,7 @@ fn locate(source: &Source, args: &PgoArgs) -> Result<Located, CliError> {
             let driver = args.driver.or(recognised).ok_or_else(|| {
                 ironwright_core::build::PlanError::NotRecognised(folder.display().to_string())
             })?;
-            let hashed = workspace_of(&folder, driver);
-            let identity = tree::hash(&hashed).map_err(|error| read(&hashed, error))?;
+            let identity = sources::hash(&folder, driver).map_err(|error| read(&folder, error))?;
             let cpython = is_cpython(&names);
             Ok(Located { folder, names, driver, cpython, identity })
         }
@@ -195,16 +194,6 @@ fn locate(source: &Source, args: &PgoArgs) -> Result<Located, CliError> {
             "write path:DIR or crate:NAME; unpack what another registry has",
         )),
     }
-}
-
-/// A member of a Cargo workspace may be built of all of it.
-fn workspace_of(folder: &Path, driver: Driver) -> PathBuf {
-    let is_workspace = |directory: &&Path| {
-        let manifest = std::fs::read_to_string(directory.join("Cargo.toml"));
-        manifest.is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
-    };
-    let found = (driver == Driver::Cargo).then(|| folder.ancestors().find(is_workspace)).flatten();
-    found.unwrap_or(folder).to_owned()
 }
 
 /// The tools, and whether `cc` is the same compiler.
