@@ -117,9 +117,13 @@ rec {
   # path would be written. It comes from a set without overlays, because what it is built from may be what
   # it links. `null` keeps the default linker; libraries that much else is made of get no other.
   linkFlags =
-    { package, pkgs }:
+    {
+      package,
+      pkgs,
+      knob ? "linker",
+    }:
     let
-      linker = package.get "linker";
+      linker = package.get knob;
       library = (import ./libraries.nix).table.${package.name or ""} or { };
       plain =
         if pkgs ? path then
@@ -137,7 +141,7 @@ rec {
         }
         .${toString linker} or null;
     in
-    if (library.kind or "free") != "free" || !(package.isChosen "linker") || linker == null then
+    if (library.kind or "free") != "free" || !(package.isChosen knob) || linker == null then
       null
     else if
       builtins.elem linker [

@@ -4,7 +4,7 @@
 # Does not know what the text means, and reads nothing from it.
 let
   # A text in quotes, a mark, or a word; what lies between them is blank.
-  tokens = builtins.split "(\"([^\"\\\\]|\\\\.)*\"|[][{}:,]|[^][{}:,\"[:space:]]+)";
+  tokens = builtins.split "(\"([^\"\\\\]|\\\\.)*\"|[][{}:,]|[^][{}:,\" \t\r\n]+)";
   marks = [
     "{"
     "}"
@@ -23,10 +23,38 @@ let
       "word";
 
   isWord =
-    token: builtins.match "true|false|null|-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?" token != null;
-  # More digits than the integers of Nix have.
-  isHuge = token: builtins.match "-?[0-9]{19,}" token != null;
-  isBlank = text: builtins.match "[[:space:]]*" text != null;
+    token:
+    builtins.match "true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?" token != null;
+  # More than the numbers of Nix hold: an integer of 64 bits, or one of these with an exponent of three digits.
+  isHuge =
+    token:
+    let
+      digits = builtins.match "-?([0-9]{19,})" token;
+      whole = builtins.head digits;
+      isLong = builtins.stringLength whole > 19 || whole > "9223372036854775807";
+    in
+    (digits != null && isLong)
+    || builtins.match ".*[eE][+-]?[0-9]{3,}" token != null
+    || (digits == null && builtins.stringLength token > 40);
+  # What may stand in a text; halves of a pair of surrogates only together.
+  isText =
+    token:
+    let
+      hex = "[0-9a-fA-F]";
+      pair = "u[dD][89abAB]${hex}{2}\\\\u[dD][c-fC-F]${hex}{2}";
+      single = "u([0-9a-ce-fA-CE-F]${hex}{3}|[dD][0-7]${hex}{2})";
+    in
+    builtins.match "\"([^\"\\\\[:cntrl:]]|\\\\([\"/bfnrt\\\\]|${single}|${pair}))*\"" token != null
+    && builtins.match ".*\\\\u0000.*" token == null;
+  isBlank = text: builtins.match "[ \t\r\n]*" text != null;
+  # Enough of it to be found.
+  shown =
+    token:
+    let
+      line = builtins.replaceStrings [ "\n" "\r" ] [ " " " " ] token;
+    in
+    if builtins.stringLength line > 40 then "${builtins.substring 0 40 line} …" else line;
+  byteOrderMark = builtins.fromJSON "\"\\ufeff\"";
   newlines = text: builtins.length (builtins.split "\n" text) / 2;
 
   top = state: if state.within == [ ] then null else builtins.head state.within;
@@ -125,11 +153,13 @@ let
       move = (movesOf state).${kind} or null;
     in
     if move == null then
-      state // { wrong = "${wants state} may stand where ${token} does"; }
+      state // { wrong = "${wants state} may stand where ${shown token} does"; }
+    else if kind == "text" && !(isText token) then
+      state // { wrong = "${shown token} has a character or an escape that no text may have"; }
     else if kind == "word" && !(isWord token) then
-      state // { wrong = "${token} is no value"; }
+      state // { wrong = "${shown token} is no value"; }
     else if kind == "word" && isHuge token then
-      state // { wrong = "${token} is more than Nix can count"; }
+      state // { wrong = "${shown token} is more than Nix can count"; }
     else
       state // move state;
 in
@@ -138,7 +168,9 @@ text:
 let
   last = builtins.foldl' step begin (tokens text);
 in
-if last.wrong != null then
+if builtins.substring 0 (builtins.stringLength byteOrderMark) text == byteOrderMark then
+  "it begins with a byte order mark; save it without one"
+else if last.wrong != null then
   "line ${toString last.line}: ${last.wrong}"
 else if last.want != "end" then
   "it is cut off where ${wants last} may follow"

@@ -29,15 +29,7 @@ let
   # Stands before the package's own preBuild.
   before = text: old: if text == "" then { } else { preBuild = text + (old.preBuild or ""); };
 
-  linked =
-    package: knob:
-    flags.linkFlags {
-      inherit pkgs;
-      package = package // {
-        get = id: if id == "linker" then package.get knob else package.get id;
-        isChosen = id: package.isChosen (if id == "linker" then knob else id);
-      };
-    };
+  linked = package: knob: flags.linkFlags { inherit package pkgs knob; };
 
   flagsOf = link: if link == null then [ ] else link.flags;
   inputsOf = link: if link == null then [ ] else link.inputs;
@@ -81,7 +73,7 @@ let
       };
       inputs = inputsOf link;
       # nixpkgs' hook passes NIX_BUILD_CORES to cargo as -j, which outranks CARGO_BUILD_JOBS.
-      text = limit package + tuning.clampJobs (value "cargo-build-jobs");
+      jobs = tuning.clampJobs (value "cargo-build-jobs");
     };
 
   go =
@@ -113,7 +105,7 @@ let
         GODEBUG = orNull (package.isChosen "go-debug") (package.get "go-debug");
       };
       inputs = inputsOf link;
-      text = limit package + tuning.clampJobs (value "go-build-jobs");
+      jobs = tuning.clampJobs (value "go-build-jobs");
     };
 
   # "52" -> "5.2", "90a" -> "9.0a", "70-virtual" -> "7.0+PTX".
@@ -196,19 +188,19 @@ let
       }
       // gpu.set;
       inputs = inputsOf link;
-      text = limit package + tuning.clampJobs makeJobs;
+      jobs = tuning.clampJobs makeJobs;
       inherit (gpu) cmake;
     };
 
   # The overrideAttrs function of one language's part.
   attributes =
-    part:
+    package: part:
     tuning.changes {
       inherit pkgs;
       inherit (part) append set inputs;
       extra =
         old:
-        before part.text old
+        before (limit package + part.jobs) old
         // (
           if (part.cmake or [ ]) != [ ] && builtins.isList (old.cmakeFlags or [ ]) then
             { cmakeFlags = (old.cmakeFlags or [ ]) ++ part.cmake; }
@@ -216,6 +208,13 @@ let
             { }
         );
     };
+
+  overrides =
+    language: name:
+    let
+      package = loaded.of name;
+    in
+    attributes package (language true package);
 
   together = a: b: {
     append =
@@ -228,29 +227,27 @@ let
       );
     set = a.set // b.set;
     inputs = if a.inputs == [ ] then b.inputs else a.inputs;
-    text = a.text + (if b.text == a.text then "" else b.text);
+    jobs = a.jobs + (if b.jobs == a.jobs then "" else b.jobs);
     cmake = (a.cmake or [ ]) ++ (b.cmake or [ ]);
   };
 
-  # The knobs that change a result and that some language applies.
-  applied = flags.compileKnobs ++ [
+  # The knobs that change what is compiled and that some language applies.
+  compiled = flags.compileKnobs ++ [
     "c-lto"
     "cuda-architectures"
     "cuda-fast-math"
     "cuda-max-registers"
     "go-amd64"
     "go-arm64"
-    "linker"
     "rust-codegen-units"
-    "rust-linker"
     "rust-lto"
     "rust-target-cpu"
   ];
 in
 {
-  mkRustOverrides = name: attributes (rust true (loaded.of name));
-  mkGoOverrides = name: attributes (go true (loaded.of name));
-  mkCppOverrides = name: attributes (cpp true (loaded.of name));
+  mkRustOverrides = overrides rust;
+  mkGoOverrides = overrides go;
+  mkCppOverrides = overrides cpp;
 
   # What the profile says of this very package, whatever it is written in.
   ownOverrides =
@@ -263,13 +260,17 @@ in
         cpp
       ];
       all = builtins.foldl' together (builtins.head parts) (builtins.tail parts);
+      text = limit package + all.jobs;
+      # A linker is refused to what much else is made of.
+      links = knob: if linked package knob == null then [ ] else [ knob ];
+      applied = compiled ++ links "linker" ++ links "rust-linker";
     in
     {
       inherit (all) append set inputs;
-      unused = package.unused applied;
+      unused = package.unused { inherit applied; };
       extra = (
         old:
-        before all.text old
+        before text old
         // (
           if all.cmake != [ ] && builtins.isList (old.cmakeFlags or [ ]) then
             { cmakeFlags = (old.cmakeFlags or [ ]) ++ all.cmake; }
@@ -278,7 +279,7 @@ in
         )
       );
       isIdle =
-        all.text == ""
+        text == ""
         && all.cmake == [ ]
         && all.inputs == [ ]
         && builtins.all (list: list == [ ]) (builtins.attrValues all.append)

@@ -25,6 +25,24 @@ let
     }
     .${builtins.typeOf value};
 
+  # A value in a sentence: what Nix writes as JSON, unless that is long or holds a function.
+  show =
+    value:
+    let
+      holdsFunction =
+        it:
+        builtins.isFunction it
+        || (builtins.isList it && builtins.any holdsFunction it)
+        || (builtins.isAttrs it && builtins.any holdsFunction (builtins.attrValues it));
+      text = builtins.toJSON value;
+    in
+    if holdsFunction value then
+      typeOf value
+    else if builtins.stringLength text > 80 then
+      "${builtins.substring 0 80 text} …"
+    else
+      text;
+
   isEmptyText = text: builtins.match "[[:space:]]*" text != null;
 
   mistakeIn = import ./json.nix;
@@ -38,7 +56,7 @@ let
     else if mistake != null then
       fail "${shown} is no JSON, ${mistake}; ${refresh}"
     else
-      builtins.fromJSON text;
+      builtins.addErrorContext "while reading ${shown}" (builtins.fromJSON text);
 
   isCount = value: builtins.isInt value && value >= 0;
 
@@ -71,15 +89,28 @@ let
       inherit (knob) choices;
       allowed = item: choices == [ ] || builtins.elem item choices;
       listed = builtins.concatStringsSep ", " choices;
+      isLow = knob.least != null && value < knob.least;
+      isHigh = knob.most != null && value > knob.most;
+      isName = builtins.match "[A-Za-z0-9][A-Za-z0-9._+-]*" value != null;
     in
-    if value == null then
+    # Even where nothing is set the name must be one.
+    if builtins.seq knob value == null then
       value
     else if !(fits.${knob.kind} value) then
-      fail "${place}.${id} must be ${wanted.${knob.kind}}, found ${builtins.toJSON value}"
+      fail "${place}.${id} must be ${wanted.${knob.kind}}, found ${show value}"
+    else if builtins.isInt value && (isLow || isHigh) then
+      fail "${place}.${id} is ${
+        if knob.most == null then
+          "at least ${toString knob.least}"
+        else
+          "${toString knob.least} to ${toString knob.most}"
+      }, found ${show value}"
+    else if builtins.isString value && knob.name && !isName then
+      fail "${place}.${id} is a name, found ${show value}"
     else if builtins.isString value && !(allowed value) then
       fail "${place}.${id} is one of ${listed}, found \"${value}\""
     else if builtins.isList value && !(builtins.all allowed value) then
-      fail "${place}.${id} holds only ${listed}, found ${builtins.toJSON value}"
+      fail "${place}.${id} holds only ${listed}, found ${show value}"
     else
       value;
 
@@ -100,7 +131,7 @@ let
         if builtins.isString id && knobs ? ${id} then
           id
         else
-          fail "${place} holds names of knobs, found ${builtins.toJSON id}; `ironwright settings` lists them all"
+          fail "${place} holds names of knobs, found ${show id}; `ironwright settings` lists them all"
       ) list;
 
   attrsOr =
@@ -117,10 +148,7 @@ let
     place: is: wanted: set:
     builtins.mapAttrs (
       name: value:
-      if is value then
-        value
-      else
-        fail "${place}.${name} must be ${wanted}, found ${builtins.toJSON value}"
+      if is value then value else fail "${place}.${name} must be ${wanted}, found ${show value}"
     ) set;
 
   isScalar = value: !(builtins.isAttrs value || builtins.isList value || builtins.isFunction value);
@@ -173,7 +201,7 @@ let
       shown = baseNameOf (toString path);
     in
     if builtins.isString path && builtins.substring 0 1 path != "/" then
-      fail "settings = \"${path}\" is no path: write it without quotes, or from the root"
+      fail "settings is a text that is no path, ${show path}: write a path without quotes or from the root, or what `builtins.fromJSON` makes of a text"
     else if builtins.match ".*\\.toml" (toString path) != null then
       fail "${shown} is a profile, and the library reads resolved settings; ${refresh}"
     else if !(builtins.pathExists path) then
@@ -232,7 +260,7 @@ let
     else if value.kind or data.kind != data.kind || looksLikeProfile then
       fail "${from} is not what `ironwright emit nix` writes; ${refresh}"
     else if !(builtins.isInt schema) || schema < 1 || schema > data.schema then
-      fail "${from} has schema ${builtins.toJSON schema}, and this library reads up to ${toString data.schema}: `ironwright emit nix --vendor --write` brings the one that fits"
+      fail "${from} has schema ${show schema}, and this library reads up to ${toString data.schema}: `ironwright emit nix --vendor --write` brings the one that fits"
     else if strangers != [ ] then
       fail "${from} has an unknown attribute \"${builtins.head strangers}\""
     else
@@ -291,7 +319,7 @@ let
       name = hostOf (value.host or host);
     in
     if !(builtins.elem level levels) then
-      fail "level is \"home\" or \"system\", found ${builtins.toJSON level}"
+      fail "level is \"home\" or \"system\", found ${show level}"
     else if builtins.isAttrs settings && settings ? ironwrightLoaded then
       settings // { inherit level; }
     else
@@ -338,15 +366,21 @@ let
               get = id: mine.settings.${id};
               isChosen = id: builtins.elem id mine.chosen;
               isOwn = id: builtins.elem id mine.own;
-              # What was chosen for this very package to change its result, beside these knobs.
+              # What was chosen to change the result, for this very package or, of some knobs, for the host, and is
+              # none of those that are applied.
               unused =
-                applied:
+                {
+                  applied,
+                  expected ? [ ],
+                }:
                 builtins.filter (
                   id:
-                  knobs.${id}.class == "output"
+                  builtins.elem id mine.chosen
+                  && knobs.${id}.class == "output"
+                  && (builtins.elem id mine.own || builtins.elem id expected)
                   && !(builtins.elem id applied)
                   && mine.settings.${id} != knobs.${id}.universal
-                ) mine.own;
+                ) names;
             };
         };
 in

@@ -51,10 +51,14 @@ let
     }:
     old:
     let
-      flags = name: builtins.concatStringsSep " " append.${name};
+      # What an earlier overlay appended is there.
+      earlier = ((old.passthru or { }).ironwright or { }).append or { };
+      isNew = name: flag: !(builtins.elem flag (earlier.${name} or [ ]));
+      added = builtins.mapAttrs (name: builtins.filter (isNew name)) append;
+      flags = name: builtins.concatStringsSep " " added.${name};
       appended = builtins.foldl' (
         attrs: name: place pkgs attrs name (before: joined before (flags name))
-      ) old (present append);
+      ) old (present added);
       all = builtins.foldl' (attrs: name: place pkgs attrs name (_: toString set.${name})) appended (
         present set
       );
@@ -67,7 +71,8 @@ let
     // {
       passthru = (old.passthru or { }) // {
         ironwright = {
-          inherit append set;
+          append = builtins.mapAttrs (name: list: (earlier.${name} or [ ]) ++ list) (earlier // added);
+          inherit set;
         };
       };
     };

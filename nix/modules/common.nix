@@ -59,6 +59,9 @@ in
 
   inherit present;
 
+  # What a user sets beside it wins.
+  defaults = builtins.mapAttrs (_: lib.mkDefault);
+
   assertions = map (name: {
     assertion = false;
     message = "ironwright: ${library.libraries.refusal level name}";

@@ -25,9 +25,9 @@ in
     (mkIf cfg.overlays.enable { nixpkgs.overlays = [ common.overlay.default ]; })
     (mkIf cfg.nix.enable {
       nix.package = mkDefault pkgs.nix;
-      nix.settings = common.nixSettings;
+      nix.settings = common.defaults common.nixSettings;
     })
-    (mkIf cfg.session.enable { home.sessionVariables = cfg.session.variables; })
+    (mkIf cfg.session.enable { home.sessionVariables = common.defaults cfg.session.variables; })
     (mkIf (cfg.package != null) { home.packages = [ cfg.package ]; })
     (mkIf cfg.governor.enable {
       assertions = [

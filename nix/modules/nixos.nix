@@ -12,7 +12,7 @@ let
     level = "system";
   };
   inherit (common) cfg;
-  inherit (lib) mkDefault mkIf mkMerge;
+  inherit (lib) mkIf mkMerge;
 in
 {
   options.ironwright = common.options;
@@ -22,20 +22,22 @@ in
       inherit (common) assertions warnings;
     }
     (mkIf cfg.overlays.enable { nixpkgs.overlays = [ common.overlay.default ]; })
-    (mkIf cfg.nix.enable { nix.settings = common.nixSettings; })
-    (mkIf cfg.session.enable { environment.variables = cfg.session.variables; })
+    (mkIf cfg.nix.enable { nix.settings = common.defaults common.nixSettings; })
+    (mkIf cfg.session.enable { environment.variables = common.defaults cfg.session.variables; })
     (mkIf (cfg.package != null) { environment.systemPackages = [ cfg.package ]; })
     (mkIf cfg.zram.enable {
-      zramSwap = {
-        enable = true;
-      }
-      // common.present {
-        memoryPercent = cfg.zram.percent;
-        inherit (cfg.zram) algorithm;
-      };
+      zramSwap = common.defaults (
+        {
+          enable = true;
+        }
+        // common.present {
+          memoryPercent = cfg.zram.percent;
+          inherit (cfg.zram) algorithm;
+        }
+      );
     })
     (mkIf cfg.sysctl.enable {
-      boot.kernel.sysctl = builtins.mapAttrs (_: mkDefault) (
+      boot.kernel.sysctl = common.defaults (
         common.present {
           "vm.swappiness" = cfg.sysctl.swappiness;
           "vm.page-cluster" = cfg.sysctl.pageCluster;

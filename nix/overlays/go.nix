@@ -21,6 +21,11 @@ let
         inherit package;
         pkgs = prev;
       };
+      # What whoever sets it for the host may expect to hold here.
+      expected = [
+        "go-pgo-level"
+        "linker"
+      ];
       applied =
         library.compileKnobs
         ++ [
@@ -30,7 +35,7 @@ let
         ++ (if link == null then [ ] else [ "linker" ]);
       only = condition: value: if condition then value else null;
     in
-    library.telling name (package.unused applied) (
+    library.telling name (package.unused { inherit applied expected; }) (
       library.tune {
         pkgs = prev;
         package = prev.${name};

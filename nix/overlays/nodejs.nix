@@ -48,6 +48,13 @@ let
       };
       hasTraining = isGcc && rounds ? ${toString level};
       wantsLto = lto != null && lto != "off";
+      # What whoever sets it for the host may expect to hold here.
+      expected = [
+        "node-pgo-level"
+        "c-lto"
+        "allocator"
+        "linker"
+      ];
       applied =
         library.compileKnobs
         ++ [ "c-lto" ]
@@ -61,7 +68,7 @@ let
           if wantsLto then { configureFlags = (old.configureFlags or [ ]) ++ [ "--enable-lto" ]; } else { }
         );
     in
-    library.telling name (package.unused applied) (
+    library.telling name (package.unused { inherit applied expected; }) (
       library.tune (
         {
           pkgs = prev;

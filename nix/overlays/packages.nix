@@ -68,7 +68,7 @@ stages.changed allowed tuned
         }
       else
         {
-          applied = prev.${name} ? overrideAttrs && !(ownOverrides name).isIdle;
+          applied = !(ownOverrides name).isIdle;
           inherit (ownOverrides name) unused;
         }
     );

@@ -27,6 +27,9 @@ let
       python = prev.${name};
       level = package.get "python-pgo-level";
       lto = if package.isChosen "c-lto" then package.get "c-lto" else null;
+      allocator = if package.isChosen "allocator" then package.get "allocator" else null;
+      allocatorPackage =
+        if allocator == null || allocator == "system" then null else prev.${allocator} or null;
       link = library.linkFlags {
         inherit package;
         pkgs = prev;
@@ -39,10 +42,18 @@ let
         # Whoever trains does without bit-for-bit repetition.
         reproducibleBuild = if level == "FULL" || level == "LIGHT" then false else null;
       };
+      # What whoever sets it for the host may expect to hold here.
+      expected = [
+        "python-pgo-level"
+        "c-lto"
+        "allocator"
+        "linker"
+      ];
       applied =
         library.compileKnobs
         ++ [ "python-pgo-level" ]
         ++ (if takes ? enableLTO then [ "c-lto" ] else [ ])
+        ++ (if allocatorPackage == null then [ ] else [ "allocator" ])
         ++ (if link == null then [ ] else [ "linker" ]);
       usable = builtins.filter (argument: takes ? ${argument} && wanted.${argument} != null) (
         builtins.attrNames wanted
@@ -61,7 +72,7 @@ let
     if python ? ironwright || !(python ? overrideAttrs) then
       python
     else
-      library.telling name (package.unused applied) (
+      library.telling name (package.unused { inherit applied expected; }) (
         library.tune (
           {
             pkgs = prev;
@@ -74,9 +85,11 @@ let
                 lto = false;
               };
               NIX_CFLAGS_LINK = if link == null then [ ] else link.flags;
+              NIX_LDFLAGS = if allocatorPackage == null then [ ] else [ "-l${allocator}" ];
             };
             set.PROFILE_TASK = if level == "LIGHT" then lightTraining else null;
             inputs = if link == null then [ ] else link.inputs;
+            libraries = if allocatorPackage == null then [ ] else [ allocatorPackage ];
           }
           // (
             if byFlag then

@@ -19,9 +19,9 @@ let
       lto = false;
     };
   link =
-    package:
+    package: knob:
     library.linkFlags {
-      inherit package;
+      inherit package knob;
       pkgs = prev;
     };
   allocator = package: if package.isChosen "allocator" then package.get "allocator" else null;
@@ -54,13 +54,25 @@ let
           version = package.version or "0";
         };
       };
-      target = if cpu == null then [ ] else [ "-Ctarget-cpu=${cpu}" ];
-      linker = link own;
+      target = (if cpu == null then [ ] else [ "-Ctarget-cpu=${cpu}" ]) ++ linkArguments;
+      linker = link own "linker";
+      rustLinker = link own "rust-linker";
+      inputsOf = linked: if linked == null then [ ] else linked.inputs;
+      linkArguments = map (flag: "-Clink-arg=${flag}") (
+        if rustLinker == null then [ ] else rustLinker.flags
+      );
       isCompiler = name != "cargo";
+      # What whoever sets it for the host may expect to hold here.
+      expected = [
+        "rust-pgo-level"
+        "rust-linker"
+        "allocator"
+      ];
       applied =
         library.compileKnobs
         ++ [ "rust-target-cpu" ]
         ++ (if linker == null then [ ] else [ "linker" ])
+        ++ (if rustLinker == null then [ ] else [ "rust-linker" ])
         ++ (
           if isCompiler then
             [
@@ -72,7 +84,7 @@ let
         )
         ++ (if isCompiler && allocator own == "jemalloc" then [ "allocator" ] else [ ]);
     in
-    library.telling name (own.unused applied) (
+    library.telling name (own.unused { inherit applied expected; }) (
       library.tune (
         {
           pkgs = prev;
@@ -82,7 +94,7 @@ let
             NIX_CFLAGS_LINK = if linker == null then [ ] else linker.flags;
           }
           // (if isCompiler then { RUSTFLAGS_NOT_BOOTSTRAP = target; } else { RUSTFLAGS = target; });
-          inputs = if linker == null then [ ] else linker.inputs;
+          inputs = if linker == null then inputsOf rustLinker else linker.inputs;
         }
         // (if isCompiler && configured own { } != { } then { extra = configured own; } else { })
       )

@@ -42,11 +42,12 @@ let
     };
   unusedOf =
     name:
-    (loaded.of name).unused (
-      library.compileKnobs
-      ++ (if libraries.table.${name}.lto then [ "c-lto" ] else [ ])
-      ++ (if (changesOf name).append.NIX_CFLAGS_LINK == [ ] then [ ] else [ "linker" ])
-    );
+    (loaded.of name).unused {
+      applied =
+        library.compileKnobs
+        ++ (if libraries.table.${name}.lto then [ "c-lto" ] else [ ])
+        ++ (if (changesOf name).append.NIX_CFLAGS_LINK == [ ] then [ ] else [ "linker" ]);
+    };
 in
 stages.changed allowed (
   name: package:
@@ -63,7 +64,7 @@ stages.changed allowed (
       in
       if reason == null then
         {
-          applied = prev.${name} ? overrideAttrs;
+          applied = true;
           inherit (changesOf name) append;
         }
       else

@@ -107,3 +107,56 @@ fn a_preset_is_made_and_a_broken_file_told() {
     assert!(text(&output).contains("line 2"), "{}", text(&output));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n  broken");
 }
+
+#[test]
+fn files_that_somebody_else_wrote_are_not_replaced_by_the_library() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("nix/overlays/default.nix");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "# mine\n").unwrap();
+    let vendor = |more: &[&str]| {
+        ironwright(home.path(), &[&["emit", "nix", "--vendor", "--write"], more].concat())
+    };
+    let refused = vendor(&[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("nix/overlays/default.nix is there"), "{}", text(&refused));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
+    assert!(!home.path().join("nix/default.nix").exists(), "nothing is half-written");
+    assert!(vendor(&["--force"]).status.success());
+    assert!(vendor(&[]).status.success(), "what it wrote it may write again");
+    // A line that somebody added since is theirs.
+    let own = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{own}# more\n")).unwrap();
+    assert_eq!(vendor(&[]).status.code(), Some(2));
+    // An older version of the library is ours, because the list says so.
+    std::fs::write(&path, "# old\n").unwrap();
+    let list = home.path().join("nix/.ironwright-library.json");
+    let text_of_list = std::fs::read_to_string(&list).unwrap();
+    let mut written: serde_json::Value = serde_json::from_str(&text_of_list).unwrap();
+    let old = ironwright_host::tree::hash_of_texts(["# old\n"]);
+    written["files"]["overlays/default.nix"] = old.into();
+    std::fs::write(&list, written.to_string()).unwrap();
+    assert!(vendor(&[]).status.success());
+    std::fs::write(home.path().join("nix/settings.json"), "{\"mine\": 1}").unwrap();
+    let settings = ironwright(home.path(), &["emit", "nix", "--write"]);
+    assert_eq!(settings.status.code(), Some(2), "{}", text(&settings));
+    let package = ironwright(home.path(), &["emit", "nix", "--package", "codex"]);
+    assert_eq!(package.status.code(), Some(2), "{}", text(&package));
+}
+
+#[test]
+fn flags_of_an_unknown_compiler_are_those_that_all_understand() {
+    let home = tempfile::tempdir().unwrap();
+    let flags = |tools: &str| {
+        std::fs::write(
+            home.path().join("h.toml"),
+            format!("schema = 1\n[host]\nname = \"other\"\n[tools]\n{tools}\n"),
+        )
+        .unwrap();
+        let words = ["--profile", "h.toml", "--set", "c-lto=thin", "emit", "nix"];
+        json(&ironwright(home.path(), &words))["environment"]["CFLAGS"].as_str().unwrap().to_owned()
+    };
+    assert!(flags("").ends_with("-flto"), "{}", flags(""));
+    assert!(flags("clang = \"17.0\"").ends_with("-flto=thin"));
+    assert!(flags("gcc = \"12.2\"").ends_with("-flto=auto"));
+}

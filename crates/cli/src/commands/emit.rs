@@ -62,6 +62,9 @@ pub(crate) struct EmitArgs {
     /// nix`).
     #[arg(long, conflicts_with = "vendor")]
     legacy_shape: bool,
+    /// Replace files that this command did not write (with `emit nix`).
+    #[arg(long)]
+    force: bool,
     /// Print the assignments as JSON.
     #[arg(long)]
     json: bool,
@@ -99,6 +102,12 @@ pub(crate) fn run(args: &EmitArgs, host: &HostArgs) -> Result<u8, CliError> {
         let hint = "write `ironwright emit nix`";
         return Err(CliError::usage("--vendor and --legacy-shape are for Nix", hint));
     }
+    if args.target == EmitTarget::Nix && args.package.is_some() {
+        return Err(CliError::usage(
+            "the settings for Nix are those of the host and of every package",
+            "leave --package out",
+        ));
+    }
     let context = Context::load(host)?;
     let profile = context.profile(args.package.as_deref());
     context.tell_fallbacks();
@@ -126,6 +135,9 @@ pub(crate) fn run(args: &EmitArgs, host: &HostArgs) -> Result<u8, CliError> {
     if !(args.write || args.diff || args.check) {
         ui::print(&change.after)?;
         return Ok(0);
+    }
+    if args.write && args.target == EmitTarget::Nix && !args.force {
+        emit_nix::check_own(&change, &library)?;
     }
     let mut code = 0;
     for change in std::iter::once(change).chain(library) {

@@ -2,12 +2,15 @@
 //!
 //! Does not know Nix code; the library is carried as it stands in the source tree.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ironwright_core::emit::nix::legacy::legacy;
 use ironwright_core::emit::nix::{nix_settings, text as rendered};
 use ironwright_core::emit::{Edited, FileChange};
 use ironwright_core::profile::Profile;
+use ironwright_host::tree::hash_of_texts;
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -61,16 +64,77 @@ pub(super) fn text(context: &Context, legacy_shape: bool) -> Result<String, CliE
     text.map_err(CliError::Json)
 }
 
-/// The library's files beside the settings.
+/// What was written, by the hashes of the texts: what has another one since is somebody else's.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    /// Version of this shape.
+    schema: u32,
+    /// Name below the library's directory, and hash.
+    files: BTreeMap<String, String>,
+}
+
+/// Name of the file that says what was written.
+const WRITTEN: &str = ".ironwright-library.json";
+
+fn hash(text: &str) -> String {
+    hash_of_texts([text])
+}
+
+/// The library's files beside the settings, the list of what was written last.
 pub(super) fn library(settings: &Path) -> Result<Vec<FileChange>, CliError> {
-    let directory = settings.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let directory = directory(settings);
     let change = |(name, text): &(&str, &str)| {
         let path = directory.join(name);
         let before = super::emit::read(&path)?;
         let edited = Edited { text: (*text).to_owned(), kept: Vec::new() };
         Ok(edited.for_file(path, before.as_deref()))
     };
-    LIBRARY.iter().map(change).collect()
+    let files = LIBRARY.iter().map(|(name, text)| ((*name).to_owned(), hash(text))).collect();
+    let written = rendered(&Written { schema: 1, files }).map_err(CliError::Json)?;
+    LIBRARY.iter().chain([&(WRITTEN, written.as_str())]).map(change).collect()
+}
+
+fn directory(settings: &Path) -> PathBuf {
+    settings.parent().map_or_else(PathBuf::new, Path::to_owned)
+}
+
+/// Whether nothing is replaced that this program did not write.
+pub(super) fn check_own(settings: &FileChange, library: &[FileChange]) -> Result<(), CliError> {
+    let directory = directory(&settings.path);
+    let text = super::emit::read(&directory.join(WRITTEN))?.unwrap_or_default();
+    let written: Written = serde_json::from_str(&text).unwrap_or_default();
+    let name = |change: &FileChange| {
+        let name = change.path.strip_prefix(&directory).unwrap_or(&change.path);
+        name.to_string_lossy().into_owned()
+    };
+    let is_own = |change: &&FileChange| match &change.before {
+        None => true,
+        Some(before) => {
+            change.is_current() || written.files.get(&name(change)) == Some(&hash(before))
+        }
+    };
+    let theirs = library.iter().filter(|change| !change.path.ends_with(WRITTEN) && !is_own(change));
+    let theirs = theirs.chain((!is_settings(settings)).then_some(settings));
+    let names: Vec<String> = theirs.map(|change| change.path.display().to_string()).collect();
+    let Some(first) = names.first() else { return Ok(()) };
+    let more = match names.len() {
+        1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    };
+    Err(CliError::usage(
+        format!("{first}{more} is there, and this program did not write it so"),
+        "--force replaces it; --file DIRECTORY/settings.json writes elsewhere",
+    ))
+}
+
+/// Whether what is there are settings, or nothing is.
+fn is_settings(change: &FileChange) -> bool {
+    let Some(before) = change.before.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return true;
+    };
+    let read: Option<serde_json::Value> = serde_json::from_str(before).ok();
+    let has = |name: &str| read.as_ref().is_some_and(|read| read.get(name).is_some());
+    has("kind") && has("settings") || has("build") && has("packages")
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use ironwright_core::diagnostic::Diagnostic;
+use ironwright_core::nix::activity::innermost;
 use ironwright_core::profile::import::data::{self, Data};
 use ironwright_core::profile::import::{Account, Imported, import};
 use ironwright_host::files::replace;
@@ -56,7 +58,8 @@ pub(super) fn run(args: &ImportArgs) -> Result<u8, CliError> {
     let imported = import(&data, &name, &source).map_err(|why| {
         let hint =
             "a profile looks like { cpu = { … }; build.parallelism = { … }; packages = { … }; }";
-        CliError::usage(format!("{}: {why}", args.file.display()), hint)
+        let mistake = Diagnostic::new(&args.file.display().to_string(), &text, 0..0, why);
+        CliError::mistakes(vec![mistake.with_help(hint)])
     })?;
     if args.write || args.output.is_some() {
         write(args, &imported)?;
@@ -78,47 +81,77 @@ fn read_failed(path: &Path, error: std::io::Error) -> CliError {
 
 /// The file as data: by itself where that is enough, else by Nix.
 fn understood(args: &ImportArgs, text: &str) -> Result<Data, CliError> {
-    let shown = args.file.display();
-    let data = data::parse(text).map_err(|(line, message)| {
-        CliError::usage(format!("{shown}:{line}: not valid Nix: {message}"), "correct that line")
-    })?;
+    let shown = args.file.display().to_string();
+    let wrong = |line: usize, message: String| {
+        let start = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let end =
+            text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len) + start;
+        CliError::mistakes(vec![Diagnostic::new(&shown, text, start..end, message)])
+    };
+    if args.file.extension().is_some_and(|extension| extension == "json") {
+        return serde_json::from_str(text)
+            .map(|json| data::from_json(&json))
+            .map_err(|error| wrong(error.line(), format!("not valid JSON: {error}")));
+    }
+    let mut data = data::parse(text)
+        .map_err(|(line, message)| wrong(line, format!("not valid Nix: {message}")))?;
     if !data.has_opaque() || args.without_nix {
         return Ok(data);
     }
-    match evaluated(&args.file) {
-        Ok(json) => Ok(data::from_json(&json)),
-        Err(reason) => {
-            ui::remark(&format!(
-                "{shown} is more than plain data, and {reason}: its expressions are left out"
-            ));
-            Ok(data)
+    match evaluated(&args.file, &[]) {
+        Ok(json) => return Ok(data.evaluated(&json)),
+        Err(Unevaluated::NoNix) => ui::remark(&format!(
+            "{shown} is more than plain data, and Nix is not installed: its expressions are left out"
+        )),
+        Err(Unevaluated::Failed(reason)) => {
+            by_parts(&args.file, &mut data);
+            let left = data.opaque_paths().len();
+            if left > 0 {
+                let expressions = count(left, "expression");
+                ui::remark(&format!("{expressions} of {shown} left out: {reason}"));
+            }
+        }
+    }
+    Ok(data)
+}
+
+/// Asks Nix for each expression alone, because one of them cannot be evaluated.
+fn by_parts(file: &Path, data: &mut Data) {
+    /// More are left out: each costs a call.
+    const MOST: usize = 100;
+    for path in data.opaque_paths().into_iter().take(MOST) {
+        if let Ok(json) = evaluated(file, &path) {
+            data.put(&path, data::from_json(&json));
         }
     }
 }
 
-/// Asks Nix for the value; a profile that is a function is called with nixpkgs' `lib` where it can be.
-fn evaluated(path: &Path) -> Result<serde_json::Value, String> {
-    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-    let expression = "{ path }: let\n\
-        \x20 value = import (/. + path);\n\
-        \x20 found = builtins.tryEval (import <nixpkgs/lib>);\n\
-        \x20 lib = if found.success then found.value else { };\n\
-        \x20 known = { inherit lib; pkgs = { inherit lib; }; config = { }; };\n\
-        \x20 called = value (builtins.intersectAttrs (builtins.functionArgs value) known);\n\
-        in if builtins.isFunction value then called else value";
+/// Why Nix did not tell.
+enum Unevaluated {
+    NoNix,
+    Failed(String),
+}
+
+/// Asks Nix for the value of a file, or of a part of it by its path.
+fn evaluated(file: &Path, at: &[String]) -> Result<serde_json::Value, Unevaluated> {
+    let failed = |error: &dyn std::fmt::Display| Unevaluated::Failed(error.to_string());
+    let file = std::path::absolute(file).map_err(|error| failed(&error))?;
+    let at = serde_json::to_string(at).map_err(|error| failed(&error))?;
     let output = Command::new("nix-instantiate")
-        .args(["--eval", "--strict", "--json", "--expr", expression, "--argstr", "path"])
-        .arg(&path)
+        .args(["--eval", "--strict", "--json", "--expr", include_str!("profile_import.nix")])
+        .args(["--argstr", "at", &at, "--argstr", "path"])
+        .arg(&file)
         .stdin(Stdio::null())
         .output()
-        .map_err(|_| "Nix is not installed".to_owned())?;
+        .map_err(|_| Unevaluated::NoNix)?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        let last = text.lines().rev().find(|line| line.trim_start().starts_with("error:"));
-        let last = last.unwrap_or("error: it says no more").trim();
-        return Err(format!("Nix cannot evaluate it ({})", last.trim_start_matches("error: ")));
+        let last = innermost(text.trim());
+        let last = last.lines().next().unwrap_or("it says no more");
+        let last = last.trim_start_matches("error: ");
+        return Err(Unevaluated::Failed(format!("Nix cannot evaluate it ({last})")));
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))
 }
 
 fn write(args: &ImportArgs, imported: &Imported) -> Result<(), CliError> {

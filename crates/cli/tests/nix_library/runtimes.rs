@@ -169,11 +169,13 @@ fn a_package_of_the_profile_gets_what_the_profile_says_and_no_more() {
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn what_a_package_cannot_take_is_told_when_it_is_looked_at() {
     let settings = r#"{
-        packages.python3.settings = { allocator = "mimalloc"; c-opt-level = "3"; };
+        packages.python3.settings = { bolt = true; c-opt-level = "3"; };
         packages.go.settings.c-lto = "thin";
         packages.zlib.settings.bolt = true;
         packages.codex.settings = { bolt = true; rust-lto = "fat"; allocator = "system"; };
-        settings.nix-overlays = [ "system-libs" "python" "go" "packages" ];
+        packages.curl.settings.linker = "gold";
+        settings.rust-pgo-level = "FULL";
+        settings.nix-overlays = [ "system-libs" "python" "go" "rust" "packages" ];
     }"#;
     let told = |package: &str| {
         let look = format!("system.{package}.drvPath");
@@ -181,12 +183,17 @@ fn what_a_package_cannot_take_is_told_when_it_is_looked_at() {
         assert!(output.status.success(), "{}", crate::nix::last_error(&output));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    for (package, unused) in
-        [("python3", "allocator"), ("go", "c-lto"), ("zlib", "bolt"), ("codex", "bolt")]
-    {
+    for (package, unused) in [
+        ("python3", "bolt"),
+        ("go", "c-lto"),
+        ("zlib", "bolt"),
+        ("codex", "bolt"),
+        ("curl", "linker"),
+        ("rustc", "rust-pgo-level"),
+    ] {
         let said = told(package);
         let sentence = format!("ironwright: packages.{package}: nothing here applies {unused}");
         assert!(said.lines().any(|line| line.ends_with(&sentence)), "{said}");
     }
-    assert!(!told("curl").contains("nothing here applies"));
+    assert!(!told("xz").contains("nothing here applies"));
 }

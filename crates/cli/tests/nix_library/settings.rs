@@ -74,6 +74,13 @@ fn mistakes_are_one_sentence() {
         "{ nix-conf.cores = [ ]; }",
         "{ host = 3; }",
         "\"settings.json\"",
+        "{ settings.foo = null; }",
+        "{ settings.nix-max-jobs = 0; }",
+        "{ settings.swappiness = 99999; }",
+        "{ settings.c-march = \"a b\"; }",
+        "{ settings.nix-max-jobs = x: x; }",
+        "{ facts.a = [ (x: x) ]; }",
+        "{ schema = x: x; }",
         "/nowhere/settings.json",
         &format!("{path}/host.toml"),
         &path,
@@ -112,6 +119,15 @@ fn what_is_no_json_is_told_with_its_line() {
         "{} {}",
         "[1]",
         "knobs",
+        "{\"a\": 01}",
+        "{\"host\": \"a\nb\"}",
+        "{\"host\": \"a\\x\"}",
+        "{\"host\": \"\\ud800\"}",
+        "{\"host\": \"\\u0000\"}",
+        "{\"a\": 1e999}",
+        "\u{feff}{}",
+        "{}\u{c}",
+        "{\"schema\": 9223372036854775808}",
     ] {
         std::fs::write(&path, text).unwrap();
         let settings = path.display().to_string();
@@ -120,7 +136,7 @@ fn what_is_no_json_is_told_with_its_line() {
         told.push_str(&format!("{error}\n"));
     }
     insta::assert_snapshot!(told);
-    let odd = r#"{ "host": "a \" { \\", "facts": {"x": [], "y": [1.5e3, -2, true, null, "é\u00e9"]}, "packages": {} }"#;
+    let odd = r#"{ "host": "a \" { \\", "facts": {"x": [], "y": [1.5e3, -2, true, null, "é\u00e9\ud83d\ude00", 9223372036854775807]}, "packages": {} }"#;
     std::fs::write(&path, odd).unwrap();
     let host = with_settings(&path.display().to_string(), "(library { }).settings.host");
     assert_eq!(host.unwrap(), json!("a \" { \\"));

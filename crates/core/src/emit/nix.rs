@@ -109,6 +109,7 @@ fn package(host: &Settings, profile: &Profile) -> NixPackage {
     }
 }
 
+/// Whether somebody set it for a package.
 fn is_own(setting: &Setting) -> bool {
     setting
         .overrides
@@ -133,6 +134,7 @@ pub fn knob_data() -> Json {
     let knobs: Map<String, Json> = catalogue::knobs()
         .filter_map(|knob| {
             let setting = settings.get(knob.id)?;
+            let bounds = knob.range.bounds();
             let class = if knob.class == Class::Resource { "resource" } else { "output" };
             Some((
                 knob.id.to_owned(),
@@ -141,6 +143,9 @@ pub fn knob_data() -> Json {
                     "class": class,
                     "language": knob.language.name(),
                     "choices": setting.range.choices,
+                    "least": bounds.least,
+                    "most": bounds.most,
+                    "name": bounds.is_name,
                     "summary": knob.summary,
                     "universal": setting.value,
                 }),

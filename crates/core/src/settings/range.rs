@@ -43,7 +43,29 @@ pub struct Range {
     pub is_name: bool,
 }
 
+/// The bounds that hold on every host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Least number.
+    pub least: Option<u64>,
+    /// Greatest number.
+    pub most: Option<u64>,
+    /// Whether it is a name.
+    pub is_name: bool,
+}
+
 impl RangeRule {
+    /// What of the range depends on no host.
+    pub fn bounds(self) -> Bounds {
+        let numbers = |least, most| Bounds { least: Some(least), most, is_name: false };
+        match self {
+            Self::Counts(least, most) | Self::Seconds(least, most) => numbers(least, Some(most)),
+            Self::TimesThreads(least, _) | Self::Memory(least) => numbers(least, None),
+            Self::Name => Bounds { is_name: true, ..Bounds::default() },
+            Self::Words(_) | Self::Any => Bounds::default(),
+        }
+    }
+
     /// The range on this host.
     pub fn on(self, kind: Kind, profile: &Profile) -> Range {
         let bounded =

@@ -5,6 +5,7 @@
 //! import understands ([`crate::profile::import`]). Does not know those modules.
 
 use super::compilers::accepted;
+use super::is_own;
 use serde_json::{Map, Value as Json, json};
 
 use crate::plan::TierLimits;
@@ -26,10 +27,9 @@ pub fn legacy(host: &Profile, packages: &[(String, Profile)]) -> Json {
         .iter()
         .map(|(name, profile)| {
             let own = Settings::resolve(profile);
-            let set = |id: &str| own.get(id).is_some_and(|s| !s.overrides.is_empty());
+            let set = |id: &str| own.get(id).is_some_and(is_own);
             let mut table = group(&own, PACKAGE_KEYS, set);
-            let differs = |id: &str| knob(&own, id) != knob(&settings, id);
-            table.extend(nameless(&own, |id| set(id) && differs(id)));
+            table.extend(nameless(&own, set));
             (name.clone(), Json::Object(table))
         })
         .collect();
@@ -78,10 +78,15 @@ fn march(host: &Profile, settings: &Settings) -> Json {
     }
 }
 
-/// Whole binary gigabytes, rounded: the old shape has no smaller unit.
+/// Binary gigabytes as people write them: whole from four on, with two digits below.
 fn gigabytes(value: &Value) -> Json {
     match value {
-        Value::Bytes(bytes) => json!(bytes.0.saturating_add(1 << 29) >> 30),
+        Value::Bytes(bytes) if bytes.0 >= 4 << 30 || bytes.0.is_multiple_of(1 << 30) => {
+            json!(bytes.0.saturating_add(1 << 29) >> 30)
+        }
+        Value::Bytes(bytes) => {
+            json!((bytes.0 as f64 / (1_u64 << 30) as f64 * 100.0).floor() / 100.0)
+        }
         _ => Json::Null,
     }
 }
@@ -111,6 +116,8 @@ fn spelled(form: Form, value: &Value) -> Option<Json> {
     match (form, value) {
         (_, Value::Unset) => None,
         (Form::Kilobytes, Value::Bytes(bytes)) => Some(json!(bytes.0 / 1024)),
+        // A limit that is rounded is another one.
+        (Form::Gigabytes, Value::Bytes(bytes)) if !bytes.0.is_multiple_of(1 << 30) => None,
         (Form::Gigabytes, value @ Value::Bytes(_)) => Some(gigabytes(value)),
         (Form::When(word) | Form::Unless(word), value) => Some(json!(*value == Value::text(word))),
         (Form::OneOfList, Value::List(items)) => items.first().map(|item| json!(item)),

@@ -60,6 +60,9 @@ pub fn parse(text: &str) -> Result<Data, (usize, String)> {
     reader.mistake.into_inner().map_or(Ok(data), Err)
 }
 
+/// What stands for a value that is no data where Nix evaluated a file.
+const MARK: &str = "ironwright-opaque";
+
 /// What Nix evaluated, as data.
 pub fn from_json(json: &serde_json::Value) -> Data {
     use serde_json::Value as Json;
@@ -73,6 +76,7 @@ pub fn from_json(json: &serde_json::Value) -> Data {
         },
         Json::String(text) => Data::Text(text.clone()),
         Json::Array(items) => Data::List(items.iter().map(from_json).collect()),
+        Json::Object(entries) if entries.contains_key(MARK) => Data::Opaque(String::new()),
         Json::Object(entries) => Data::Set(
             entries
                 .iter()
@@ -97,22 +101,89 @@ impl Data {
         }
     }
 
-    /// The value as a person would write it.
+    /// This with what Nix evaluated in place of all values; lines, and texts of expressions that are no data, stay.
+    #[must_use]
+    pub fn evaluated(self, json: &serde_json::Value) -> Self {
+        self.replaced_by(from_json(json))
+    }
+
+    fn replaced_by(self, new: Self) -> Self {
+        match (self, new) {
+            (Self::Set(own), Self::Set(new)) => Self::Set(merged(own, new)),
+            (Self::Opaque(text), Self::Opaque(_)) => Self::Opaque(text),
+            (_, new) => new,
+        }
+    }
+
+    /// Paths of expressions in sets that need Nix.
+    pub fn opaque_paths(&self) -> Vec<Vec<String>> {
+        match self {
+            Self::Opaque(_) => vec![Vec::new()],
+            Self::List(_) if self.has_opaque() => vec![Vec::new()],
+            Self::Set(entries) => {
+                let below = |entry: &Attribute| {
+                    let paths = entry.value.opaque_paths().into_iter();
+                    let name = entry.name.clone();
+                    paths.map(move |path| [vec![name.clone()], path].concat()).collect::<Vec<_>>()
+                };
+                entries.iter().flat_map(below).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts a value at a path of sets, where there is one.
+    pub fn put(&mut self, path: &[String], value: Self) {
+        match (self, path) {
+            (place, []) => *place = value,
+            (Self::Set(entries), [name, rest @ ..]) => {
+                if let Some(entry) = entries.iter_mut().find(|entry| entry.name == *name) {
+                    entry.value.put(rest, value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The value as a person would write it, cut where it is long.
     pub fn display(&self) -> String {
+        const MOST: usize = 80;
+        let text = self.spelled();
+        match text.char_indices().nth(MOST) {
+            Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
+            None => text,
+        }
+    }
+
+    fn spelled(&self) -> String {
         match self {
             Self::Set(_) => "{ … }".to_owned(),
             Self::List(items) => {
-                let items: Vec<_> = items.iter().map(Self::display).collect();
+                let items: Vec<_> = items.iter().map(Self::spelled).collect();
                 format!("[ {} ]", items.join(" "))
             }
             Self::Text(text) => format!("\"{text}\""),
             Self::Integer(n) => n.to_string(),
-            Self::Float(n) => n.to_string(),
+            // 4.0 is not 4.
+            Self::Float(n) => format!("{n:?}"),
             Self::Flag(flag) => flag.to_string(),
             Self::Null => "null".to_owned(),
             Self::Opaque(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
         }
     }
+}
+
+/// Attributes as Nix evaluated them, in the order and with the lines that they have in the file.
+fn merged(own: Vec<Attribute>, new: Vec<Attribute>) -> Vec<Attribute> {
+    let mut left = new;
+    let mut out = Vec::new();
+    for entry in own {
+        let Some(at) = left.iter().position(|other| other.name == entry.name) else { continue };
+        let value = entry.value.replaced_by(left.remove(at).value);
+        out.push(Attribute { value, ..entry });
+    }
+    out.extend(left);
+    out
 }
 
 /// Names in reach, innermost last.

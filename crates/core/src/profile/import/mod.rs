@@ -217,7 +217,12 @@ impl Importer {
         let changed = form != Form::Same || !target::same(&entry.value, &value);
         let slot = (table.to_owned(), key.to_owned());
         if let Some(earlier) = self.taken.get(&slot) {
-            let why = format!("{} says it already", earlier.account.attribute);
+            let (other, is_same) = (&earlier.account.attribute, earlier.value == value);
+            let why = if is_same {
+                format!("{other} says it already")
+            } else {
+                format!("{other} says {} and was taken", earlier.value.toml())
+            };
             return self.dropped(path, entry, &why);
         }
         self.taken.insert(slot, Taken { value, account, changed });
@@ -228,8 +233,8 @@ impl Importer {
         self.taken.entry(slot).or_insert_with(|| Taken {
             value: Value::text(name),
             account: Account {
-                why: Some("the name of the file".to_owned()),
-                ..account("host.name", None, &Data::Null)
+                why: Some("the file does not say it".to_owned()),
+                ..followed("host.name")
             },
             changed: true,
         });
@@ -250,7 +255,7 @@ impl Importer {
         let Some(named) = named else { return };
         for (key, value) in target::implied(&named) {
             let why = Some(format!("follows from {named}"));
-            let account = account(&format!("cpu.{key}"), None, &Data::Null);
+            let account = followed(&format!("cpu.{key}"));
             let taken = Taken { value, account: Account { why, ..account }, changed: true };
             self.taken.entry(("cpu".to_owned(), key.to_owned())).or_insert(taken);
         }
@@ -339,7 +344,9 @@ impl Importer {
 
     fn unknown(&mut self, path: &str, line: Option<usize>, value: &Data, why: &str) {
         let why = match value {
-            Data::Opaque(_) => "an expression: Nix is needed to know its value".to_owned(),
+            Data::Opaque(_) => {
+                "an expression: without Nix its value is not known, or it is no data".to_owned()
+            }
             _ => why.to_owned(),
         };
         self.out.not_understood.push(Account { why: Some(why), ..account(path, line, value) });
@@ -364,6 +371,11 @@ fn renamed<'a>(knob: &'a str, path: &str) -> &'a str {
 
 fn account(path: &str, line: Option<usize>, value: &Data) -> Account {
     Account { attribute: path.to_owned(), line, value: value.display(), becomes: None, why: None }
+}
+
+/// The account of what the file does not say.
+fn followed(path: &str) -> Account {
+    Account { value: "not said".to_owned(), ..account(path, None, &Data::Null) }
 }
 
 fn no_set(value: &Data) -> String {

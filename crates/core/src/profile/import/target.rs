@@ -97,7 +97,9 @@ fn same_kind(kind: Kind, data: &Data) -> Result<Value, String> {
         (Kind::Flag | Kind::Count | Kind::List, _) => wrong(),
         (_, Data::Text(text)) => kind.parse_text(text),
         // A bare number lacks its unit, and that is what the message says.
-        (_, Data::Integer(n)) => kind.parse_text(&n.to_string()),
+        (Kind::Bytes | Kind::Seconds | Kind::Choice(_), Data::Integer(n)) => {
+            kind.parse_text(&n.to_string())
+        }
         _ => wrong(),
     }
 }

@@ -169,11 +169,11 @@ pub static C_LTO: Knob = Knob {
     },
 };
 
-/// gcc has one kind of LTO; `thin` is clang's.
+/// gcc has one kind of LTO; `thin` is clang's, and what both understand is for who is not known.
 fn lto_flag(d: &mut Derivation<'_, '_>, value: &Value) -> Option<String> {
-    let gcc = d.text("tools.gcc").is_some();
+    let (gcc, clang) = (d.text("tools.gcc").is_some(), d.text("tools.clang").is_some());
     match value {
-        Value::Text(kind) if kind == "thin" && !gcc => Some("-flto=thin".to_owned()),
+        Value::Text(kind) if kind == "thin" && clang && !gcc => Some("-flto=thin".to_owned()),
         Value::Text(kind) if kind != "off" => {
             Some(if gcc { "-flto=auto" } else { "-flto" }.to_owned())
         }
