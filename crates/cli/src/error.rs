@@ -226,6 +226,7 @@ impl CliError {
             | Self::Void(_)
             | Self::Refused { .. }
             | Self::TrialBuild { .. }
+            | Self::Activation { signal: None, .. }
             | Self::Pgo(
                 PgoError::Unfit(_) | PgoError::NoProfile { .. } | PgoError::Failed { .. },
             )
@@ -246,7 +247,6 @@ impl CliError {
             | Self::NoNix
             | Self::Evaluate(_)
             | Self::Store(_)
-            | Self::Activation { signal: None, .. }
             | Self::Govern(_)
             | Self::History(_)
             | Self::Transfer { .. }

@@ -229,7 +229,7 @@ impl Unit<'_> {
         let governor = self.link.governor()?;
         while Instant::now() < deadline {
             match governor.hear(SILENT) {
-                Heard::Message(FromGovernor::Verdict { retry, message }) => {
+                Heard::Message(FromGovernor::Verdict { retry, message, .. }) => {
                     return Some((retry, message));
                 }
                 Heard::Message(_) => {}

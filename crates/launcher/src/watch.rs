@@ -227,6 +227,7 @@ impl Watch<'_> {
             peak_tree: 0,
             killed_inside,
             ended_by_user: self.by_user,
+            nothing_done: false,
         })
     }
 }

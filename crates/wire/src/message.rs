@@ -102,6 +102,8 @@ pub struct Ended {
     pub killed_inside: bool,
     /// The launcher was told to end the command.
     pub ended_by_user: bool,
+    /// There was nothing to do, so that nothing follows for the next time.
+    pub nothing_done: bool,
 }
 
 /// What a run tells of itself.
@@ -147,6 +149,8 @@ pub enum FromGovernor {
         retry: bool,
         /// What a user should know.
         message: Option<String>,
+        /// Times that it was killed by neither the governor nor, for memory, the kernel.
+        by_others: u32,
     },
     /// The governor lives. Comes every other second to whoever waits.
     Alive,
@@ -240,10 +244,11 @@ impl FromGovernor {
                 w.maybe(group.as_deref(), Writer::path);
             }
             Self::Pass => w.u8(3),
-            Self::Verdict { retry, message } => {
+            Self::Verdict { retry, message, by_others } => {
                 w.u8(4);
                 w.flag(*retry);
                 w.maybe(message.as_deref(), Writer::text);
+                w.u32(*by_others);
             }
             Self::Alive => w.u8(5),
             Self::Pool { size } => {
@@ -272,7 +277,11 @@ impl FromGovernor {
                 group: r.maybe(Reader::path)?,
             },
             3 => Self::Pass,
-            4 => Self::Verdict { retry: r.flag()?, message: r.maybe(Reader::text)? },
+            4 => Self::Verdict {
+                retry: r.flag()?,
+                message: r.maybe(Reader::text)?,
+                by_others: r.u32()?,
+            },
             5 => Self::Alive,
             6 => Self::Pool { size: r.u32()? },
             7 => Self::Note(r.text()?),
@@ -333,6 +342,7 @@ impl Ended {
         }
         w.flag(self.killed_inside);
         w.flag(self.ended_by_user);
+        w.flag(self.nothing_done);
     }
 
     fn read(r: &mut Reader<'_>) -> Option<Self> {
@@ -345,6 +355,7 @@ impl Ended {
             peak_tree: r.u64()?,
             killed_inside: r.flag()?,
             ended_by_user: r.flag()?,
+            nothing_done: r.flag()?,
         })
     }
 }
@@ -406,7 +417,7 @@ mod tests {
             FromGovernor::Queued,
             FromGovernor::Granted { unit: 9, oom_score_adj: 500, group },
             FromGovernor::Pass,
-            FromGovernor::Verdict { retry: true, message: Some("why".into()) },
+            FromGovernor::Verdict { retry: true, message: Some("why".into()), by_others: 2 },
             FromGovernor::Alive,
             FromGovernor::Pool { size: 4 },
             FromGovernor::Note("{}".into()),

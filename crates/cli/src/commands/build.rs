@@ -97,7 +97,8 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
     if args.nix.evaluation.names_attributes() {
         return Builds::new(args, &context).run(&[], &args.sources, true);
     }
-    let wanted = args.sources.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    let sources = args.sources.iter().map(|text| stored(text).unwrap_or_else(|| text.clone()));
+    let wanted = sources.map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
     let workspace = workspace(&wanted)?;
     if let Some(workspace) = &workspace {
         workspace.check(&context)?;
@@ -118,6 +119,21 @@ pub(crate) fn run(args: &BuildArgs, host: &HostArgs) -> Result<u8, CliError> {
         }
     }
     Builds::new(args, &context).run(&executions, &installables, of_nix)
+}
+
+/// What of the store a path leads to, be it relative or a link; outputs of a derivation stay named.
+fn stored(text: &str) -> Option<String> {
+    let (path, outputs) = match text.split_once('^') {
+        Some((path, outputs)) => (path, Some(outputs)),
+        None => text.split_once(".drv!").map_or((text, None), |(_, outputs)| {
+            (text.get(..text.len() - outputs.len() - 1).unwrap_or(text), Some(outputs))
+        }),
+    };
+    let store = std::env::var_os("NIX_STORE_DIR").map_or("/nix/store".into(), PathBuf::from);
+    let store = std::fs::canonicalize(store).ok()?;
+    let found = std::fs::canonicalize(path).ok()?;
+    let found = found.to_str().filter(|_| found.parent() == Some(&store))?;
+    Some(outputs.map_or(format!("nix:{found}"), |outputs| format!("nix:{found}^{outputs}")))
 }
 
 /// Builds one after the other; what Nix builds comes last, all of it at once.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ironwright_core::nix::impact::{Change, changes, why};
-use ironwright_core::nix::installable::Evaluation;
+use ironwright_core::nix::installable::{Evaluation, is_derivation};
 use ironwright_core::nix::protocol::{Options, Request};
 use ironwright_host::nix::{Command, Store, store_prefix};
 use schemars::JsonSchema;
@@ -112,6 +112,7 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
     let nix = args.nix.command()?;
     let evaluation = args.nix.evaluation();
     let installables = installables(args, &nix, context)?;
+    refuse_derivations(&installables)?;
     let (base, wanted) = base(args, &installables)?;
     let room = room(context);
     let prefix = nix.store.as_deref().and_then(store_prefix);
@@ -149,7 +150,7 @@ fn report(args: &ImpactArgs, context: &Context) -> Result<ImpactReport, CliError
         let figures = figures(&before.closure, &variant.closure, changes, &mut sources)?;
         impacts.push(Impact { name, figures, paths: paths(variant, changes) });
     }
-    let why = args.why.as_ref().map(|wanted| chain(wanted, rest, &all)).transpose()?;
+    let why = args.why.as_ref().map(|wanted| chain(wanted, before, rest, &all)).transpose()?;
     let together = match impacts.len() {
         1 => None,
         _ => impacts.pop(),
@@ -224,14 +225,25 @@ fn known(
 }
 
 /// The chain to a derivation where all overlays apply.
-fn chain(wanted: &str, variants: &[Variant], all: &[Vec<Change>]) -> Result<Vec<String>, CliError> {
+fn chain(
+    wanted: &str,
+    before: &Variant,
+    variants: &[Variant],
+    all: &[Vec<Change>],
+) -> Result<Vec<String>, CliError> {
     let (Some(variant), Some(changes)) = (variants.last(), all.last()) else {
         return Err(no_overlay());
     };
     let closure = &variant.closure;
     // Several may have the name: what changed is meant.
     let differs = |place: &usize| changes.iter().any(|change| change.place == *place);
-    let found = closure.find_all(wanted);
+    let mut found = closure.find_all(wanted);
+    if found.is_empty() {
+        // The path that it has without overlays.
+        let former = before.closure.find_all(wanted).into_iter().next();
+        let name = former.and_then(|place| before.closure.derivations.get(place));
+        found = name.map(|facts| closure.find_all(&facts.name)).unwrap_or_default();
+    }
     let target = found.iter().find(|place| differs(place)).or_else(|| found.first());
     let target = *target.ok_or_else(|| {
         CliError::usage(
@@ -242,6 +254,21 @@ fn chain(wanted: &str, variants: &[Variant], all: &[Vec<Change>]) -> Result<Vec<
     let places = why(closure, changes, target).unwrap_or_default();
     let path = |place: usize| closure.derivations.get(place).map(|facts| facts.path.clone());
     Ok(places.into_iter().filter_map(path).collect())
+}
+
+/// What is built already knows no overlays.
+fn refuse_derivations(installables: &[String]) -> Result<(), CliError> {
+    let is_built = |text: &&String| {
+        let (path, _) = text.split_once('^').unwrap_or((text, ""));
+        is_derivation(path) || Path::new(path).is_absolute() && !text.contains('#')
+    };
+    match installables.iter().find(is_built) {
+        None => Ok(()),
+        Some(text) => Err(CliError::usage(
+            format!("overlays apply to a package set, and {text} is what was made of one"),
+            "name an attribute of the set",
+        )),
+    }
 }
 
 /// The package set, and the attributes of it that are wanted.
@@ -276,8 +303,9 @@ fn base(args: &ImpactArgs, installables: &[String]) -> Result<(Base, Vec<Vec<Str
     Ok((Base { kind: "flake", place, system, own: false }, wanted))
 }
 
-/// The names of an attribute's path; what stands in quotes may have dots.
+/// The names of an attribute's path; what stands in quotes may have dots. Outputs make no difference.
 fn split(path: &str) -> Vec<String> {
+    let (path, _) = path.rsplit_once('^').unwrap_or((path, ""));
     let mut names = vec![String::new()];
     let mut in_quotes = false;
     for character in path.chars() {

@@ -21,6 +21,10 @@ const CONNECT: Duration = Duration::from_millis(500);
 /// How often a killed build is tried again when nobody decides on it.
 const MOST_ALONE: u32 = 2;
 
+/// How often a build is started in which somebody else kills: what watches memory on a desktop does so, too, and a
+/// builder that kills itself will do it again.
+const MOST_BY_OTHERS: u32 = 2;
+
 /// Permits for builds that nobody governs.
 #[derive(Clone, Debug)]
 pub(crate) struct Permits(Arc<(Mutex<u32>, Condvar)>);
@@ -61,6 +65,8 @@ pub(crate) enum Next {
     Again,
     /// It failed; what a user should know.
     GiveUp(Option<String>),
+    /// It was killed so often, and not for memory as far as anybody knows.
+    Killed(u32),
 }
 
 /// A unit with the governor.
@@ -176,6 +182,11 @@ impl Admission {
     fn verdict(&mut self) -> Next {
         while let Some(governor) = self.link.governor() {
             match governor.hear(SILENT) {
+                Heard::Message(FromGovernor::Verdict { by_others, .. })
+                    if by_others >= MOST_BY_OTHERS =>
+                {
+                    return Next::Killed(by_others);
+                }
                 Heard::Message(FromGovernor::Verdict { retry: true, .. }) => return Next::Again,
                 Heard::Message(FromGovernor::Verdict { message, .. }) => {
                     return Next::GiveUp(message);

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ironwright_core::nix::activity::{self, Event};
@@ -39,8 +39,19 @@ pub(crate) struct Shared {
     pub(crate) permits: Permits,
     /// Nothing new is to be started.
     pub(crate) cancelled: AtomicBool,
+    /// Whether what could not be fetched may be built although a substituter lists it.
+    pub(crate) fallback: bool,
     /// Connections that nobody uses now.
-    pub(crate) idle: Mutex<Vec<Store>>,
+    pub(crate) idle: Mutex<Vec<Connection>>,
+    /// Whether connections pass on to a daemon, once that is known.
+    pub(crate) passes_on: OnceLock<bool>,
+}
+
+/// A connection to the store.
+pub(crate) struct Connection {
+    store: Store,
+    /// What it told a daemon when it connected: later nothing of that reaches the daemon.
+    said: Option<Options>,
 }
 
 /// What happens to a derivation, by its place in the plan.
@@ -115,6 +126,8 @@ struct Seen {
     /// The tree that a daemon builds in.
     daemon: Option<i32>,
     memory: TreePeak,
+    /// Whether a builder was started.
+    built: bool,
 }
 
 /// What an attempt leaves.
@@ -125,6 +138,8 @@ struct Attempt {
     used: Duration,
     /// Most memory that was seen of the tree, and of its largest process.
     peak: (Bytes, Bytes),
+    /// Whether a builder was started.
+    built: bool,
 }
 
 impl Work<'_> {
@@ -134,8 +149,9 @@ impl Work<'_> {
             let Some(grant) = admission.wait(&self.shared.cancelled) else {
                 return self.result(Outcome::NotTried, None, None);
             };
-            let mut store = match self.connection() {
-                Ok(store) => store,
+            let options = self.options(self.cores());
+            let Connection { mut store, said } = match self.connection(&options) {
+                Ok(connection) => connection,
                 Err(error) => return self.result(Outcome::Failed, Some(error.to_string()), None),
             };
             let home = grant.group.as_deref().and_then(|group| enter(group, store.pid()));
@@ -143,7 +159,8 @@ impl Work<'_> {
             let _ = self.tell.send(Told::Started(self.place, cores));
             admission.started(store.pid());
             let attempt = self.attempt(&mut store, cores, &mut admission);
-            let attempt = self.part(store, attempt, grant.group.is_none() || home.is_some(), home);
+            let reusable = grant.group.is_none() || home.is_some();
+            let attempt = self.part(Connection { store, said }, attempt, reusable, home);
             let (ended, killed) = Self::ended(&attempt);
             self.killed += u32::from(killed && ended.killed_inside);
             let again = |number| self.ask(number);
@@ -158,6 +175,13 @@ impl Work<'_> {
                 }
                 Some(Next::GiveUp(Some(message))) => {
                     return self.result(Outcome::OutOfMemory, Some(message), Some(&attempt));
+                }
+                Some(Next::Killed(times)) => {
+                    let message = format!(
+                        "something in it was killed {times} times, neither by the governor nor by the kernel for \
+                         want of memory"
+                    );
+                    return self.result(Outcome::Failed, Some(message), Some(&attempt));
                 }
                 Some(Next::GiveUp(None)) | None => return self.settled(attempt),
             }
@@ -189,26 +213,37 @@ impl Work<'_> {
         }
     }
 
-    fn connection(&self) -> Result<Store, StoreError> {
-        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(store) => Ok(store),
-            None => Store::open(&self.shared.nix, self.shared.scratch.as_deref()),
+    fn connection(&self, options: &Options) -> Result<Connection, StoreError> {
+        let fits = |idle: &Connection| idle.said.as_ref().is_none_or(|said| said == options);
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = idle.iter().position(fits) {
+            return Ok(idle.swap_remove(at));
         }
+        drop(idle);
+        let scratch = self.shared.scratch.as_deref();
+        if self.shared.passes_on.get() != Some(&true) {
+            let store = Store::open(&self.shared.nix, scratch)?;
+            if !self.shared.passes_on.get_or_init(|| store.passes_on()) {
+                return Ok(Connection { store, said: None });
+            }
+        }
+        let store = Store::open(&self.shared.nix.with(options.as_settings()), scratch)?;
+        Ok(Connection { store, said: Some(options.clone()) })
     }
 
     fn attempt(&self, store: &mut Store, cores: u32, admission: &mut Admission) -> Attempt {
         let (began, before) = (Instant::now(), processor_time(store.pid()));
-        let mut seen = Seen { live: Live::default(), daemon: None, memory: TreePeak::new("/proc") };
+        let (live, memory) = (Live::default(), TreePeak::new("/proc"));
+        let mut seen = Seen { live, daemon: None, memory, built: false };
         let end = match self.run(store, cores, admission, &mut seen) {
             Ok(end) => end,
             Err(error) => End::Died(0, error.to_string()),
         };
-        let Seen { live, daemon, memory } = seen;
+        let Seen { live, daemon, memory, built } = seen;
         let used = processor_time(store.pid()).saturating_sub(before);
         let used = used + daemon.map(processor_time).unwrap_or_default();
         let peak = (memory.tree, memory.largest.max(UNSEEN));
-        Attempt { end, live, wall: began.elapsed(), used, peak }
+        Attempt { end, live, wall: began.elapsed(), used, peak, built }
     }
 
     fn run(
@@ -226,6 +261,7 @@ impl Work<'_> {
                 match incoming {
                     Incoming::Event(event) => {
                         if matches!(event, Event::Started { kind: activity::BUILD, .. }) {
+                            seen.built = true;
                             seen.daemon = builder_tree(store.pid());
                             if let Some(pid) = seen.daemon {
                                 admission.also(pid);
@@ -273,7 +309,7 @@ impl Work<'_> {
             timeout_seconds: seconds(self.planned.timeout_seconds),
             substitute: true,
             keep_failed: self.shared.keep_failed,
-            fallback: false,
+            fallback: self.shared.fallback,
             settings: self.shared.settings.clone(),
         }
     }
@@ -294,23 +330,29 @@ impl Work<'_> {
     /// Puts the connection back, or says how its process ended.
     fn part(
         &self,
-        store: Store,
+        connection: Connection,
         attempt: Attempt,
         reusable: bool,
         home: Option<PathBuf>,
     ) -> Attempt {
         if let End::Died(_, message) = attempt.end {
-            return Attempt { end: End::Died(store.status(), message), ..attempt };
+            let status = connection.store.status();
+            return Attempt { end: End::Died(status, message), ..attempt };
         }
         if let Some(home) = home
-            && std::fs::write(home, store.pid().to_string()).is_err()
+            && std::fs::write(home, connection.store.pid().to_string()).is_err()
         {
             return attempt;
         }
         if reusable {
-            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         attempt
+    }
+
+    /// Whether a builder made it: a substituter may have it by then.
+    fn is_built(&self, attempt: &Attempt) -> bool {
+        attempt.built || self.planned.path.is_empty()
     }
 
     /// What the governor is told, and whether it was a death for want of memory.
@@ -332,6 +374,7 @@ impl Work<'_> {
             peak_tree: attempt.peak.0.0,
             killed_inside: inside,
             ended_by_user: false,
+            nothing_done: !attempt.built && status == 0,
         };
         (ended, killed)
     }
@@ -341,6 +384,9 @@ impl Work<'_> {
         let (outcome, message) = match &attempt.end {
             End::Result(BuildResult { status: Status::AlreadyValid, .. }) => {
                 (Outcome::AlreadyValid, None)
+            }
+            End::Result(result) if result.status.is_success() && !self.is_built(&attempt) => {
+                (Outcome::Fetched, None)
             }
             End::Result(result) if result.status.is_success() => (Outcome::Built, None),
             End::Result(result) if result.status == Status::TimedOut => {
@@ -365,7 +411,7 @@ impl Work<'_> {
         message: Option<String>,
         attempt: Option<&Attempt>,
     ) -> Settled {
-        let failed = !matches!(outcome, Outcome::Built | Outcome::AlreadyValid);
+        let failed = !outcome.is_there();
         let lines = attempt.filter(|_| failed).map(|attempt| attempt.live.last_lines());
         let result = DerivationResult {
             path: self.planned.path.clone(),

@@ -23,9 +23,12 @@ pub(crate) fn absolute_flake(reference: &str) -> String {
         None => ("", reference),
     };
     let is_path = !scheme.is_empty() || path.starts_with('.') || path.starts_with('/');
-    match std::fs::canonicalize(path) {
-        Ok(whole) if is_path => format!("{scheme}{}", whole.display()),
-        _ => reference.to_owned(),
+    if !is_path {
+        return reference.to_owned();
+    }
+    match std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)) {
+        Ok(whole) => format!("{scheme}{}", whole.display()),
+        Err(_) => reference.to_owned(),
     }
 }
 

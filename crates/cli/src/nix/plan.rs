@@ -53,6 +53,9 @@ pub(crate) struct NixPlan {
     pub(crate) print_logs: bool,
     /// Whether the governor is asked.
     pub(crate) govern: bool,
+    /// Build what a substituter lists and does not give.
+    #[serde(default)]
+    pub(crate) fallback: bool,
 }
 
 /// Something that was asked for.

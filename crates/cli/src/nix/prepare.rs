@@ -117,6 +117,7 @@ fn planned(
         keep_failed: wishes.keep_failed,
         print_logs: wishes.print_logs,
         govern: wishes.govern,
+        fallback: !refused.is_empty(),
     };
     Ok((plan, work))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use ironwright_core::nix::protocol::built;
@@ -98,7 +98,9 @@ fn shared(plan: &NixPlan, scratch: &Path) -> Shared {
         job: text(variable::JOB),
         permits: Permits::new(plan.threads),
         cancelled: AtomicBool::new(false),
+        fallback: plan.fallback,
         idle: Mutex::new(Vec::new()),
+        passes_on: OnceLock::new(),
     }
 }
 
@@ -201,7 +203,7 @@ impl Realiser<'_> {
         let Settled { result, outputs, unfetched } = settled;
         self.doing.remove(&place);
         match result.outcome {
-            Outcome::Built | Outcome::AlreadyValid => self.walk.done(place),
+            outcome if outcome.is_there() => self.walk.done(place),
             Outcome::NotTried => self.walk.put_back(place),
             _ => {
                 self.walk.failed(place);

@@ -61,6 +61,9 @@ fn ended(result: &DerivationResult, store: Option<&str>) -> String {
         Outcome::Built => {
             format!("  {}  {} {}\n", paint(GOOD, "built"), result.name, paint(DIM, &time))
         }
+        Outcome::Fetched => {
+            format!("  {} {} {}\n", paint(GOOD, "fetched"), result.name, paint(DIM, &time))
+        }
         Outcome::AlreadyValid => {
             format!(
                 "  {}  {} {}\n",

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Outcome {
     /// It was built.
     Built,
+    /// A substituter gave it after all.
+    Fetched,
     /// Somebody else had built it by then.
     AlreadyValid,
     /// It failed.
@@ -30,7 +32,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Whether its outputs are there now.
     pub(crate) const fn is_there(self) -> bool {
-        matches!(self, Self::Built | Self::AlreadyValid)
+        matches!(self, Self::Built | Self::Fetched | Self::AlreadyValid)
     }
 
     /// Whether it was tried and failed.

@@ -73,6 +73,9 @@ fn place(link: &Path, target: &str) -> io::Result<()> {
     {
         return Err(io::Error::other("something that is no link is there"));
     }
+    if let Some(folder) = link.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     replace_link(link, Path::new(target))
 }
 

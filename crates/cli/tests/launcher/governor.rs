@@ -162,7 +162,7 @@ impl Line {
 
     pub(crate) fn verdict(&mut self, retry: bool, message: Option<&str>) {
         let message = message.map(str::to_owned);
-        self.say(&FromGovernor::Verdict { retry, message });
+        self.say(&FromGovernor::Verdict { retry, message, by_others: 0 });
     }
 }
 

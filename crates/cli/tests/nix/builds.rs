@@ -114,6 +114,22 @@ fn memory_goes_to_the_history_and_the_next_plan_rests_on_it() {
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn paths_of_this_machine_lead_to_the_store() {
+    let home = Home::new(r#"a = sh "a-1.0" [ ] "echo a > $out";"#);
+    home.builds(&[".#a", "--out-link", "new/folder/link"]);
+    assert_eq!(home.read("flake/new/folder/link"), "a\n");
+    let derivation = home.nix(&["eval", "--raw", "path:.#a.drvPath"]);
+    let derivation = String::from_utf8_lossy(&derivation.stdout).into_owned();
+    std::os::unix::fs::symlink(&derivation, home.path("flake/here.drv")).unwrap();
+    let relative = derivation.replace(&home.path("").display().to_string(), "../");
+    for name in ["./here.drv", "here.drv^out", "here.drv!out", &relative, "./new/folder/link"] {
+        let text = home.builds(&[name]);
+        assert!(text.contains("everything is in the store"), "{name}: {text}");
+    }
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn mistakes_are_told_in_nix_s_words_and_ours() {
     let home = Home::new(r#"a = throw "this is broken on purpose";"#);
     let output = home.ironwright(&["build", ".#a"]).output().unwrap();

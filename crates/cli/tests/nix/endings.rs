@@ -88,6 +88,23 @@ fn a_builder_that_is_killed_is_run_again_with_fewer_cores() {
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn a_builder_that_always_kills_itself_is_not_built_for_ever() {
+    let home = Home::new("");
+    let times = home.path("times").display().to_string();
+    for how in
+        ["kill -9 $$", "echo 'gcc: fatal error: Killed signal terminated program cc1' >&2; exit 1"]
+    {
+        home.write("times", "");
+        home.set(&format!(r#"a = sh "killed-1.0" [ ] "echo x >> {times}; {how}";"#));
+        let (text, well) = home.build(&[".#a"]);
+        assert!(!well && text.contains("was killed 2 times, neither by the governor"), "{text}");
+        assert!(!text.contains("needs more memory than there is"), "{text}");
+        assert_eq!(home.read("times").lines().count(), 2, "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn an_interruption_leaves_nothing_behind() {
     let home = Home::new("");
     let begun = home.path("begun").display().to_string();

@@ -200,6 +200,29 @@ fn a_set_that_only_takes_overlays_keeps_the_user_s_own() {
 
 #[test]
 #[ignore = "needs Nix; cargo xtask test --install runs it"]
+fn who_is_named_twice_counts_once() {
+    let home = home();
+    let report = |names: &[&str]| {
+        let words = ["impact", "-f", "set.nix", "--overlay", "zlib.nix", "--json"];
+        let report = home.json(&[&words[..], names].concat());
+        let zlib = of(&report, "zlib").clone();
+        (report["derivations"].clone(), zlib["changed"].clone(), zlib["rebuilt"].clone())
+    };
+    assert_eq!(report(&["git", "git", "git^out"]), report(&["git"]));
+    // The path without overlays names what takes its place.
+    let before =
+        home.nix(&["eval", "--raw", "--impure", "--expr", "(import ./set.nix { }).git.drvPath"]);
+    let before = String::from_utf8_lossy(&before.stdout).into_owned();
+    let words = ["impact", "git", "-f", "set.nix", "--overlay", "zlib.nix", "--json", "--why"];
+    let report = home.json(&[&words[..], &[&before]].concat());
+    assert_eq!(report["why"].as_array().unwrap().len(), 3, "{report}");
+    let output = home.ironwright(&["impact", &before, "--overlay", "zlib.nix"]).output().unwrap();
+    let text = super::home::text(&output);
+    assert!(output.status.code() == Some(2) && text.contains("is what was made of one"), "{text}");
+}
+
+#[test]
+#[ignore = "needs Nix; cargo xtask test --install runs it"]
 fn mistakes_in_overlays_are_told_in_a_sentence() {
     let home = home();
     home.write("flake/number.nix", "3");
@@ -223,7 +246,7 @@ fn mistakes_in_overlays_are_told_in_a_sentence() {
         (&["git", "-f", "set.nix", "--overlay", "broken.nix"], "attribute 'nothing' missing"),
         (&["git", "-f", "set.nix", "--overlay", "syntax.nix"], "syntax error"),
         (&["gti", "-f", "set.nix", "--overlay", "zlib.nix"], "there is no attribute gti"),
-        (&["git", "-f", "set.nix", "--overlays", "./none"], "./none"),
+        (&["git", "-f", "set.nix", "--overlays", "./none"], "none' does not exist"),
         (&["git", "-f", "set.nix", "--overlays", "."], "has no overlays"),
         (&[".#homeConfigurations.nobody"], "there is no homeConfigurations.nobody"),
     ] {

@@ -130,13 +130,16 @@ fn a_machine_gets_its_profile_and_its_switch() {
     flake(&home, "broken");
     let (text, well) = switch(&home, &words);
     assert!(!well && text.contains("failed with exit code 1"), "{text}");
-    assert_ne!(std::fs::canonicalize(&profile).unwrap(), before);
+    assert_eq!(std::fs::canonicalize(&profile).unwrap(), before, "the next start takes what works");
+    let list = [&["switch"], words.as_slice(), &["--list", "--json"]].concat();
+    assert_eq!(home.json(&list)["current"], 1);
+    // What failed is not gone back to, nor what is the same.
+    flake(&home, "two");
+    let again = [&["switch"], words.as_slice(), &["--json"]].concat();
+    let current = home.json(&again)["current"].clone();
+    assert_eq!(current, 4, "activation says nothing to those who read JSON");
     let rollback = [&["switch"], words.as_slice(), &["--rollback", "--json"]].concat();
-    assert_eq!(
-        home.json(&rollback)["current"],
-        1,
-        "activation says nothing to those who read JSON"
-    );
+    assert_eq!(home.json(&rollback)["current"], 1);
     assert_eq!(std::fs::canonicalize(&profile).unwrap(), before);
     let (text, well) = switch(&home, &[".#nobody"]);
     assert!(!well && text.contains("me@desk (home), desk (nixos)"), "{text}");

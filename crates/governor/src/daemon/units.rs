@@ -220,7 +220,8 @@ impl Daemon {
     ) {
         self.processes.remove(id);
         let Some(unit) = self.units.get(&id) else { return };
-        let Some(record) = unit.record(outcome, told) else {
+        let record = unit.record(outcome, told).filter(|_| told.is_none_or(|it| !it.nothing_done));
+        let Some(record) = record else {
             return self.note_end(id, outcome, None, message);
         };
         let (run, explicit, facts) = (unit.run, unit.explicit, unit.facts.clone());
@@ -382,7 +383,8 @@ impl Daemon {
 
     fn verdict(&mut self, id: UnitId, retry: bool, message: Option<String>) {
         let Some(peer) = self.units.get(&id).map(|unit| unit.peer) else { return };
-        self.send(peer, &FromGovernor::Verdict { retry, message });
+        let by_others = self.machine.unit(id).map_or(0, |unit| unit.kills);
+        self.send(peer, &FromGovernor::Verdict { retry, message, by_others });
     }
 }
 

@@ -15,8 +15,8 @@ pub fn builder_tree(connection: i32) -> Option<i32> {
     passes_on(proc, connection).then(|| served_by(proc, connection))?
 }
 
-/// Whether a process holds a socket.
-fn passes_on(proc: &Path, pid: i32) -> bool {
+/// Whether a process holds a socket, as the one of a connection does that passes on to a daemon.
+pub(super) fn passes_on(proc: &Path, pid: i32) -> bool {
     let links = fs::read_dir(proc.join(format!("{pid}/fd"))).into_iter().flatten().flatten();
     links
         .filter_map(|link| fs::read_link(link.path()).ok())

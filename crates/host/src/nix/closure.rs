@@ -27,8 +27,9 @@ pub fn read_closures(prefix: Option<&Path>, roots: &[String]) -> Result<Closure,
     let mut closure = Closure::default();
     let Some(first) = roots.first() else { return Ok(closure) };
     let mut folder = StoreFolder::open(&folder_of(prefix, first))?;
-    let mut queue: Vec<String> = roots.to_vec();
-    let mut seen: HashSet<String> = roots.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    let mut queue: Vec<String> =
+        roots.iter().filter(|root| seen.insert((*root).clone())).cloned().collect();
     while let Some(path) = queue.pop() {
         let facts = read(&mut folder, &path)?;
         queue.extend(facts.inputs.iter().filter(|input| seen.insert((*input).clone())).cloned());

@@ -21,6 +21,13 @@ pub struct Command {
 const FEATURES: [&str; 2] = ["--extra-experimental-features", "nix-command flakes"];
 
 impl Command {
+    /// The same with more settings, before those of a user, who has the last word.
+    #[must_use]
+    pub fn with(&self, settings: Vec<(String, String)>) -> Self {
+        let settings = settings.into_iter().chain(self.settings.iter().cloned()).collect();
+        Self { settings, ..self.clone() }
+    }
+
     /// The words of a call.
     pub fn argv(&self, words: &[&str]) -> Vec<String> {
         let mut argv = vec![self.program.to_string_lossy().into_owned()];

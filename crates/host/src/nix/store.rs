@@ -25,6 +25,9 @@ pub enum StoreError {
     /// Nix cannot be started.
     #[error("cannot run nix: {0}")]
     Start(io::Error),
+    /// There is no place for what it says.
+    #[error("cannot make a temporary file (TMPDIR names the folder): {0}")]
+    Temporary(io::Error),
     /// The process is gone.
     #[error("the connection to the Nix store ended{}", said(.0))]
     Closed(String),
@@ -70,8 +73,8 @@ impl Store {
     pub fn start(nix: &Command, scratch: Option<&Path>) -> Result<Self, StoreError> {
         let argv = nix.argv(&["daemon", "--stdio"]);
         let (program, arguments) = argv.split_first().ok_or_else(|| closed(""))?;
-        let complaints = tempfile::tempfile().map_err(StoreError::Start)?;
-        let stderr = complaints.try_clone().map_err(StoreError::Start)?;
+        let complaints = tempfile::tempfile().map_err(StoreError::Temporary)?;
+        let stderr = complaints.try_clone().map_err(StoreError::Temporary)?;
         let mut command = std::process::Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         command.process_group(0);
@@ -113,6 +116,11 @@ impl Store {
         let mut store = Self::start(nix, scratch)?;
         store.settle()?;
         Ok(store)
+    }
+
+    /// Whether it passes everything on to a daemon.
+    pub fn passes_on(&self) -> bool {
+        super::builder::passes_on(Path::new("/proc"), self.pid())
     }
 
     /// Process id, and number of the group.

@@ -337,8 +337,18 @@ impl<'o> Run<'o> {
         }
     }
 
+    /// Processes that go on. What ends together with the command takes a moment.
+    fn left_running(&mut self) -> usize {
+        const MOMENT: Duration = Duration::from_millis(30);
+        if self.watch.running().is_empty() {
+            return 0;
+        }
+        std::thread::sleep(MOMENT);
+        self.watch.running().len()
+    }
+
     fn observed(mut self) -> Observed {
-        let left = self.watch.running().len();
+        let left = self.left_running();
         let exit = self.ended.as_ref().map_or(Exit::Signal(9), |ended| ended.exit.clone());
         let largest = self.largest.max(self.watch.largest);
         // A name is only right for the peak when the sample that named it was near it.

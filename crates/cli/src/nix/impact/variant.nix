@@ -123,7 +123,14 @@ let
         content = overlays;
       };
       more.nixpkgs.overlays = if base.own then instead else overlays;
-      changed = if more.nixpkgs.overlays == [ ] then alone else alone.extendModules { modules = [ more ]; };
+      name = builtins.concatStringsSep "." path;
+      changed =
+        if more.nixpkgs.overlays == [ ] then
+          alone
+        else if alone ? extendModules then
+          alone.extendModules { modules = [ more ]; }
+        else
+          fail "${name} takes no overlays: it has no extendModules";
     in
     results.${builtins.head path} changed;
 

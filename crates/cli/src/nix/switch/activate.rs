@@ -11,6 +11,7 @@ use ironwright_host::run::{Observer, Request, Stream, run};
 
 use super::target::Kind;
 use crate::error::CliError;
+use crate::ui;
 
 /// How something is activated.
 pub(crate) struct Activation<'a> {
@@ -49,21 +50,25 @@ impl Activation<'_> {
 
     /// The commands, in order.
     fn commands(&self, path: &str) -> Vec<Vec<String>> {
-        let words = |words: &[&str]| -> Vec<String> {
-            let sudo = self.sudo.then_some("sudo");
-            sudo.into_iter().chain(words.iter().copied()).map(str::to_owned).collect()
-        };
         match self.kind {
             Kind::Home => vec![vec![format!("{path}/activate")]],
             Kind::Nixos => {
-                let env = self.nix.program.with_file_name("nix-env");
-                let (env, profile) = (env.to_string_lossy(), self.profile.to_string_lossy());
-                vec![
-                    words(&[&env, "--profile", &profile, "--set", path]),
-                    words(&[&format!("{path}/bin/switch-to-configuration"), "switch"]),
-                ]
+                let switch = format!("{path}/bin/switch-to-configuration");
+                vec![self.set_profile(path), self.as_root(&[&switch, "switch"])]
             }
         }
+    }
+
+    /// The command that makes the machine's profile lead somewhere.
+    fn set_profile(&self, path: &str) -> Vec<String> {
+        let env = self.nix.program.with_file_name("nix-env");
+        let (env, profile) = (env.to_string_lossy(), self.profile.to_string_lossy());
+        self.as_root(&[&env, "--profile", &profile, "--set", path])
+    }
+
+    fn as_root(&self, words: &[&str]) -> Vec<String> {
+        let sudo = self.sudo.then_some("sudo");
+        sudo.into_iter().chain(words.iter().copied()).map(str::to_owned).collect()
     }
 }
 
@@ -94,10 +99,27 @@ impl Observer for Relayed {
     fn ending(&mut self, _signal: i32) {}
 }
 
-/// Activates something that was built. What it says goes where this program's output goes, or all of it to
-/// standard error.
+/// Activates something that was built. Where that fails on a machine, its profile leads again to what it led to: the
+/// next start would take what is broken.
 pub(crate) fn activate(how: &Activation<'_>, path: &str) -> Result<(), CliError> {
-    for argv in how.commands(path) {
+    let before = how.active();
+    let activated = run_all(how, how.commands(path));
+    if let (Err(_), Some(before)) = (&activated, before)
+        && how.kind == Kind::Nixos
+        && how.active().is_some_and(|now| now != before)
+    {
+        let set = how.set_profile(&before.to_string_lossy());
+        if let Err(error) = run_all(how, vec![set]) {
+            ui::warn(&format!("{} leads to what failed: {error}", how.profile.display()));
+        }
+    }
+    activated
+}
+
+/// Runs commands one after the other. What they say goes where this program's output goes, or all of it to
+/// standard error.
+fn run_all(how: &Activation<'_>, commands: Vec<Vec<String>>) -> Result<(), CliError> {
+    for argv in commands {
         let shown = argv.join(" ");
         let request = Request { argv, relay_stdout: how.to_stderr, ..Request::default() };
         let observed = run(&request, &mut Relayed);

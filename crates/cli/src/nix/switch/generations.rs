@@ -101,10 +101,14 @@ impl Generations {
         self.all.iter().find(|generation| generation.number == current)
     }
 
-    /// The one before the active one.
+    /// The one before the active one that was active itself and is another.
     pub(crate) fn previous(&self) -> Option<&Generation> {
         let current = self.current?;
-        self.all.iter().rfind(|generation| generation.number < current)
+        let path = self.current().map(|current| current.path.as_str());
+        let was_active = |it: &Generation| it.activated > 0 || it.number == 0;
+        self.all
+            .iter()
+            .rfind(|it| it.number < current && was_active(it) && Some(it.path.as_str()) != path)
     }
 
     /// Where the link of a generation lies, which keeps it from being collected.

@@ -150,6 +150,19 @@ impl Request {
 const VERBOSITY: u64 = 3;
 
 impl Options {
+    /// As settings of `nix.conf`.
+    pub fn as_settings(&self) -> Vec<(String, String)> {
+        [
+            ("cores", self.cores.to_string()),
+            ("max-silent-time", self.max_silent_seconds.to_string()),
+            ("timeout", self.timeout_seconds.to_string()),
+            ("keep-failed", self.keep_failed.to_string()),
+            ("fallback", self.fallback.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         // One build at a time: whoever drives the store starts as many connections as may build.
         let jobs = 1;
