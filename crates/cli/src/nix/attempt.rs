@@ -161,7 +161,7 @@ impl Work<'_> {
             let attempt = self.attempt(&mut store, cores, &mut admission);
             let reusable = grant.group.is_none() || home.is_some();
             let attempt = self.part(Connection { store, said }, attempt, reusable, home);
-            let (ended, killed) = Self::ended(&attempt);
+            let (ended, killed) = self.ended(&attempt);
             self.killed += u32::from(killed && ended.killed_inside);
             let again = |number| self.ask(number);
             match admission.ended(ended, killed, again) {
@@ -356,7 +356,7 @@ impl Work<'_> {
     }
 
     /// What the governor is told, and whether it was a death for want of memory.
-    fn ended(attempt: &Attempt) -> (Ended, bool) {
+    fn ended(&self, attempt: &Attempt) -> (Ended, bool) {
         let (status, inside) = match &attempt.end {
             End::Result(result) if result.status.is_success() => (0, false),
             End::Result(result) => (FAILED, was_killed(&result.message, &attempt.live)),
@@ -374,7 +374,7 @@ impl Work<'_> {
             peak_tree: attempt.peak.0.0,
             killed_inside: inside,
             ended_by_user: false,
-            nothing_done: !attempt.built && status == 0,
+            nothing_done: status == 0 && !self.is_built(attempt),
         };
         (ended, killed)
     }
