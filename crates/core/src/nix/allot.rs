@@ -2,7 +2,8 @@
 //! for.
 //!
 //! A heavy derivation gets all cores, a medium one half of them and a light one a quarter, as the
-//! tiers of `plan` have it; who has nothing beside it gets all. Does not know which derivations
+//! tiers of `plan` have it; who has nothing beside it gets all. What asks for a large machine is heavy however
+//! little memory it takes. Does not know which derivations
 //! run: the governor admits them.
 
 use schemars::JsonSchema;
@@ -52,7 +53,8 @@ pub fn allot(facts: &Facts, sources: &[SourceFile], room: Room, known: &Knowledg
     let limits = TierLimits::of(room.budget);
     let all = room.threads.max(1);
     let with = |cores: u32| estimate(facts, sources, cores, known);
-    let tier = limits.tier(with(all).peak.expected);
+    let whole = with(all);
+    let tier = if is_long(facts, &whole) { Tier::Heavy } else { limits.tier(whole.peak.expected) };
     let wanted = if facts.parallel { cores_of(tier, all) } else { 1 };
     // Fewer compilers at a time may fit where as many as there are cores do not.
     let fits = |cores: &u32| with(*cores).peak.expected <= room.budget;
@@ -68,6 +70,14 @@ pub fn allot(facts: &Facts, sources: &[SourceFile], room: Room, known: &Knowledg
         silence_seconds: limit.known.then_some(silence.seconds),
         estimate,
     }
+}
+
+/// Processor seconds from which a derivation that asks for a large machine is given one.
+const LONG: f64 = 300.0;
+
+/// Whether whoever wrote it asks for a large machine, and nothing measured says that it needs none.
+fn is_long(facts: &Facts, estimate: &UnitEstimate) -> bool {
+    facts.big && facts.parallel && estimate.cpu_seconds.expected >= LONG
 }
 
 /// Cores of a tier: all, half, a quarter.
@@ -227,6 +237,18 @@ mod tests {
         assert_eq!(of("zlib-1", false).cores, 1);
         let unknown = of("other-1", true);
         assert_eq!((unknown.timeout_seconds, unknown.estimate.basis), (None, Basis::Cold));
+    }
+
+    #[test]
+    fn what_asks_for_a_large_machine_gets_it_until_it_was_quick() {
+        let big = Facts { big: true, ..facts("big-1", true) };
+        let of = |known: &Knowledge| allot(&big, &[], ROOM, known);
+        let unknown = of(&Knowledge::default());
+        assert_eq!((unknown.tier, unknown.cores), (Tier::Heavy, 8));
+        let quick = of(&Knowledge::new(&[measured("big-1", 8, 90)]));
+        assert_eq!((quick.tier, quick.cores), (Tier::Light, 2));
+        let lone = Facts { parallel: false, ..big.clone() };
+        assert_eq!(allot(&lone, &[], ROOM, &Knowledge::default()).cores, 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ironwright_core::units::Bytes;
@@ -15,8 +16,12 @@ use ironwright_core::units::Bytes;
 const SOONEST: Duration = Duration::from_millis(3);
 /// Time between two looks, as a part of the time since the first: what has run for long changes slowly.
 const PART: u32 = 40;
-/// Time between two looks, in times of what a look takes: all looks take at most a fiftieth of a processor.
+/// Time between two looks, in times of what a look takes, for each tree that is looked at: all looks together
+/// take at most a fiftieth of a processor.
 const COSTS: u32 = 50;
+
+/// Trees that are looked at in this process.
+static LOOKED_AT: AtomicU32 = AtomicU32::new(0);
 
 /// Looks at trees of processes.
 #[derive(Debug)]
@@ -30,15 +35,26 @@ pub struct TreePeak {
     pub largest: Bytes,
 }
 
-/// What a process takes, at its peak.
-struct Peak {
-    resident: u64,
+/// What a process takes, in KiB.
+struct Taken {
+    /// Resident at its peak.
+    peak: u64,
+    /// The part of that which no file backs.
+    own_peak: u64,
+    /// What no file backs now.
     own: u64,
+}
+
+impl Drop for TreePeak {
+    fn drop(&mut self) {
+        LOOKED_AT.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl TreePeak {
     /// Looks from now on.
     pub fn new(proc: impl Into<PathBuf>) -> Self {
+        LOOKED_AT.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let (tree, largest) = (Bytes::ZERO, Bytes::ZERO);
         Self { proc: proc.into(), began: now, due: now, tree, largest }
@@ -55,17 +71,19 @@ impl TreePeak {
         if now < self.due {
             return;
         }
-        let mut peaks = BTreeMap::new();
+        let mut found = BTreeMap::new();
         for root in roots {
             children(&self.proc, root, &mut |pid| {
-                peak(&self.proc, pid).is_some_and(|found| peaks.insert(pid, found).is_none())
+                taken(&self.proc, pid).is_some_and(|taken| found.insert(pid, taken).is_none())
             });
         }
-        let tree = peaks.values().fold(0_u64, |sum, peak| sum.saturating_add(peak.own));
-        let largest = peaks.values().map(|peak| peak.resident).max().unwrap_or(0);
-        self.tree = self.tree.max(Bytes::kib(tree));
-        self.largest = self.largest.max(Bytes::kib(largest));
-        let wait = ((now - self.began) / PART).max(now.elapsed() * COSTS).max(SOONEST);
+        // What several take meets now; the peak of one may have been at any time.
+        let together = found.values().fold(0_u64, |sum, taken| sum.saturating_add(taken.own));
+        let most = |of: fn(&Taken) -> u64| found.values().map(of).max().unwrap_or(0);
+        self.tree = self.tree.max(Bytes::kib(together.max(most(|taken| taken.own_peak))));
+        self.largest = self.largest.max(Bytes::kib(most(|taken| taken.peak)));
+        let cost = now.elapsed() * COSTS * LOOKED_AT.load(Ordering::Relaxed).max(1);
+        let wait = ((now - self.began) / PART).max(cost).max(SOONEST);
         self.due = Instant::now() + wait;
     }
 }
@@ -83,28 +101,34 @@ fn children(proc: &Path, pid: i32, visit: &mut impl FnMut(i32) -> bool) {
     }
 }
 
-/// The peak of a process in KiB. The pages of files that it had then nobody knows; those that it has now are
+/// What a process takes. The pages of files that it had at its peak nobody knows; those that it has now are
 /// taken for them.
-fn peak(proc: &Path, pid: i32) -> Option<Peak> {
+fn taken(proc: &Path, pid: i32) -> Option<Taken> {
     let text = fs::read_to_string(proc.join(format!("{pid}/status"))).ok()?;
     let kib = |name: &str| -> Option<u64> {
         let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
         rest.trim().strip_suffix("kB")?.trim_end().parse().ok()
     };
-    let resident = kib("VmHWM:")?;
-    Some(Peak { resident, own: resident.saturating_sub(kib("RssFile:").unwrap_or(0)) })
+    let peak = kib("VmHWM:")?;
+    let own = kib("RssAnon:").unwrap_or(0).saturating_add(kib("RssShmem:").unwrap_or(0));
+    let own_peak = peak.saturating_sub(kib("RssFile:").unwrap_or(0));
+    Some(Taken { peak, own_peak, own })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A process that takes half of its peak now.
     fn process(proc: &Path, pid: i32, peak: u64, files: u64, children: &str) {
         let directory = proc.join(pid.to_string());
         let task = directory.join(format!("task/{pid}"));
         fs::create_dir_all(&task).unwrap();
         fs::write(task.join("children"), children).unwrap();
-        let status = format!("Name:\tx\nVmHWM:\t  {peak} kB\nRssFile:\t {files} kB\n");
+        let now = peak / 2;
+        let status = format!(
+            "Name:\tx\nVmHWM:\t  {peak} kB\nRssAnon:\t  {now} kB\nRssFile:\t {files} kB\nRssShmem:\t 0 kB\n"
+        );
         fs::write(directory.join("status"), status).unwrap();
     }
 
@@ -113,17 +137,19 @@ mod tests {
         let proc = tempfile::tempdir().unwrap();
         process(proc.path(), 1, 9000, 0, "2 3 ");
         process(proc.path(), 2, 100, 40, "4 ");
-        process(proc.path(), 3, 200, 0, "");
+        process(proc.path(), 3, 900, 0, "");
         process(proc.path(), 4, 1000, 10, "");
         let mut seen = TreePeak::new(proc.path());
         seen.look([1]);
-        assert_eq!((seen.tree, seen.largest), (Bytes::kib(60 + 200 + 990), Bytes::kib(1000)));
+        // Together now, which is more than the peak of one.
+        assert_eq!((seen.tree, seen.largest), (Bytes::kib(50 + 450 + 500), Bytes::kib(1000)));
         // The next look is not due yet.
         process(proc.path(), 3, 5000, 0, "");
         seen.look([1]);
         assert_eq!(seen.largest, Bytes::kib(1000));
         std::thread::sleep(seen.due().saturating_duration_since(Instant::now()));
         seen.look([1, 77]);
-        assert_eq!(seen.largest, Bytes::kib(5000));
+        // The peak of one, which is more than all take together now.
+        assert_eq!((seen.tree, seen.largest), (Bytes::kib(5000), Bytes::kib(5000)));
     }
 }
