@@ -35,12 +35,13 @@ let
         pkgs = prev;
       };
 
+      isTrained = level == "FULL" || level == "LIGHT";
       takes = python.override.__functionArgs or { };
       wanted = {
-        enableOptimizations = level == "FULL" || level == "LIGHT";
+        enableOptimizations = if level == null then null else isTrained;
         enableLTO = if lto == null then null else lto != "off";
         # Whoever trains does without bit-for-bit repetition.
-        reproducibleBuild = if level == "FULL" || level == "LIGHT" then false else null;
+        reproducibleBuild = if isTrained then false else null;
       };
       # What whoever sets it for the host may expect to hold here.
       expected = [
@@ -64,10 +65,10 @@ let
           value = wanted.${argument};
         }) usable
       );
-      configured = if level == null || arguments == { } then python else python.override arguments;
+      configured = if arguments == { } then python else python.override arguments;
 
       # Where the package has no argument for it, its configure script does.
-      byFlag = level != null && wanted.enableOptimizations && !(takes ? enableOptimizations);
+      byFlag = isTrained && !(takes ? enableOptimizations);
     in
     if python ? ironwright || !(python ? overrideAttrs) then
       python

@@ -44,8 +44,8 @@ impl std::fmt::Display for Basis {
         match self {
             Self::Measured(1) => f.write_str("measured once"),
             Self::Measured(count) => write!(f, "measured {count} times"),
-            Self::Other(1) => f.write_str("another version, once"),
-            Self::Other(count) => write!(f, "another version, {count} times"),
+            Self::Other(1) => f.write_str("another version or settings, once"),
+            Self::Other(count) => write!(f, "another version or settings, {count} times"),
             Self::Units(measured, all) => write!(f, "its units, {measured} of {all} measured"),
             Self::Logged(1) => f.write_str("a log of one build"),
             Self::Logged(count) => write!(f, "logs of {count} builds"),
