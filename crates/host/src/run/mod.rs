@@ -339,11 +339,14 @@ impl<'o> Run<'o> {
 
     /// Processes that go on. What ends together with the command takes a moment.
     fn left_running(&mut self) -> usize {
-        const MOMENT: Duration = Duration::from_millis(30);
-        if self.watch.running().is_empty() {
-            return 0;
+        const MOMENT: Duration = Duration::from_millis(2);
+        const MOMENTS: u32 = 15;
+        for _ in 0..MOMENTS {
+            if self.watch.running().is_empty() {
+                return 0;
+            }
+            std::thread::sleep(MOMENT);
         }
-        std::thread::sleep(MOMENT);
         self.watch.running().len()
     }
 
