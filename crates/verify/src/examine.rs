@@ -14,7 +14,7 @@ use crate::image::linked::{self, Elf};
 use crate::image::{Image, archive};
 use crate::report::{FunctionUse, GoBuild, Instructions, REPORT_SCHEMA, Report};
 use crate::scan::{Body, scan};
-use crate::{cuda, hardening};
+use crate::{cuda, decode, hardening};
 
 /// Why bytes cannot be examined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +52,8 @@ pub fn examine(bytes: &[u8]) -> Result<Report, ExamineError> {
         let objects = [file];
         return Ok(report("object", &objects, archive::image(&objects)));
     }
-    let image = if is_x86(&file) { linked::image(&file) } else { Image::default() };
+    let image = || if is_x86(&file) { linked::image(&file) } else { Image::default() };
+    let (image, ()) = rayon::join(image, decode::get_ready);
     Ok(report(format, &[file], image))
 }
 
@@ -108,11 +109,13 @@ fn report(format: &str, files: &[Elf<'_>], mut image: Image<'_>) -> Report {
     let is_x86 = files.iter().any(is_x86);
     let is_arm = files.first().is_some_and(|file| architecture(file) == "aarch64");
     let bodies = scan(&mut image);
-    // What follows from the code is followed on one core in part.
-    let (instructions, traces) = rayon::join(
-        || is_x86.then(|| instructions(&image, &bodies)),
-        || traces::merged(files.par_iter().map(traces::gather).collect()),
-    );
+    let traces = || traces::merged(files.par_iter().map(traces::gather).collect());
+    let (instructions, traces) = if is_x86 {
+        let (instructions, traces) = instructions(&image, &bodies, traces);
+        (Some(instructions), traces)
+    } else {
+        (None, traces())
+    };
     let properties = files.iter().map(hardening::properties).reduce(|a, b| a.and(&b));
     let properties = properties.unwrap_or_default();
     let cuda = files.iter().flat_map(|file| {
@@ -146,13 +149,18 @@ fn report(format: &str, files: &[Elf<'_>], mut image: Image<'_>) -> Report {
     }
 }
 
-fn instructions(image: &Image<'_>, bodies: &[Body]) -> Instructions {
-    let judgement = judge(image, bodies);
+/// What the code needs, and what is done meanwhile.
+fn instructions<T: Send>(
+    image: &Image<'_>,
+    bodies: &[Body],
+    meanwhile: impl FnOnce() -> T + Send,
+) -> (Instructions, T) {
+    let (judgement, done) = judge(image, bodies, meanwhile);
     let names = |set: crate::feature::Extensions| set.names().map(str::to_owned).collect();
     // What is undecided may raise the level, unless what is needed reaches as high anyway.
     let (sure, most) =
         (judgement.needed.level(), judgement.needed.union(judgement.unknown).level());
-    Instructions {
+    let instructions = Instructions {
         level: (sure == most).then(|| sure.as_str().to_owned()),
         needs: names(judgement.needed),
         dispatched: names(judgement.dispatched),
@@ -162,7 +170,8 @@ fn instructions(image: &Image<'_>, bodies: &[Body]) -> Instructions {
         code_bytes: image.code.iter().map(|region| region.bytes.len() as u64).sum(),
         decoded_bytes: bodies.iter().map(|body| u64::from(body.decoded)).sum(),
         uses: uses(image, &judgement),
-    }
+    };
+    (instructions, done)
 }
 
 /// Most functions that are named on the way to a use.

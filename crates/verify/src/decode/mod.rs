@@ -11,6 +11,12 @@ pub(crate) mod quick;
 use length::follow::{IMM8, IMM32, INVALID, MODRM, SPECIAL};
 use needs::{BASELINE, NONE, Opcode, SetId};
 
+/// Reads the tables of the full decoder, which takes as long as to read half a megabyte of code. Whoever
+/// decodes first does the same.
+pub(crate) fn get_ready() {
+    needs::asked(&[0x90]);
+}
+
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {

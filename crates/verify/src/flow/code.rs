@@ -20,17 +20,21 @@ impl Code {
     pub(super) fn read(image: &Image<'_>, function: &Function<'_>) -> Self {
         let bytes = scan::bytes_of(image, function);
         let places = scan::instructions(image, function);
-        let mut instructions = Vec::with_capacity(places.len());
+        // Decoded in place: an instruction is large.
+        let mut instructions = vec![Instruction::default(); places.len()];
+        let mut count = 0;
         let mut numbers = vec![0; bytes.len()];
         let mut decoder = Decoder::with_ip(64, bytes, function.start, DecoderOptions::NONE);
         for at in places {
             // Only positions behind the end are errors, and there are none.
             if decoder.set_position(at).is_ok() {
                 decoder.set_ip(function.start + at as u64);
-                instructions.push(decoder.decode());
-                numbers[at] = u32::try_from(instructions.len()).unwrap_or(0);
+                decoder.decode_out(&mut instructions[count]);
+                count += 1;
+                numbers[at] = u32::try_from(count).unwrap_or(0);
             }
         }
+        instructions.truncate(count);
         Self { start: function.start, instructions, numbers }
     }
 

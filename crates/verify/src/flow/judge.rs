@@ -76,10 +76,14 @@ pub(crate) struct Judgement {
 /// compiled for it.
 const MANY: usize = 50;
 
-/// Judges a file.
-pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
+/// Judges a file, and does something else meanwhile: what leads where is followed on one core.
+pub(crate) fn judge<T: Send>(
+    image: &Image<'_>,
+    bodies: &[Body],
+    meanwhile: impl FnOnce() -> T + Send,
+) -> (Judgement, T) {
     if bodies.iter().all(|body| body.extensions.is_empty()) {
-        return Judgement {
+        let judgement = Judgement {
             uses: Vec::new(),
             needed: Extensions::NONE,
             dispatched: Extensions::NONE,
@@ -88,15 +92,16 @@ pub(crate) fn judge(image: &Image<'_>, bodies: &[Body]) -> Judgement {
             direct: bodies.len(),
             from: Vec::new(),
         };
+        return (judgement, meanwhile());
     }
     let (mut questions, links) =
         rayon::join(|| Questions::find(image, bodies), || Links::new(image, bodies));
-    let judgement = by(image, bodies, &links, &questions);
+    let (judgement, done) = rayon::join(|| by(image, bodies, &links, &questions), meanwhile);
     let users = callers(&links, bodies.len(), &judgement);
     if questions.follow_fields(image, bodies, users) {
-        return by(image, bodies, &links, &questions);
+        return (by(image, bodies, &links, &questions), done);
     }
-    judgement
+    (judgement, done)
 }
 
 /// Calls that lead to a use are followed backwards so far for questions to structures.

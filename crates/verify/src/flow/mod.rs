@@ -31,6 +31,8 @@ const ROUNDS: usize = 10;
 pub(crate) struct Questions {
     /// The parts of functions that an answer divides.
     divisions: BTreeMap<usize, Division>,
+    /// Whether there is one, for each function: most are asked for in vain.
+    divided: Vec<bool>,
     known: Knowledge,
     /// Whether anything in the file asks.
     pub(crate) asks: bool,
@@ -40,7 +42,12 @@ impl Questions {
     /// Finds every function that asks about the processor or uses an answer, and divides it.
     pub(crate) fn find(image: &Image<'_>, bodies: &[Body]) -> Self {
         let known = Knowledge::from_names(image, bodies);
-        let mut questions = Self { divisions: BTreeMap::new(), asks: false, known };
+        let mut questions = Self {
+            divisions: BTreeMap::new(),
+            divided: vec![false; bodies.len()],
+            asks: false,
+            known,
+        };
         let identifying = (0..bodies.len()).filter(|at| bodies[*at].identifies).collect();
         questions.spread(image, bodies, &Knowledge::default(), identifying);
         questions.asks = bodies.iter().any(|body| body.identifies)
@@ -51,7 +58,7 @@ impl Questions {
 
     /// A function's parts, where an answer divides it.
     fn division(&self, at: usize) -> Option<&Division> {
-        self.divisions.get(&at)
+        if self.divided[at] { self.divisions.get(&at) } else { None }
     }
 
     /// Takes what some functions read from structures for answers, where answers were written to the
@@ -93,6 +100,7 @@ impl Questions {
                 list.par_iter().map(|at| (*at, guard::divide(image, *at, known))).collect();
             let before = self.known.clone();
             for (at, (division, learned)) in found {
+                self.divided[at] = division.is_some();
                 match division {
                     Some(division) => self.divisions.insert(at, division),
                     None => self.divisions.remove(&at),

@@ -23,6 +23,11 @@ impl<V> ByAddress<V> {
         self.entries.push((address, value));
     }
 
+    /// Makes room for some more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.entries.reserve(more);
+    }
+
     /// Brings the entries into order; of several at one address, the last that was added stays.
     pub(crate) fn settle(&mut self) {
         self.entries.reverse();

@@ -4,18 +4,18 @@
 
 use std::borrow::Cow;
 
-use gimli::{
-    BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, EhFrameOffset, LittleEndian,
-    UnwindSection,
+use object::elf::{self, FileHeader64, Rela64};
+use object::read::elf::{
+    ElfFile64, ElfSymbol64, FileHeader, ProgramHeader, Rela as _, SectionHeader as _, Sym as _,
+    SymbolTable,
 };
-use object::elf::{self, FileHeader64};
-use object::read::elf::{ElfFile64, ElfSymbol64, FileHeader, ProgramHeader, SymbolTable};
 use object::{
-    Endianness, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable as _, RelocationFlags,
-    RelocationTarget, SectionFlags, SymbolFlags, SymbolIndex,
+    Endianness, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable as _, SectionFlags,
+    SymbolFlags, SymbolIndex,
 };
 use rayon::prelude::*;
 
+use super::frames::frames;
 use super::names::{Name, Telling};
 use super::{Function, Image, Object, Region, Slot};
 use crate::build::go;
@@ -35,20 +35,18 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
         },
         || frames(file),
     );
-    let named: usize = symbols.iter().map(|some| some.functions.len()).sum();
-    let mut functions = Vec::with_capacity(named + frames.len());
+    let mut functions = vec![frames];
     for some in symbols {
         image.resolvers.extend(some.resolvers);
         image.objects.extend(some.objects);
-        functions.extend(some.functions);
+        functions.push(some.functions);
     }
-    functions.extend(frames);
     if let Some(table) = go::table(file) {
         image.is_go = true;
         image.go_level = go::level(file);
-        functions.extend(table);
+        functions.push(table);
     }
-    image.settle(functions);
+    image.settle(&functions);
     image
 }
 
@@ -203,79 +201,54 @@ fn exports(file: &Elf<'_>, image: &mut Image<'_>) {
     }
 }
 
-/// Frame descriptions tell where functions stand in a file without symbols.
-fn frames(file: &Elf<'_>) -> Vec<Function<'static>> {
-    let mut found = Vec::new();
-    let Some(section) = file.section_by_name(".eh_frame") else { return found };
-    let Ok(bytes) = section.data() else { return found };
-    let text = file.section_by_name(".text").map_or(0, |text| text.address());
-    let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
-    let frames = EhFrame::new(bytes, LittleEndian);
-    let mut entries = frames.entries(&bases);
-    // Nearly all frames have the same description in common, which need not be read for each.
-    let mut common: Option<(EhFrameOffset, CommonInformationEntry<_>)> = None;
-    while let Ok(Some(entry)) = entries.next() {
-        let CieOrFde::Fde(partial) = entry else { continue };
-        let parsed = partial.parse(|section, bases, offset| {
-            if let Some((_, known)) = common.as_ref().filter(|(at, _)| *at == offset) {
-                return Ok(known.clone());
-            }
-            let read = section.cie_from_offset(bases, offset)?;
-            common = Some((offset, read.clone()));
-            Ok(read)
-        });
-        let Ok(frame) = parsed else { continue };
-        let (start, size) = (frame.initial_address(), frame.len());
-        if size > 0 {
-            found.push(Function {
-                start,
-                end: start.saturating_add(size),
-                bounded: true,
-                ..Function::default()
-            });
-        }
-    }
-    found
-}
-
 fn relocations<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
-    let table = file.dynamic_symbol_table();
-    for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
-        let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
-        let symbol = match relocation.target() {
-            RelocationTarget::Symbol(index) => {
-                table.as_ref().and_then(|table| table.symbol_by_index(index).ok())
-            }
-            _ => None,
-        };
-        let addend = relocation.addend().cast_unsigned();
-        let target = symbol
-            .as_ref()
-            .filter(|symbol| symbol.is_definition())
-            .map(|symbol| symbol.address().wrapping_add(addend));
-        match (r_type, target) {
-            (elf::R_X86_64_RELATIVE, _) => {
-                image.pointers.insert(place, addend);
-            }
-            (elf::R_X86_64_IRELATIVE, _) => {
-                image.resolvers.push(addend);
-                image.slots.insert(place, Slot::Resolved(addend));
-            }
-            (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT, Some(target)) => {
-                image.slots.insert(place, Slot::Local(target));
-            }
-            (_, Some(target)) => {
-                image.pointers.insert(place, target);
-            }
-            (_, None) => {
-                if let Some(name) = symbol.and_then(|symbol| symbol.name().ok()) {
-                    image.slots.insert(place, Slot::Import(name));
-                }
+    let (endian, symbols) = (file.endian(), file.elf_dynamic_symbol_table());
+    for section in file.elf_section_table().iter() {
+        let Ok(Some((entries, table))) = section.rela(endian, file.data()) else { continue };
+        if table == symbols.section() {
+            image.pointers.reserve(entries.len());
+            for entry in entries {
+                relocation(entry, endian, symbols, image);
             }
         }
     }
     relative_bitmap(file, image);
     image.pointers.settle();
+}
+
+fn relocation<'a>(
+    entry: &Rela64<Endianness>,
+    endian: Endianness,
+    symbols: &SymbolTable<'a, FileHeader64<Endianness>>,
+    image: &mut Image<'a>,
+) {
+    let (place, addend) = (entry.r_offset.get(endian), entry.r_addend.get(endian).cast_unsigned());
+    let kind = entry.r_type(endian, false);
+    if kind == elf::R_X86_64_RELATIVE {
+        image.pointers.insert(place, addend);
+        return;
+    }
+    let symbol = entry.symbol(endian, false).and_then(|index| symbols.symbol(index).ok());
+    let definition = symbol.filter(|symbol| symbol.is_definition(endian, symbols.strings()));
+    let target = definition.map(|symbol| symbol.st_value.get(endian).wrapping_add(addend));
+    match (kind, target) {
+        (elf::R_X86_64_IRELATIVE, _) => {
+            image.resolvers.push(addend);
+            image.slots.insert(place, Slot::Resolved(addend));
+        }
+        (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT, Some(target)) => {
+            image.slots.insert(place, Slot::Local(target));
+        }
+        (_, Some(target)) => {
+            image.pointers.insert(place, target);
+        }
+        (_, None) => {
+            let name = symbol.and_then(|symbol| symbols.symbol_name(endian, symbol).ok());
+            if let Some(name) = name.and_then(|name| str::from_utf8(name).ok()) {
+                image.slots.insert(place, Slot::Import(name));
+            }
+        }
+    }
 }
 
 /// `.relr.dyn`: relative relocations as bitmaps (gABI, `SHT_RELR`). The values stand in place.

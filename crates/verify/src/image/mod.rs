@@ -5,6 +5,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod archive;
+mod frames;
 pub(crate) mod linked;
 pub(crate) mod names;
 
@@ -69,6 +70,7 @@ pub(crate) struct Image<'a> {
     pub(crate) code: Vec<Region<'a>>,
     /// Sorted by address.
     pub(crate) data: Vec<Region<'a>>,
+    addresses: Range<u64>,
     /// Sorted by start, one a start.
     functions: Vec<Function<'a>>,
     index: Index,
@@ -114,6 +116,10 @@ pub(crate) enum Slot<'a> {
 impl<'a> Image<'a> {
     /// Between what numbers all addresses lie.
     pub(crate) fn addresses(&self) -> Range<u64> {
+        self.addresses.clone()
+    }
+
+    fn all_addresses(&self) -> Range<u64> {
         let regions = || self.code.iter().chain(&self.data);
         let first = regions().map(|region| region.address).min().unwrap_or(0).max(1);
         first..regions().map(Region::end).max().unwrap_or(0)
@@ -179,11 +185,11 @@ impl<'a> Image<'a> {
     }
 
     /// Brings everything into the order that look-ups want and gives every function an end.
-    pub(crate) fn settle(&mut self, mut functions: Vec<Function<'a>>) {
+    pub(crate) fn settle(&mut self, functions: &[Vec<Function<'a>>]) {
         self.code.sort_by_key(|region| region.address);
         self.data.sort_by_key(|region| region.address);
-        settle_functions(&mut functions, &self.code);
-        self.set_functions(functions);
+        self.addresses = self.all_addresses();
+        self.set_functions(settled(functions, &self.code));
         self.pointers.settle();
         self.slots.settle();
         for list in [&mut self.resolvers, &mut self.roots, &mut self.data_roots] {
@@ -199,37 +205,41 @@ fn at<'r, 'a>(regions: &'r [Region<'a>], address: u64) -> Option<&'r Region<'a>>
     regions[..after].iter().rev().take(4).find(|region| region.holds(address))
 }
 
-/// Bits of the number of a function, below its rank.
-const NUMBER_BITS: u32 = usize::BITS - 2;
-const NUMBERS: usize = (1 << NUMBER_BITS) - 1;
+/// Bits of the number of a function in its list, of the number of the list, and of its rank.
+const BITS: [u32; 3] = [40, 22, 2];
 
 /// Of several functions at one start, the one of the lowest rank is kept.
-fn rank(function: &Function<'_>) -> usize {
-    usize::from(function.name.is_none()) << 1 | usize::from(!function.bounded)
+fn rank(function: &Function<'_>) -> u64 {
+    u64::from(function.name.is_none()) << 1 | u64::from(!function.bounded)
 }
 
-/// Sorts functions, keeps one a start, and ends those without a size where the next begins.
-pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region<'_>]) {
+/// Functions of several lists, sorted, one a start; those without a size end where the next begins.
+pub(crate) fn settled<'a>(lists: &[Vec<Function<'a>>], code: &[Region<'_>]) -> Vec<Function<'a>> {
     // Named and bounded ones first, so that they stay. To move numbers is less work than to move
     // functions, most of which are there two or three times.
-    let key = |(number, function): (usize, &Function<'_>)| {
-        let start = at(code, function.start).map_or(u64::MAX, |_| function.start);
-        (start, rank(function) << NUMBER_BITS | number)
+    let keys = |(list, functions): (usize, &Vec<Function<'a>>)| {
+        let key = |(number, function): (usize, &Function<'a>)| {
+            let start = at(code, function.start).map_or(u64::MAX, |_| function.start);
+            let place = (list as u64) << BITS[0] | number as u64;
+            (start, rank(function) << (BITS[0] + BITS[1]) | place)
+        };
+        functions.iter().enumerate().map(key).collect::<Vec<_>>()
     };
-    let mut order: Vec<(u64, usize)> = functions.par_iter().enumerate().map(key).collect();
+    let mut order: Vec<(u64, u64)> = lists.par_iter().enumerate().flat_map_iter(keys).collect();
     order.par_sort_unstable();
     // Nothing begins at the last address, so what stands outside of code stands there.
     order.truncate(order.partition_point(|(start, _)| *start < u64::MAX));
-    let same_start = order.chunk_by(|one, next| one.0 == next.0);
-    let kept = same_start.map(|same| {
-        let mut all = same.iter().map(|(_, number)| &functions[number & NUMBERS]);
-        let mut kept = functions[same[0].1 & NUMBERS].clone();
+    let low = |number: u64, bits: u32| usize::try_from(number & ((1 << bits) - 1)).unwrap_or(0);
+    let function = |key: u64| &lists[low(key >> BITS[0], BITS[1])][low(key, BITS[0])];
+    let mut functions = Vec::with_capacity(order.len());
+    functions.extend(order.chunk_by(|one, next| one.0 == next.0).map(|same| {
+        let mut all = same.iter().map(|(_, key)| function(*key));
+        let mut kept = function(same[0].1).clone();
         if let Some(bounded) = all.find(|one| one.bounded).filter(|_| !kept.bounded) {
             (kept.end, kept.bounded) = (bounded.end, true);
         }
         kept
-    });
-    *functions = kept.collect();
+    }));
     let mut next = u64::MAX;
     for function in functions.iter_mut().rev() {
         let limit = at(code, function.start).map_or(function.start, Region::end);
@@ -239,6 +249,7 @@ pub(crate) fn settle_functions(functions: &mut Vec<Function<'_>>, code: &[Region
         function.end = function.end.min(limit);
         next = function.start;
     }
+    functions
 }
 
 /// Puts more into a list, each before what stands at its place. The places are sorted.
@@ -270,7 +281,7 @@ mod tests {
     fn image(functions: Vec<Function<'static>>) -> Image<'static> {
         let mut image = Image::default();
         image.code.push(Region { address: 0x1000, bytes: Cow::Owned(vec![0; 0x100]) });
-        image.settle(functions);
+        image.settle(&[functions]);
         image
     }
 

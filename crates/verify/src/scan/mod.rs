@@ -14,7 +14,7 @@ use crate::decode::needs;
 use crate::decode::quick;
 use crate::decode::{Flow, Step, step};
 use crate::feature::Extensions;
-use crate::image::{Function, Image, Slot, insert_all, settle_functions};
+use crate::image::{Function, Image, Slot, insert_all, settled};
 use scratch::Scratch;
 
 /// What stands in a function.
@@ -67,13 +67,13 @@ const ROUNDS: usize = 12;
 /// Scans every function; functions that are only found by following calls are added to the image.
 pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
     let bodies = scan_all(image, image.functions());
-    let mut found = undiscovered(image, &bodies, listed(image));
+    let mut targets = undiscovered(image, &bodies, listed(image));
     let mut discovered = Vec::new();
     for _ in 0..ROUNDS {
-        if found.is_empty() {
+        if targets.is_empty() {
             break;
         }
-        settle_functions(&mut found, &image.code);
+        let mut found = settled(&[targets], &image.code);
         for function in &mut found {
             // A function without a size ends where the next one that is known begins.
             function.end = function.end.min(image.next_start(function.start));
@@ -86,7 +86,7 @@ pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
             break;
         }
         image.discover(&fresh);
-        found = undiscovered(image, &fresh_bodies, Vec::new());
+        targets = undiscovered(image, &fresh_bodies, Vec::new());
         discovered.extend(fresh.into_iter().zip(fresh_bodies));
     }
     with_discovered(image, bodies, discovered)
@@ -425,7 +425,7 @@ mod tests {
         let region = Region { address: 0x1000, bytes: Cow::Owned(code.to_vec()) };
         let mut image = Image::default();
         image.code.push(region);
-        image.settle(functions);
+        image.settle(&[functions]);
         image
     }
 

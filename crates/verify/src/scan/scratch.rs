@@ -42,7 +42,7 @@ impl Gathered {
         if self.list.len() < self.count + more {
             self.list.resize(self.count + more, 0);
         }
-        Room { list: &mut self.list, count: &mut self.count }
+        Room { list: &mut self.list, count: self.count, total: &mut self.count }
     }
 
     pub(super) fn all(&self) -> &[u64] {
@@ -57,17 +57,25 @@ impl Gathered {
 /// Where addresses are gathered.
 pub(super) struct Room<'g> {
     list: &'g mut [u64],
-    count: &'g mut usize,
+    count: usize,
+    /// Set at last: what is counted in memory waits for itself.
+    total: &'g mut usize,
 }
 
 impl Room<'_> {
     /// Adds an address, if it is one to keep; it is written in any case, because to ask first takes longer.
     #[inline]
     pub(super) fn push(&mut self, address: u64, keep: bool) {
-        if let Some(place) = self.list.get_mut(*self.count) {
+        if let Some(place) = self.list.get_mut(self.count) {
             *place = address;
         }
-        *self.count += usize::from(keep);
+        self.count += usize::from(keep);
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        *self.total = self.count;
     }
 }
 

@@ -7,8 +7,8 @@ mod find;
 mod text;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -99,18 +99,18 @@ pub(crate) struct OnHost {
 
 pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
     let expected = expect::expected(args, host)?;
-    let processor = ironwright_host::probe::processor(&root(host)?);
+    let root = root(host)?;
+    let processor = LazyLock::new(|| ironwright_host::probe::processor(&root));
     let (files, named) = find::binaries(&args.paths)?;
     end_orderly_when_a_file_shrinks();
     let bar = progress(files.len());
-    let verified: Vec<Verified> = files
-        .par_iter()
-        .map(|path| {
-            let one = verify(path, &processor, &expected);
-            bar.inc(1);
-            one
-        })
-        .collect();
+    let examined = |path: &PathBuf| {
+        let one = verify(path, &processor, &expected);
+        bar.inc(1);
+        one
+    };
+    let (verified, _): (Vec<Verified>, _) =
+        rayon::join(|| files.par_iter().map(examined).collect(), || LazyLock::force(&processor));
     bar.finish_and_clear();
     if let Some(failed) =
         verified.iter().find(|one| one.error.is_some() && named.contains(&one.path))
