@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundle {
     steps: Vec<Step>,
+    /// What is switched off in any case.
+    off: Vec<String>,
 }
 
 /// One step of a bundle.
@@ -57,7 +59,7 @@ impl Bundle {
         beyond.sort_by_key(|feature| (foundation(feature), (*feature).clone()));
         steps.extend(beyond.into_iter().map(|feature| Step::Flag(feature.clone())));
         steps.extend(tuning.into_iter().map(Step::Flag));
-        Self { steps }
+        Self { steps, off: Vec::new() }
     }
 
     /// Steps.
@@ -72,26 +74,7 @@ impl Bundle {
 
     /// The flags of the first steps, as they are given to the compiler.
     pub fn first(&self, steps: usize) -> Vec<String> {
-        self.without(steps, None)
-    }
-
-    /// All flags but those of one step. A feature is switched off besides, because others may bring it
-    /// with them.
-    pub fn all_but(&self, step: usize) -> Vec<String> {
-        let mut flags = self.without(self.steps.len(), Some(step));
-        if let Some(Step::Flag(flag)) = self.steps.get(step)
-            && let Some(feature) = flag.strip_prefix("-m").filter(|_| is_feature(flag))
-        {
-            flags.push(format!("-mno-{feature}"));
-        }
-        flags
-    }
-
-    fn without(&self, steps: usize, left_out: Option<usize>) -> Vec<String> {
-        let kept = || {
-            let numbered = self.steps.iter().take(steps).enumerate();
-            numbered.filter(move |(at, _)| Some(*at) != left_out).map(|(_, step)| step)
-        };
+        let kept = || self.steps.iter().take(steps);
         let level = kept().fold(None, |level, step| match step {
             Step::Level(name) => Some(format!("-march={name}")),
             Step::Flag(_) => level,
@@ -100,7 +83,26 @@ impl Bundle {
             Step::Level(_) => None,
             Step::Flag(flag) => Some(flag.clone()),
         });
-        level.into_iter().chain(flags).collect()
+        level.into_iter().chain(flags).chain(self.off.iter().cloned()).collect()
+    }
+
+    /// All flags, as they are given to the compiler.
+    pub fn all(&self) -> Vec<String> {
+        self.first(self.steps.len())
+    }
+
+    /// The bundle without one step. A feature is switched off besides, because others may bring it with
+    /// them.
+    #[must_use]
+    pub fn less(&self, step: usize) -> Self {
+        let mut rest = self.clone();
+        if step < rest.steps.len()
+            && let Step::Flag(flag) = rest.steps.remove(step)
+            && let Some(feature) = flag.strip_prefix("-m").filter(|_| is_feature(&flag))
+        {
+            rest.off.push(format!("-mno-{feature}"));
+        }
+        rest
     }
 
     /// One step in words.
@@ -261,10 +263,13 @@ mod tests {
         assert_eq!(bundle.first(0), [] as [&str; 0]);
         assert_eq!(bundle.first(1), ["-march=x86-64-v2"]);
         assert_eq!(bundle.first(3), ["-march=x86-64-v3", "-msha"]);
-        let all = bundle.all_but(4);
+        let all = bundle.less(4).all();
         assert!(!all.contains(&"-mavx512vl".to_owned()) && all.len() == 6, "{all:?}");
         assert_eq!(all.last().unwrap(), "-mno-avx512vl", "others may bring it with them");
-        assert_eq!(bundle.all_but(5).len(), 5, "what is tuned for is left out");
+        assert_eq!(bundle.less(5).all().len(), 5, "what is tuned for is left out");
+        assert_eq!(bundle.less(3).less(3).first(0), ["-mno-avx512f", "-mno-avx512vl"]);
+        assert_eq!(bundle.less(1).first(2), ["-march=x86-64-v2", "-msha"]);
+        assert_eq!(bundle.less(99), bundle);
     }
 
     #[test]

@@ -37,6 +37,8 @@ const ROUNDS: usize = 20;
 const LEAST_ROUNDS: usize = 7;
 /// Part of an effect that may be left for a flag to be its cause.
 const LEFT: f64 = 0.5;
+/// Part of an effect that must be left for another flag to be looked for.
+const REST: f64 = 0.2;
 
 /// Treatments that are bundles, with what they stand for.
 pub(super) struct Bundles(Vec<(usize, String, Bundle)>);
@@ -100,6 +102,9 @@ struct Target {
     log: f64,
 }
 
+/// Part of an effect that is left, a workload each.
+type Left = BTreeMap<String, f64>;
+
 /// What one step can come to.
 enum Step<T> {
     Done(T),
@@ -120,16 +125,22 @@ pub(super) fn search(
             if explained.contains(&target.workload.name) {
                 continue;
             }
-            let dissection = Dissection { situation, bundle, target, targets: &targets };
-            match dissection.run(measurer)? {
-                Step::Done(search) => {
-                    let left = search.left_without.iter().filter(|(_, left)| **left < LEFT);
-                    explained.extend(left.map(|(workload, _)| workload.clone()));
-                    found.searches.push(search);
-                }
-                Step::Ended(end) => {
-                    found.end = Some(end);
-                    return Ok(found);
+            let mut dissection = Dissection::of(situation, bundle, target, &targets);
+            loop {
+                let (search, cause) = match dissection.run(measurer)? {
+                    Step::Done(done) => done,
+                    Step::Ended(end) => {
+                        found.end = Some(end);
+                        return Ok(found);
+                    }
+                };
+                let left = search.left_without.iter().filter(|(_, left)| **left < LEFT);
+                explained.extend(left.map(|(workload, _)| workload.clone()));
+                let rest = cause.and_then(|cause| dissection.rest(&search, cause));
+                found.searches.push(search);
+                match rest {
+                    Some(rest) => dissection = rest,
+                    None => break,
                 }
             }
         }
@@ -176,13 +187,42 @@ fn clear(measured: &Measured<'_>, setup: &Setup, pair: Pair, among: usize) -> Op
 /// One bundle on one workload.
 struct Dissection<'a> {
     situation: &'a Situation<'a>,
-    bundle: &'a Bundle,
+    bundle: Bundle,
     target: &'a Target,
     targets: &'a [Target],
+    /// A flag that was taken away, with the build without it.
+    taken_away: Option<(String, Arm)>,
 }
 
-impl Dissection<'_> {
-    fn run(&self, measurer: &mut Measurer) -> Result<Step<Search>, CliError> {
+/// A flag that makes most of an effect, by its number, and the build without it.
+struct Cause {
+    flag: usize,
+    without: Arm,
+}
+
+impl<'a> Dissection<'a> {
+    fn of(
+        situation: &'a Situation<'a>,
+        bundle: &Bundle,
+        target: &'a Target,
+        targets: &'a [Target],
+    ) -> Self {
+        Self { situation, bundle: bundle.clone(), target, targets, taken_away: None }
+    }
+
+    /// What is left to be taken apart when one flag is known. Only one more is looked for.
+    fn rest(&self, search: &Search, cause: Cause) -> Option<Self> {
+        let left = *search.left_without.get(&self.target.workload.name)?;
+        let is_notable = left > REST && left < 1.0 && (left * self.target.log).abs() > NOTABLE;
+        let is_flag = cause.flag >= self.bundle.levels();
+        (is_notable && is_flag && self.taken_away.is_none()).then(|| Self {
+            bundle: self.bundle.less(cause.flag),
+            taken_away: Some((self.bundle.name(cause.flag), cause.without)),
+            ..*self
+        })
+    }
+
+    fn run(&self, measurer: &mut Measurer) -> Result<Step<(Search, Option<Cause>)>, CliError> {
         let target = self.target;
         ui::note(&format!(
             "ironwright: taking {} flags apart on {}\n",
@@ -195,7 +235,7 @@ impl Dissection<'_> {
         };
         match self.adds_up(&ends.1)? {
             Step::Done(true) => {}
-            Step::Done(false) => return Ok(Step::Done(self.unexplained())),
+            Step::Done(false) => return Ok(Step::Done((self.unexplained(), None))),
             Step::Ended(end) => return Ok(Step::Ended(end)),
         }
         let mut bisection = Bisection::new(self.bundle.len());
@@ -224,8 +264,7 @@ impl Dissection<'_> {
     /// Whether all steps together make the code of the bundle: else its parts explain nothing.
     fn adds_up(&self, with: &Arm) -> Result<Step<bool>, CliError> {
         let label = "all of its flags".to_owned();
-        let all = self.bundle.first(self.bundle.len());
-        Ok(match self.arm(all, &self.target.workload.hot, label)? {
+        Ok(match self.arm(self.bundle.all(), &self.target.workload.hot, label)? {
             Step::Done(arm) => Step::Done(arm.code == with.code),
             Step::Ended(end) => Step::Ended(end),
         })
@@ -243,6 +282,7 @@ impl Dissection<'_> {
             flags: self.bundle.len(),
             adds_up: false,
             builds: 0,
+            besides: self.taken_away.as_ref().map(|(flag, _)| flag.clone()),
             flag: None,
             share: 0.0,
             left_without: BTreeMap::new(),
@@ -253,29 +293,33 @@ impl Dissection<'_> {
         &self,
         bisection: &Bisection,
         measurer: &mut Measurer,
-    ) -> Result<Step<Search>, CliError> {
+    ) -> Result<Step<(Search, Option<Cause>)>, CliError> {
         let found = bisection.found();
-        let decisive = found.filter(|found| found.decisive);
-        let mut left_without = BTreeMap::new();
-        if let Some(found) = decisive {
-            match self.left_without(found.flag, measurer)? {
-                Step::Done(left) => left_without = left,
-                Step::Ended(end) => return Ok(Step::Ended(end)),
-            }
-        }
-        Ok(Step::Done(Search {
+        let mut search = Search {
             adds_up: true,
             builds: bisection.probes().len(),
-            flag: decisive.map(|found| self.bundle.name(found.flag)),
             share: found.map_or(0.0, |found| found.share),
-            left_without,
             ..self.unexplained()
-        }))
+        };
+        let Some(found) = found.filter(|found| found.decisive) else {
+            return Ok(Step::Done((search, None)));
+        };
+        search.flag = Some(self.bundle.name(found.flag));
+        Ok(match self.left_without(found.flag, measurer)? {
+            Step::Done((left, without)) => {
+                search.left_without = left;
+                Step::Done((search, Some(Cause { flag: found.flag, without })))
+            }
+            Step::Ended(end) => Step::Ended(end),
+        })
     }
 
     /// The builds without and with the bundle, by which others are placed.
     fn ends(&self) -> Result<Step<(Arm, Arm)>, CliError> {
-        let with = self.whole(self.target.pair.with);
+        let with = match &self.taken_away {
+            Some((_, without)) => without.clone(),
+            None => self.whole(self.target.pair.with),
+        };
         if self.target.workload.hot.is_empty() {
             return Ok(Step::Done((self.whole(self.target.pair.without), with)));
         }
@@ -367,12 +411,12 @@ impl Dissection<'_> {
         Ok(Step::Done(places))
     }
 
-    /// How much of each workload's change is left with all flags but one.
+    /// How much of each workload's change is left with all flags but one, and the build with these.
     fn left_without(
         &self,
         flag: usize,
         measurer: &mut Measurer,
-    ) -> Result<Step<BTreeMap<String, f64>>, CliError> {
+    ) -> Result<Step<(Left, Arm)>, CliError> {
         let same = |target: &&Target| target.pair == self.target.pair;
         let affected: Vec<&Target> = self.targets.iter().filter(same).collect();
         let is_whole = self.target.workload.hot.is_empty();
@@ -386,16 +430,17 @@ impl Dissection<'_> {
         hot.dedup();
         let hot = if is_whole { Vec::new() } else { hot };
         let label = format!("all but {}", self.bundle.name(flag));
-        let arm = match self.arm(self.bundle.all_but(flag), &hot, label)? {
+        let arm = match self.arm(self.bundle.less(flag).all(), &hot, label)? {
             Step::Done(arm) => arm,
             Step::Ended(end) => return Ok(Step::Ended(end)),
         };
         let (without, with) = (self.target.pair.without, self.target.pair.with);
-        let arms = vec![self.whole(without), self.whole(with), arm];
+        let arms = vec![self.whole(without), self.whole(with), arm.clone()];
         Ok(match self.measured(arms, &looked_at, measurer)? {
             Step::Done(places) => {
                 let names = looked_at.into_iter().map(|workload| workload.name);
-                Step::Done(names.zip(places.into_iter().map(|(share, _)| share)).collect())
+                let shares = places.into_iter().map(|(share, _)| share);
+                Step::Done((names.zip(shares).collect(), arm))
             }
             Step::Ended(end) => Step::Ended(end),
         })

@@ -86,6 +86,8 @@ pub(crate) struct Search {
     pub(super) flags: usize,
     /// Whether these flags make the same code as the bundle; else its parts explain nothing.
     pub(super) adds_up: bool,
+    /// A flag that was found before and is not in the bundle any more: what is left is searched.
+    pub(super) besides: Option<String>,
     /// Builds that the search took.
     pub(super) builds: usize,
     /// The flag, when a single one makes most of it.

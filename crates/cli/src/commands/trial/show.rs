@@ -215,10 +215,16 @@ const fn word(verdict: Verdict, metric: Metric) -> &'static str {
 
 fn search(found: &Search) -> String {
     let does = if found.ratio > 1.0 { "harms" } else { "helps" };
-    let what = format!(
-        "{} beside {} {does} {} ({:.3} of the time)",
-        found.treatment, found.added_to, found.workload, found.ratio
-    );
+    let what = match &found.besides {
+        None => format!(
+            "{} beside {} {does} {} ({:.3} of the time)",
+            found.treatment, found.added_to, found.workload, found.ratio
+        ),
+        Some(flag) => format!(
+            "{} without {flag} beside {} still {does} {}",
+            found.treatment, found.added_to, found.workload
+        ),
+    };
     if !found.adds_up {
         return format!(
             "  {what}: the {} flags that the compiler names do not make the same code\n",
@@ -237,7 +243,8 @@ fn search(found: &Search) -> String {
     );
     for (workload, left) in &found.left_without {
         out.push_str(&format!(
-            "    without it {:.0} % of the effect on {workload} is left\n",
+            "    without {} {:.0} % of the effect on {workload} is left\n",
+            if found.besides.is_some() { "both" } else { "it" },
             left * 100.0
         ));
     }
