@@ -73,6 +73,12 @@ pub fn costs(builds: &[VariantFacts], knobs: &Knobs) -> Option<Costs> {
     [true, false].into_iter().find_map(|governed| of_alike(builds, knobs, governed))
 }
 
+/// Whether the artefacts of all builds hold code. Those that are optimised as they are linked do not: then
+/// only what workloads run can be compared, of all builds.
+pub fn hold_code<'a>(builds: impl IntoIterator<Item = &'a VariantFacts>) -> bool {
+    builds.into_iter().all(|facts| facts.text.0 > 0)
+}
+
 /// The same by builds that were all governed, or all not.
 fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Costs> {
     let alike = |facts: &&VariantFacts| facts.governed == governed;
@@ -89,6 +95,8 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         // Nothing is known where one side has no figure.
         (without > 0.0 && with > 0.0).then(|| with / without - 1.0)
     };
+    let text = || part(|facts| facts.text.0 as f64);
+    let run_text: fn(&VariantFacts) -> f64 = |facts| facts.run_text.0 as f64;
     let (before, after) = both(|facts| facts.seconds(facts.cpu))?;
     let once = figure(&with, |facts| facts.seconds(facts.cold.unwrap_or(facts.cpu)));
     Some(Costs {
@@ -97,10 +105,7 @@ fn of_alike(builds: &[VariantFacts], knobs: &Knobs, governed: bool) -> Option<Co
         memory: part(|facts| facts.largest.0 as f64).unwrap_or(0.0),
         // What was fetched before is built here once, and a cache knows nothing then.
         rebuild_seconds: once.unwrap_or(after),
-        // Archives for link-time optimisation hold no instructions yet; what is linked with them does.
-        size: part(|facts| facts.text.0 as f64)
-            .or_else(|| part(|facts| facts.run_text.0 as f64))
-            .unwrap_or(0.0),
+        size: if hold_code(builds) { text() } else { part(run_text).or_else(text) }.unwrap_or(0.0),
     })
 }
 
@@ -194,9 +199,14 @@ pub(crate) mod tests {
             ..facts(knobs, 1.0, 100, text)
         };
         let lto = [("c-lto", "fat")];
-        let builds = [of(&[], 1000, 3000), of(&lto, 0, 2400)];
-        let found = costs(&builds, &builds[1].variant.knobs).unwrap();
-        assert!((found.size + 0.2).abs() < 1e-9, "{found:?}");
+        let o3 = [("c-opt-level", "3")];
+        let builds = [of(&[], 1000, 3000), of(&lto, 0, 2400), of(&o3, 2000, 3300)];
+        let size = |builds: &[VariantFacts], knobs| costs(builds, knobs).unwrap().size;
+        let (lto, o3) = (&builds[1].variant.knobs, &builds[2].variant.knobs);
+        assert!((size(&builds, lto) + 0.2).abs() < 1e-9);
+        assert!((size(&builds, o3) - 0.1).abs() < 1e-9, "one figure for all that is compared");
+        let archives = [builds[0].clone(), builds[2].clone()];
+        assert!((size(&archives, o3) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use ironwright_core::evidence::Verdict;
 use ironwright_core::evidence::compare::Bounds;
 use ironwright_core::evidence::sample::Metric;
 use ironwright_core::trial::effects::TreatmentEffects;
+use ironwright_core::trial::facts::hold_code;
 use ironwright_core::trial::{Package, VariantFacts};
 
 use schemars::JsonSchema;
@@ -88,8 +89,7 @@ fn heading(text: &str) -> String {
 
 fn builds(report: &TrialReport) -> String {
     let base = report.builds.first();
-    // Archives that are optimised as they are linked have no instructions: then what workloads run is told of all.
-    let archived = report.builds.iter().all(|facts| facts.text.0 > 0);
+    let archived = hold_code(&report.builds);
     let code = |facts: &VariantFacts| if archived { facts.text.0 } else { facts.run_text.0 };
     let row = |(at, facts): (usize, &VariantFacts)| {
         let same = report.same_code_as.get(at).filter(|first| **first != at);
