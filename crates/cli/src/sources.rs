@@ -2,9 +2,9 @@
 //!
 //! Does not know formats; the host reads, the core parses.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use ironwright_core::build::Source;
+use ironwright_core::build::{Source, SourceError};
 use ironwright_core::inventory::Graph;
 use ironwright_host::inventory::registry::{Package, go_program, npm_package, pypi_package};
 use ironwright_host::inventory::{
@@ -14,6 +14,13 @@ use ironwright_host::inventory::{
 
 use crate::context::Directories;
 use crate::error::{CliError, count};
+
+/// A source as people name it: of a directory the path alone will do.
+pub(crate) fn named(text: &str) -> Result<Source, SourceError> {
+    let mut first = Path::new(text).components();
+    let is_path = !matches!(first.next(), Some(Component::Normal(_)) | None);
+    if is_path { Ok(Source::Path(text.into())) } else { text.parse() }
+}
 
 /// The inventory of a source.
 pub(crate) fn inventory_of(source: &Source, options: Options) -> Result<Inventory, CliError> {

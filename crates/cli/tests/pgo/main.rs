@@ -119,6 +119,9 @@ fn a_dry_run_shows_the_flags_and_builds_nothing() {
     assert!(flags.contains("-fprofile-arcs") && !flags.contains("-fprofile-generate"), "{flags}");
     assert_eq!(plan["builds"][1]["name"], "optimised");
     assert!(!home.path().join(".local/share/ironwright/pgo").exists());
+    let here = ["pgo", "./demo", "--train", TRAIN, "--level", "light", "--dry-run", "--json"];
+    let here = json(&ironwright(home.path(), &here));
+    assert_eq!(here["builds"][0]["flags"], plan["builds"][0]["flags"], "a path alone will do");
 }
 
 #[test]

@@ -78,8 +78,8 @@ pub(super) fn check_inputs(args: &PgoArgs, dir: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::Read { path: Path::new(".").to_owned(), error })?;
     let placeholders = [("{dir}", dir.to_string_lossy().into_owned())];
     let of = |command: &String| inputs(command, &base, &placeholders);
-    let source = match args.source.parse() {
-        Ok(Source::Path(path)) => std::fs::canonicalize(path).ok(),
+    let source = match &args.source {
+        Source::Path(path) => std::fs::canonicalize(path).ok(),
         _ => None,
     };
     for judge in &args.judge {

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ironwright_core::build::Driver;
+use ironwright_core::build::{Driver, Source};
 use ironwright_core::pgo::{Level, Verdict};
 
 use crate::args::HostArgs;
@@ -27,6 +27,7 @@ use crate::commands::build::parse_driver;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::progress::ProgressChoice;
+use crate::sources::named;
 use crate::ui;
 
 /// Build a program with a profile of what it does: instrument, train, merge, use, and judge.
@@ -46,7 +47,7 @@ use crate::ui;
 /// the compiler, the flags and the training, so that a run that was ended goes on where it was.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ironwright pgo path:. --train '{program} train.txt' --judge '{program} other.txt'\n  \
+    after_help = "Examples:\n  ironwright pgo . --train '{program} train.txt' --judge '{program} other.txt'\n  \
         ironwright pgo crate:ripgrep@14.1.1 --train '{program} -n fn ~/src/a' --judge '{program} -c Result ~/src/b'\n  \
         ironwright pgo path:zlib --program minigzip --train '{program} <a >/dev/null' --level light\n  \
         ironwright pgo path:server --train 'go test -bench . -cpuprofile {profile} ./...'\n  \
@@ -57,8 +58,8 @@ use crate::ui;
 )]
 pub(crate) struct PgoArgs {
     /// What to build.
-    #[arg(value_name = "SOURCE")]
-    source: String,
+    #[arg(value_name = "SOURCE", value_parser = named)]
+    source: Source,
     /// Command that the profile is taken of; may be given several times. CPython's makefile has its own.
     #[arg(long, value_name = "COMMAND")]
     train: Vec<String>,

@@ -24,6 +24,7 @@ use crate::context::{Context, Directories};
 use crate::error::CliError;
 use crate::execute::{Execution, Joint, Variable};
 use crate::governance;
+use crate::sources::kept_as;
 use crate::ui::{DIM, HEADING, paint};
 
 /// Everything that is decided.
@@ -132,7 +133,7 @@ struct Located {
 }
 
 pub(super) fn plan(args: &PgoArgs, context: &Context) -> Result<Plan, CliError> {
-    let source: Source = args.source.parse()?;
+    let source = args.source.clone();
     let located = locate(&source, args)?;
     let (tools, generic) = tools(args, &located)?;
     if args.train.is_empty() && tools.toolchain != Toolchain::Cpython {
@@ -251,7 +252,7 @@ impl Unplaced<'_> {
         let profile = self.context.profile(Some(&self.package));
         let plain = self.execution(Vec::new(), PathBuf::new(), BASELINE, &profile);
         let mut texts: Vec<String> = vec!["1".to_owned(), self.located.identity.clone()];
-        texts.extend([self.source.to_string(), self.tools.says.clone()]);
+        texts.extend([kept_as(&self.source.to_string()), self.tools.says.clone()]);
         texts.push(self.tools.merger.as_ref().map(|(_, v)| v.to_string()).unwrap_or_default());
         texts.extend([self.args.level.to_string(), self.located.driver.name().to_owned()]);
         texts.push(self.args.setup.clone().unwrap_or_default());
