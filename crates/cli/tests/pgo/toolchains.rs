@@ -72,6 +72,12 @@ fn rustc() {
     let named = found["check"]["coverage"]["hottest"].to_string();
     assert!(named.contains("count"), "{named}");
     assert!(!home.path().join("demo/target").exists());
+    let again = report(home.path(), &["--train", TRAIN, "--offline"]);
+    assert_ne!(
+        again["kept"],
+        serde_json::json!([]),
+        "the lock file that a build writes is its own"
+    );
 }
 
 /// Fixed work, some seconds of it: a virtual machine that stands still takes time, and no samples.

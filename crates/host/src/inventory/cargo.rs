@@ -182,6 +182,18 @@ pub fn crate_directory(
         .ok_or_else(|| failed("its sources are not where Cargo keeps them"))
 }
 
+/// Lets Cargo write the lock file that a project lacks, as its first build would: then nothing that it is
+/// built of changes by building it. Where Cargo cannot, the build says why.
+pub fn write_lock(folder: &Path, online: bool) {
+    let mut arguments = vec!["metadata", "--format-version", "1"];
+    if !online {
+        arguments.push("--offline");
+    }
+    if !folder.join("Cargo.lock").is_file() {
+        ask("cargo", &arguments, folder, &[]).ok();
+    }
+}
+
 /// Where Cargo unpacks what it fetches.
 fn unpacked(name: &str) -> Option<PathBuf> {
     let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);

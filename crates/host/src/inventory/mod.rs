@@ -22,7 +22,7 @@ use ironwright_core::build::Driver;
 use ironwright_core::inventory::{Graph, InventoryError};
 use ironwright_core::workspace::discover;
 
-pub use cargo::{FetchError, crate_directory};
+pub use cargo::{FetchError, crate_directory, write_lock};
 pub(crate) use nix::StoreFolder;
 pub use nix::{Closure, NixError, check_closure, derivation_of, read_closure};
 use sizes::Sizes;

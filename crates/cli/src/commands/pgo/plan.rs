@@ -11,7 +11,7 @@ use ironwright_core::pgo::flags::compiler_flags;
 use ironwright_core::pgo::steps::{Ground, steps};
 use ironwright_core::pgo::{Level, Phase, Places, Toolchain, additions, cpython};
 use ironwright_core::value::Value;
-use ironwright_host::inventory::crate_directory;
+use ironwright_host::inventory::{crate_directory, write_lock};
 use ironwright_host::pgo::inputs::inputs;
 use ironwright_host::pgo::tools::{Tools, identify};
 use ironwright_host::tree;
@@ -179,6 +179,9 @@ fn locate(source: &Source, args: &PgoArgs) -> Result<Located, CliError> {
             let driver = args.driver.or(recognised).ok_or_else(|| {
                 ironwright_core::build::PlanError::NotRecognised(folder.display().to_string())
             })?;
+            if driver == Driver::Cargo && !args.dry_run {
+                write_lock(&folder, !args.offline);
+            }
             let identity = sources::hash(&folder, driver).map_err(|error| read(&folder, error))?;
             let cpython = is_cpython(&names);
             Ok(Located { folder, names, driver, cpython, identity })
