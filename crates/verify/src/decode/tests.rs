@@ -133,11 +133,14 @@ fn real_code_is_read_as_the_full_decoder_reads_it() {
 
 #[test]
 fn every_opcode_is_read_with_every_operand() {
-    for lead in [&[][..], &[0x48], &[0x41], &[0x0f], &[0x4c, 0x0f]] {
+    let prefixes = [&[][..], &[0x66], &[0xf3], &[0xf2]];
+    let behind = [&[][..], &[0x48], &[0x41], &[0x0f], &[0x4c, 0x0f]];
+    let leads = prefixes.iter().flat_map(|prefix| behind.map(|behind| [*prefix, behind].concat()));
+    for lead in leads {
         for (opcode, modrm) in (0..=u8::MAX).flat_map(|op| (0..=u8::MAX).map(move |m| (op, m))) {
             // A base that is none, and a displacement.
-            let all =
-                [lead, &[opcode, modrm, 0x25, 1, 2, 0x40, 0, 5, 6, 7, 8, 9, 10, 11, 12]].concat();
+            let all = [&lead[..], &[opcode, modrm, 0x25, 1, 2, 0x40, 0, 5, 6, 7, 8, 9, 10, 11, 12]]
+                .concat();
             if !is_odd(&all) {
                 compare(&all, 0);
             }
