@@ -3,8 +3,6 @@
 //!
 //! Does not know what stands at an address.
 
-use super::Function;
-
 /// Values by address: filled in any order, then settled, then asked.
 #[derive(Clone, Debug)]
 pub(crate) struct ByAddress<V> {
@@ -68,7 +66,7 @@ const GRAIN: u32 = 7;
 const MOST_GRAINS: u64 = 1 << 27;
 
 /// Which function holds an address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     base: u64,
     /// For each grain, the number of functions that begin before its end.
@@ -78,9 +76,8 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Indexes functions that are sorted by their start.
-    pub(crate) fn new(functions: &[Function<'_>]) -> Self {
-        let bounds: Vec<_> = functions.iter().map(|one| (one.start, one.end)).collect();
+    /// Indexes the starts and ends of functions that are sorted by their start.
+    pub(crate) fn new(bounds: Vec<(u64, u64)>) -> Self {
         let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else {
             return Self::default();
         };
@@ -101,15 +98,56 @@ impl Index {
         Self { base, before, bounds }
     }
 
+    /// Adds functions, each before what stands at its place.
+    pub(crate) fn insert(&mut self, places: &[usize], more: Vec<(u64, u64)>) {
+        let starts: Vec<u64> = more.iter().map(|(start, _)| *start).collect();
+        insert_all(&mut self.bounds, places, more);
+        let grains: Vec<usize> = starts.iter().map(|start| grain(*start, self.base)).collect();
+        let is_outside =
+            |(start, grain): (&u64, &usize)| *start < self.base || *grain >= self.before.len();
+        if starts.iter().zip(&grains).any(is_outside) {
+            *self = Self::new(std::mem::take(&mut self.bounds));
+            return;
+        }
+        for (number, first) in grains.iter().enumerate() {
+            let next = grains.get(number + 1).copied().unwrap_or(self.before.len());
+            for count in &mut self.before[*first..next] {
+                *count += u32::try_from(number + 1).unwrap_or(0);
+            }
+        }
+    }
+
+    /// Sets where functions end, in the order of their numbers.
+    pub(crate) fn set_ends(&mut self, ends: impl Iterator<Item = u64>) {
+        for (bounds, end) in self.bounds.iter_mut().zip(ends) {
+            bounds.1 = end;
+        }
+    }
+
     /// The function that begins at an address or holds it.
     #[inline]
     pub(crate) fn function_at(&self, address: u64) -> Option<usize> {
+        self.last_begun(address).filter(|at| address < self.bounds[*at].1)
+    }
+
+    /// The function that begins at an address.
+    pub(crate) fn starts_at(&self, address: u64) -> Option<usize> {
+        self.last_begun(address).filter(|at| self.bounds[*at].0 == address)
+    }
+
+    /// Starts and ends, in the order of their numbers.
+    pub(crate) fn bounds(&self) -> &[(u64, u64)] {
+        &self.bounds
+    }
+
+    /// The last function that begins at an address or before it.
+    #[inline]
+    fn last_begun(&self, address: u64) -> Option<usize> {
         let mut after = self.begun_by(address)?;
         while after > 0 && self.bounds[after - 1].0 > address {
             after -= 1;
         }
-        let at = after.checked_sub(1)?;
-        (address < self.bounds[at].1).then_some(at)
+        after.checked_sub(1)
     }
 
     /// A number of functions among which are all that begin at an address or before it.
@@ -128,7 +166,19 @@ impl Index {
 
 #[inline]
 fn grain(address: u64, base: u64) -> usize {
-    usize::try_from((address - base) >> GRAIN).unwrap_or(usize::MAX)
+    usize::try_from(address.wrapping_sub(base) >> GRAIN).unwrap_or(usize::MAX)
+}
+
+/// Puts more into a list, each before what stands at its place. The places are sorted.
+pub(crate) fn insert_all<T>(list: &mut Vec<T>, places: &[usize], more: Vec<T>) {
+    let mut left = more.len();
+    list.extend(more);
+    let mut end = list.len();
+    for place in places.iter().rev() {
+        list[*place..end].rotate_right(left);
+        left -= 1;
+        end = place + left;
+    }
 }
 
 #[cfg(test)]
@@ -160,19 +210,36 @@ mod tests {
             if far {
                 starts.insert(1 << 40);
             }
-            let function = |start: &u64| Function {
-                start: *start,
-                end: start + 40,
-                bounded: true,
-                ..Function::default()
-            };
-            let functions: Vec<_> = starts.iter().map(function).collect();
-            let index = Index::new(&functions);
-            let plain = functions
-                .iter()
-                .rposition(|one| one.start <= asked)
-                .filter(|at| asked < functions[*at].end);
-            prop_assert_eq!(index.function_at(asked), plain);
+            let bounds: Vec<_> = starts.iter().map(|start| (*start, start + 40)).collect();
+            let index = Index::new(bounds.clone());
+            let last = bounds.iter().rposition(|(start, _)| *start <= asked);
+            prop_assert_eq!(index.function_at(asked), last.filter(|at| asked < bounds[*at].1));
+            prop_assert_eq!(index.starts_at(asked), last.filter(|at| asked == bounds[*at].0));
         }
+
+        #[test]
+        fn what_is_inserted_is_found_like_the_rest(
+            starts in proptest::collection::btree_map(0_u64..5000, any::<bool>(), 0..60),
+        ) {
+            let bounds: Vec<_> = starts.keys().map(|start| (*start, start + 40)).collect();
+            let (first, later): (Vec<_>, Vec<_>) =
+                bounds.iter().partition(|(start, _)| starts[start]);
+            let place = |(start, _): &(u64, u64)| first.partition_point(|(at, _)| at < start);
+            let places: Vec<usize> = later.iter().map(place).collect();
+            let mut index = Index::new(first);
+            index.insert(&places, later);
+            for asked in 0..6000 {
+                let last = bounds.iter().rposition(|(start, _)| *start <= asked);
+                let found = last.filter(|at| asked < bounds[*at].1);
+                prop_assert_eq!(index.function_at(asked), found);
+            }
+        }
+    }
+
+    #[test]
+    fn more_is_inserted_at_its_places() {
+        let mut list = vec!['a', 'b', 'c'];
+        insert_all(&mut list, &[0, 2, 2, 3], vec!['1', '2', '3', '4']);
+        assert_eq!(list.into_iter().collect::<String>(), "1ab23c4");
     }
 }

@@ -8,24 +8,25 @@ use gimli::{
 };
 use object::{Object as _, ObjectSection as _};
 
-use super::Function;
 use super::linked::Elf;
 
 type Section<'a> = EhFrame<EndianSlice<'a, LittleEndian>>;
 
-/// Functions that have frames.
-pub(super) fn frames(file: &Elf<'_>) -> Vec<Function<'static>> {
+/// Starts and ends of functions that have frames. Sorted.
+pub(super) fn frames(file: &Elf<'_>) -> Vec<(u64, u64)> {
     let Some(section) = file.section_by_name(".eh_frame") else { return Vec::new() };
     let Ok(bytes) = section.data() else { return Vec::new() };
     let text = file.section_by_name(".text").map_or(0, |text| text.address());
     let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
     let frames = EhFrame::new(bytes, LittleEndian);
-    near(bytes, section.address(), &frames, &bases).unwrap_or_else(|| of_any_kind(&frames, &bases))
+    let near = near(bytes, section.address(), &frames, &bases);
+    let mut found = near.unwrap_or_else(|| of_any_kind(&frames, &bases));
+    found.sort_by_key(|(start, _)| *start);
+    found
 }
 
-fn function(start: u64, size: u64) -> Option<Function<'static>> {
-    let end = start.saturating_add(size);
-    (size > 0).then(|| Function { start, end, bounded: true, ..Function::default() })
+fn function(start: u64, size: u64) -> Option<(u64, u64)> {
+    (size > 0).then(|| (start, start.saturating_add(size)))
 }
 
 /// Bytes of a description up to its range, and the one of those that says how far.
@@ -38,7 +39,7 @@ fn near(
     address: u64,
     frames: &Section<'_>,
     bases: &BaseAddresses,
-) -> Option<Vec<Function<'static>>> {
+) -> Option<Vec<(u64, u64)>> {
     let is_near = |common: usize| {
         let common = frames.cie_from_offset(bases, EhFrameOffset(common)).ok();
         common.and_then(|common| common.fde_address_encoding())
@@ -73,7 +74,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Descriptions of any kind.
-fn of_any_kind(frames: &Section<'_>, bases: &BaseAddresses) -> Vec<Function<'static>> {
+fn of_any_kind(frames: &Section<'_>, bases: &BaseAddresses) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     let mut entries = frames.entries(bases);
     while let Ok(Some(entry)) = entries.next() {

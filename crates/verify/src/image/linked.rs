@@ -35,7 +35,7 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
         },
         || frames(file),
     );
-    let mut functions = vec![frames];
+    let mut functions = Vec::with_capacity(symbols.len() + 1);
     for some in symbols {
         image.resolvers.extend(some.resolvers);
         image.objects.extend(some.objects);
@@ -46,7 +46,7 @@ pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
         image.go_level = go::level(file);
         functions.push(table);
     }
-    image.settle(&functions);
+    image.settle(frames, &functions);
     image
 }
 

@@ -7,15 +7,15 @@ pub(crate) mod addresses;
 pub(crate) mod archive;
 mod frames;
 pub(crate) mod linked;
+pub(crate) mod merge;
 pub(crate) mod names;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use addresses::{ByAddress, Index};
+use addresses::{ByAddress, Index, insert_all};
 use ironwright_core::cpu::PsabiLevel;
 use names::Name;
-use rayon::prelude::*;
 
 /// Bytes that stand at an address.
 #[derive(Clone, Debug)]
@@ -161,7 +161,7 @@ impl<'a> Image<'a> {
         self.discovered.get(discovered).map_or(known, |(start, _)| known.min(*start))
     }
 
-    /// Makes functions known that were discovered; `set_functions` puts them among the others.
+    /// Makes functions known that were discovered; `insert` puts them among the others.
     pub(crate) fn discover(&mut self, functions: &[Function<'_>]) {
         self.discovered.extend(functions.iter().map(|one| (one.start, one.end)));
         self.discovered.sort_by_key(|(start, _)| *start);
@@ -172,24 +172,19 @@ impl<'a> Image<'a> {
         &self.functions
     }
 
-    /// Takes the functions out, to give more back with `set_functions`.
-    pub(crate) fn take_functions(&mut self) -> Vec<Function<'a>> {
-        std::mem::take(&mut self.functions)
-    }
-
-    /// Sets functions that are sorted and have ends.
-    pub(crate) fn set_functions(&mut self, functions: Vec<Function<'a>>) {
-        self.index = Index::new(&functions);
-        self.functions = functions;
+    /// Puts functions that were discovered among the others, each before what stands at its place.
+    pub(crate) fn insert(&mut self, places: &[usize], more: Vec<Function<'a>>) {
+        self.index.insert(places, more.iter().map(|one| (one.start, one.end)).collect());
+        insert_all(&mut self.functions, places, more);
         self.discovered.clear();
     }
 
     /// Brings everything into the order that look-ups want and gives every function an end.
-    pub(crate) fn settle(&mut self, functions: &[Vec<Function<'a>>]) {
+    pub(crate) fn settle(&mut self, frames: Vec<(u64, u64)>, functions: &[Vec<Function<'a>>]) {
         self.code.sort_by_key(|region| region.address);
         self.data.sort_by_key(|region| region.address);
         self.addresses = self.all_addresses();
-        self.set_functions(settled(functions, &self.code));
+        (self.functions, self.index) = merge::merged(frames, functions, &self.code);
         self.pointers.settle();
         self.slots.settle();
         for list in [&mut self.resolvers, &mut self.roots, &mut self.data_roots] {
@@ -203,65 +198,6 @@ fn at<'r, 'a>(regions: &'r [Region<'a>], address: u64) -> Option<&'r Region<'a>>
     let after = regions.partition_point(|region| region.address <= address);
     // Regions of a recorded image may lie in each other; the nearest is the right one.
     regions[..after].iter().rev().take(4).find(|region| region.holds(address))
-}
-
-/// Bits of the number of a function in its list, of the number of the list, and of its rank.
-const BITS: [u32; 3] = [40, 22, 2];
-
-/// Of several functions at one start, the one of the lowest rank is kept.
-fn rank(function: &Function<'_>) -> u64 {
-    u64::from(function.name.is_none()) << 1 | u64::from(!function.bounded)
-}
-
-/// Functions of several lists, sorted, one a start; those without a size end where the next begins.
-pub(crate) fn settled<'a>(lists: &[Vec<Function<'a>>], code: &[Region<'_>]) -> Vec<Function<'a>> {
-    // Named and bounded ones first, so that they stay. To move numbers is less work than to move
-    // functions, most of which are there two or three times.
-    let keys = |(list, functions): (usize, &Vec<Function<'a>>)| {
-        let key = |(number, function): (usize, &Function<'a>)| {
-            let start = at(code, function.start).map_or(u64::MAX, |_| function.start);
-            let place = (list as u64) << BITS[0] | number as u64;
-            (start, rank(function) << (BITS[0] + BITS[1]) | place)
-        };
-        functions.iter().enumerate().map(key).collect::<Vec<_>>()
-    };
-    let mut order: Vec<(u64, u64)> = lists.par_iter().enumerate().flat_map_iter(keys).collect();
-    order.par_sort_unstable();
-    // Nothing begins at the last address, so what stands outside of code stands there.
-    order.truncate(order.partition_point(|(start, _)| *start < u64::MAX));
-    let low = |number: u64, bits: u32| usize::try_from(number & ((1 << bits) - 1)).unwrap_or(0);
-    let function = |key: u64| &lists[low(key >> BITS[0], BITS[1])][low(key, BITS[0])];
-    let mut functions = Vec::with_capacity(order.len());
-    functions.extend(order.chunk_by(|one, next| one.0 == next.0).map(|same| {
-        let mut all = same.iter().map(|(_, key)| function(*key));
-        let mut kept = function(same[0].1).clone();
-        if let Some(bounded) = all.find(|one| one.bounded).filter(|_| !kept.bounded) {
-            (kept.end, kept.bounded) = (bounded.end, true);
-        }
-        kept
-    }));
-    let mut next = u64::MAX;
-    for function in functions.iter_mut().rev() {
-        let limit = at(code, function.start).map_or(function.start, Region::end);
-        if !function.bounded {
-            function.end = next;
-        }
-        function.end = function.end.min(limit);
-        next = function.start;
-    }
-    functions
-}
-
-/// Puts more into a list, each before what stands at its place. The places are sorted.
-pub(crate) fn insert_all<T>(list: &mut Vec<T>, places: &[usize], more: Vec<T>) {
-    let mut left = more.len();
-    list.extend(more);
-    let mut end = list.len();
-    for place in places.iter().rev() {
-        list[*place..end].rotate_right(left);
-        left -= 1;
-        end = place + left;
-    }
 }
 
 #[cfg(test)]
@@ -281,7 +217,7 @@ mod tests {
     fn image(functions: Vec<Function<'static>>) -> Image<'static> {
         let mut image = Image::default();
         image.code.push(Region { address: 0x1000, bytes: Cow::Owned(vec![0; 0x100]) });
-        image.settle(&[functions]);
+        image.settle(Vec::new(), &[functions]);
         image
     }
 
@@ -304,12 +240,5 @@ mod tests {
             [0x1000, 0x1040, 0x1080].map(|at| image.next_start(at)),
             [0x1040, 0x1080, u64::MAX]
         );
-    }
-
-    #[test]
-    fn more_is_inserted_at_its_places() {
-        let mut list = vec!['a', 'b', 'c'];
-        insert_all(&mut list, &[0, 2, 2, 3], vec!['1', '2', '3', '4']);
-        assert_eq!(list.into_iter().collect::<String>(), "1ab23c4");
     }
 }

@@ -14,7 +14,9 @@ use crate::decode::needs;
 use crate::decode::quick;
 use crate::decode::{Flow, Step, step};
 use crate::feature::Extensions;
-use crate::image::{Function, Image, Slot, insert_all, settled};
+use crate::image::addresses::insert_all;
+use crate::image::merge::merged;
+use crate::image::{Function, Image, Slot};
 use scratch::Scratch;
 
 /// What stands in a function.
@@ -66,19 +68,19 @@ const ROUNDS: usize = 12;
 
 /// Scans every function; functions that are only found by following calls are added to the image.
 pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
-    let bodies = scan_all(image, image.functions());
-    let mut targets = undiscovered(image, &bodies, listed(image));
+    let (bodies, mut targets) = scan_all(image, image.functions());
+    targets.extend(listed(image).into_iter().filter(|target| is_unlisted(image, *target)));
     let mut discovered = Vec::new();
     for _ in 0..ROUNDS {
         if targets.is_empty() {
             break;
         }
-        let mut found = settled(&[targets], &image.code);
+        let (mut found, _) = merged(Vec::new(), &[beginning_at(targets)], &image.code);
         for function in &mut found {
             // A function without a size ends where the next one that is known begins.
             function.end = function.end.min(image.next_start(function.start));
         }
-        let scanned = scan_all(image, &found);
+        let (scanned, _) = scan_all(image, &found);
         let sound: Vec<_> =
             found.into_iter().zip(scanned).filter(|(_, body)| !body.broken).collect();
         let (fresh, fresh_bodies): (Vec<_>, Vec<_>) = sound.into_iter().unzip();
@@ -86,7 +88,7 @@ pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
             break;
         }
         image.discover(&fresh);
-        targets = undiscovered(image, &fresh_bodies, Vec::new());
+        targets = fresh_bodies.iter().flat_map(|body| unlisted(image, body)).collect();
         discovered.extend(fresh.into_iter().zip(fresh_bodies));
     }
     with_discovered(image, bodies, discovered)
@@ -102,12 +104,11 @@ fn with_discovered<'a>(
         return bodies;
     }
     discovered.sort_by_key(|(function, _)| function.start);
-    let mut known = image.take_functions();
+    let known = image.functions();
     let after = |function: &Function<'_>| known.partition_point(|one| one.start <= function.start);
     let places: Vec<usize> = discovered.iter().map(|(function, _)| after(function)).collect();
     let (functions, more): (Vec<_>, Vec<_>) = discovered.into_iter().unzip();
-    insert_all(&mut known, &places, functions);
-    image.set_functions(known);
+    image.insert(&places, functions);
     insert_all(&mut bodies, &places, more);
     bodies
 }
@@ -115,23 +116,27 @@ fn with_discovered<'a>(
 /// Functions that are scanned together, at least and at most: enough parts for all cores, and few lists.
 const TOGETHER: (usize, usize) = (64, 1024);
 
-fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> Vec<Body> {
+/// What stands in functions, and code that they go to and no table lists.
+fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> (Vec<Body>, Vec<u64>) {
     // Some more will be discovered.
     let mut bodies = Vec::with_capacity(functions.len() + functions.len() / 32);
-    bodies.resize_with(functions.len(), Body::default);
+    // To touch this memory for the first time takes a while, and as little as possible of it on one core.
+    bodies.par_extend(rayon::iter::repeat_n(Body::default(), functions.len()));
     let together = (functions.len() / 128).clamp(TOGETHER.0, TOGETHER.1);
     let parts = functions.par_chunks(together).zip(bodies.par_chunks_mut(together));
-    parts.for_each_init(Scratch::default, |scratch, (functions, bodies)| {
+    let unlisted = parts.map_init(Scratch::default, |scratch, (functions, bodies)| {
         for (function, body) in functions.iter().zip(&mut *bodies) {
             *body = scan_one(image, function, scratch);
         }
         let addresses: Arc<[u64]> = scratch.addresses.as_slice().into();
         scratch.addresses.clear();
-        for body in bodies {
+        for body in &mut *bodies {
             body.addresses = Arc::clone(&addresses);
         }
+        bodies.iter().flat_map(|body| unlisted(image, body)).collect::<Vec<_>>()
     });
-    bodies
+    let unlisted = unlisted.flatten_iter().collect();
+    (bodies, unlisted)
 }
 
 /// Where tables of the file say that code may be.
@@ -145,15 +150,21 @@ fn listed(image: &Image<'_>) -> Vec<u64> {
     pointed.chain(slots).chain(roots).collect()
 }
 
-/// Code that something goes to and no table lists.
-fn undiscovered(image: &Image<'_>, bodies: &[Body], listed: Vec<u64>) -> Vec<Function<'static>> {
-    let unknown = |target: &u64| !image.is_in_function(*target) && image.code_at(*target).is_some();
-    let called = bodies.par_iter().flat_map_iter(|body| body.calls().iter().copied());
-    let mut targets: Vec<u64> = called.chain(listed).filter(unknown).collect();
-    targets.sort_unstable();
-    targets.dedup();
+/// Code that a function goes to and no table lists.
+fn unlisted<'i>(image: &'i Image<'_>, body: &'i Body) -> impl Iterator<Item = u64> {
+    body.calls().iter().copied().filter(|target| is_unlisted(image, *target))
+}
+
+fn is_unlisted(image: &Image<'_>, target: u64) -> bool {
+    !image.is_in_function(target) && image.code_at(target).is_some()
+}
+
+/// Functions that begin somewhere and end nobody knows where.
+fn beginning_at(mut starts: Vec<u64>) -> Vec<Function<'static>> {
+    starts.sort_unstable();
+    starts.dedup();
     let function = |start| Function { start, end: start, discovered: true, ..Function::default() };
-    targets.into_iter().map(function).collect()
+    starts.into_iter().map(function).collect()
 }
 
 /// The function's bytes, none of the next one's.
@@ -401,10 +412,16 @@ impl Scan<'_, '_> {
     }
 
     /// Whether instructions fill a gap to its end.
-    fn reads_as_code(&self, from: usize, to: usize) -> bool {
+    fn reads_as_code(&mut self, from: usize, to: usize) -> bool {
         let mut at = from;
+        let Scratch { gap, leads, .. } = &mut *self.scratch;
+        gap.resize(gap.len().max(to), 0);
         while at < to {
-            at += step(self.code, at, self.start).map_or(self.code.len(), |step| step.length);
+            let end = quick::read::<false>(self.ahead, &mut at, &mut gap[..to], leads);
+            leads.take();
+            if end == quick::End::Unread {
+                at += step(self.code, at, self.start).map_or(self.code.len(), |step| step.length);
+            }
         }
         at == to
     }
@@ -425,7 +442,7 @@ mod tests {
         let region = Region { address: 0x1000, bytes: Cow::Owned(code.to_vec()) };
         let mut image = Image::default();
         image.code.push(region);
-        image.settle(&[functions]);
+        image.settle(Vec::new(), &[functions]);
         image
     }
 

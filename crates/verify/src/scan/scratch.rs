@@ -11,6 +11,8 @@ use crate::feature::Extensions;
 pub(super) struct Scratch {
     /// For each byte, 1 where an instruction begins, else 0.
     pub(super) begun: Vec<u8>,
+    /// The same for code that is read only to see whether it is some.
+    pub(super) gap: Vec<u8>,
     /// A bit for each byte: something jumps there.
     pub(super) wanted: Vec<u64>,
     /// Stretches of instructions that follow each other.
