@@ -3,7 +3,7 @@
 //! Does not look at code.
 
 use super::Questions;
-use super::links::Links;
+use super::links::{Links, Packed, Place};
 use super::reach::{Reach, is_version, reach};
 use std::collections::BTreeSet;
 
@@ -119,8 +119,11 @@ fn callers(links: &Links, functions: usize, judgement: &Judgement) -> BTreeSet<u
     }
     let mut all = edge.clone();
     for _ in 0..DEPTH {
-        let calls_edge =
-            |at: &usize| links.calls(*at).iter().any(|call| edge.contains(&(*call as usize)));
+        let is_edge = |call: &Packed| match call.place() {
+            Place::Function(called) => edge.contains(&(called as usize)),
+            Place::Data(_) => false,
+        };
+        let calls_edge = |at: &usize| links.of(*at).0.iter().any(is_edge);
         let next: BTreeSet<usize> = (0..functions)
             .into_par_iter()
             .filter(|at| !all.contains(at) && calls_edge(at))

@@ -34,11 +34,30 @@ pub(super) struct Links {
 }
 
 /// What some functions lead to, one after the other.
+#[derive(Default)]
 struct Part {
-    calls: Vec<u32>,
-    touches: Vec<Place>,
+    /// The calls of each function, and behind them what it touches.
+    leads: Vec<Packed>,
     /// For each function, where its calls and its touches end.
     ends: Vec<(u32, u32)>,
+}
+
+/// A place in four bytes: its number twice, and whether it is data.
+#[derive(Clone, Copy)]
+pub(super) struct Packed(u32);
+
+impl Packed {
+    fn new(place: Place) -> Self {
+        match place {
+            Place::Function(at) => Self(at << 1),
+            Place::Data(first) => Self(first << 1 | 1),
+        }
+    }
+
+    #[inline]
+    pub(super) fn place(self) -> Place {
+        if self.0 & 1 == 0 { Place::Function(self.0 >> 1) } else { Place::Data(self.0 >> 1) }
+    }
 }
 
 impl Links {
@@ -54,19 +73,18 @@ impl Links {
             place_or(image, address, first)
         };
         let part = |bodies: &[Body]| {
-            let sum = |count: fn(&Body) -> usize| bodies.iter().map(count).sum();
-            let mut part = Part {
-                calls: Vec::with_capacity(sum(|body| body.calls().len())),
-                touches: Vec::with_capacity(sum(|body| body.touches().len())),
-                ends: Vec::with_capacity(bodies.len()),
-            };
+            let sum = bodies.iter().map(|body| body.calls().len() + body.touches().len()).sum();
+            let mut leads = Vec::with_capacity(sum);
+            let mut ends = Vec::with_capacity(bodies.len());
             for body in bodies {
                 let functions = body.calls().iter().filter_map(|call| image.function_at(*call));
-                part.calls.extend(functions.map(short));
-                part.touches.extend(body.touches().iter().filter_map(|touch| refer(*touch)));
-                part.ends.push((short(part.calls.len()), short(part.touches.len())));
+                leads.extend(functions.map(|at| Packed::new(Place::Function(short(at)))));
+                let calls = short(leads.len());
+                let places = body.touches().iter().filter_map(|touch| refer(*touch));
+                leads.extend(places.map(Packed::new));
+                ends.push((calls, short(leads.len())));
             }
-            part
+            Part { leads, ends }
         };
         let parts = bodies.par_chunks(TOGETHER).map(part).collect();
         let pointers = pointers.par_iter().map(|(_, target)| refer(*target)).collect();
@@ -76,22 +94,15 @@ impl Links {
         Self { parts, pointers, begins }
     }
 
-    /// The functions that a function calls or jumps to.
-    pub(super) fn calls(&self, function: usize) -> &[u32] {
-        let (part, (first, _), (end, _)) = self.bounds(function);
-        &part.calls[first as usize..end as usize]
-    }
-
-    /// What a function touches or takes the address of, without what leads nowhere.
-    pub(super) fn touches(&self, function: usize) -> &[Place] {
-        let (part, (_, first), (_, end)) = self.bounds(function);
-        &part.touches[first as usize..end as usize]
-    }
-
-    fn bounds(&self, function: usize) -> (&Part, (u32, u32), (u32, u32)) {
+    /// The functions that a function calls or jumps to, and what it touches or takes the address of, without
+    /// what leads nowhere.
+    #[inline]
+    pub(super) fn of(&self, function: usize) -> (&[Packed], &[Packed]) {
         let (part, at) = (&self.parts[function / TOGETHER], function % TOGETHER);
-        let start = at.checked_sub(1).map_or((0, 0), |before| part.ends[before]);
-        (part, start, part.ends[at])
+        let start = at.checked_sub(1).map_or(0, |before| part.ends[before].1);
+        let (calls, touches) = part.ends[at];
+        let all = &part.leads[start as usize..touches as usize];
+        all.split_at((calls - start) as usize)
     }
 
     /// What a piece of data points to.

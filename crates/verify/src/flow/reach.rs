@@ -39,16 +39,20 @@ pub(super) fn reach(image: &Image<'_>, links: &Links, questions: &Questions) -> 
         image,
         links,
         questions,
+        entry: image.entry.and_then(|entry| {
+            image.function_at(entry).filter(|at| image.functions()[*at].start == entry)
+        }),
+        resolvers: image.resolvers.iter().filter_map(|r| image.function_at(*r)).collect(),
         reached: vec![Reach::Never; functions],
         from: vec![None; functions],
         chosen: BTreeSet::new(),
         current: None,
         data: vec![Reach::Never; image.pointers.entries().len()],
-        functions: Vec::new(),
+        functions: Waiting::new(functions),
         objects: Vec::new(),
         guarded: Vec::new(),
         pointers: Vec::new(),
-        taken: Vec::new(),
+        taken: Waiting::new(functions),
     };
     graph.run();
     Reached { how: graph.reached, from: graph.from }
@@ -61,18 +65,23 @@ struct Graph<'i, 'a> {
     image: &'i Image<'a>,
     links: &'i Links,
     questions: &'i Questions,
+    /// Hands on the addresses that it takes.
+    entry: Option<usize>,
+    resolvers: BTreeSet<usize>,
+    /// How each function is reached; the strongest ways are followed first, so the first way counts.
     reached: Vec<Reach>,
     from: Vec<Option<u32>>,
     /// How each piece of data is reached, by its first pointer.
     data: Vec<Reach>,
-    functions: Vec<Met<u32>>,
+    /// Functions that are reached and not followed yet.
+    functions: Waiting,
     objects: Vec<Met<u32>>,
     /// Met behind a question; followed when all that is not is done.
     guarded: Vec<Met<Place>>,
     /// Met through pointers in data.
     pointers: Vec<Met<Place>>,
     /// Functions whose address is taken.
-    taken: Vec<Met<u32>>,
+    taken: Waiting,
     /// Functions that resolvers choose from.
     chosen: BTreeSet<u32>,
     /// The function that is being left.
@@ -84,71 +93,50 @@ type Met<T> = (T, Option<u32>);
 
 impl Graph<'_, '_> {
     fn run(&mut self) {
-        for root in &self.image.roots {
-            if let Some(at) = self.image.function_at(*root) {
-                self.functions.push((short(at), self.current));
+        let chosen = self.resolvers.iter().flat_map(|at| chosen_by(self.links, *at));
+        self.chosen = chosen.collect();
+        let image = self.image;
+        let roots = image.roots.iter().filter_map(|root| image.function_at(*root));
+        for at in roots.chain(self.resolvers.clone()) {
+            self.meet(short(at), Reach::Direct);
+        }
+        self.drain(Reach::Direct);
+        while let Some(at) = self.taken.take() {
+            if self.reached[at] == Reach::Never {
+                self.reached[at] = Reach::Taken;
+                self.functions.add(at);
             }
         }
-        let resolvers: BTreeSet<_> =
-            self.image.resolvers.iter().filter_map(|r| self.image.function_at(*r)).collect();
-        for at in &resolvers {
-            self.chosen.extend(self.chosen_by(*at));
-        }
-        self.functions.extend(resolvers.iter().map(|at| (short(*at), None)));
-        self.drain(Reach::Direct, &resolvers);
-        self.functions = std::mem::take(&mut self.taken);
-        self.drain(Reach::Taken, &resolvers);
-        for root in &self.image.weak_roots {
-            let at = self.image.function_at(*root);
-            self.pointers.extend(at.map(|at| (Place::Function(short(at)), None)));
-        }
-        let roots = self.image.data_roots.iter();
-        let data = roots.filter_map(|address| first_pointer(self.image, *address));
+        self.drain(Reach::Taken);
+        let weak = image.weak_roots.iter().filter_map(|root| image.function_at(*root));
+        self.pointers.extend(weak.map(|at| (Place::Function(short(at)), None)));
+        let data = image.data_roots.iter().filter_map(|root| first_pointer(image, *root));
         self.pointers.extend(data.map(|first| (Place::Data(short(first)), None)));
-        self.next(Reach::Pointer, &resolvers);
+        let pointers = std::mem::take(&mut self.pointers);
+        self.next(pointers, Reach::Pointer);
         // What is reached behind one question may lie before another.
         while !self.guarded.is_empty() {
-            self.next(Reach::Guarded, &resolvers);
+            let guarded = std::mem::take(&mut self.guarded);
+            self.next(guarded, Reach::Guarded);
         }
     }
 
-    /// Functions that a resolver chooses from: to take their address elsewhere, as a table of all
-    /// variants does, runs nothing.
-    fn chosen_by(&self, resolver: usize) -> Vec<u32> {
-        let touched = self.links.touches(resolver).iter();
-        touched
-            .filter_map(|place| match place {
-                Place::Function(at) => Some(*at),
-                Place::Data(_) => None,
-            })
-            .collect()
-    }
-
-    fn next(&mut self, reach: Reach, resolvers: &BTreeSet<usize>) {
-        let waiting = match reach {
-            Reach::Pointer => std::mem::take(&mut self.pointers),
-            _ => std::mem::take(&mut self.guarded),
-        };
+    fn next(&mut self, waiting: Vec<Met<Place>>, reach: Reach) {
         for (place, from) in waiting {
             self.current = from;
             match place {
-                Place::Function(at) => self.functions.push((at, self.current)),
-                Place::Data(first) => self.objects.push((first, self.current)),
+                Place::Function(at) => self.meet(at, reach),
+                Place::Data(first) => self.objects.push((first, from)),
             }
         }
-        self.drain(reach, resolvers);
+        self.drain(reach);
     }
 
-    fn drain(&mut self, reach: Reach, resolvers: &BTreeSet<usize>) {
+    fn drain(&mut self, reach: Reach) {
         loop {
-            if let Some((number, from)) = self.functions.pop() {
-                let at = number as usize;
-                if self.reached[at] < reach {
-                    self.reached[at] = reach;
-                    self.from[at] = from;
-                    self.current = Some(number);
-                    self.leave(at, reach, resolvers.contains(&at));
-                }
+            if let Some(at) = self.functions.take() {
+                self.current = Some(short(at));
+                self.leave(at, reach);
             } else if let Some((first, from)) = self.objects.pop() {
                 self.current = from;
                 self.read(first as usize, reach);
@@ -158,12 +146,25 @@ impl Graph<'_, '_> {
         }
     }
 
+    /// A function is reached.
+    #[inline]
+    fn meet(&mut self, function: u32, reach: Reach) {
+        let at = function as usize;
+        if self.reached[at] == Reach::Never {
+            self.reached[at] = reach;
+            self.from[at] = self.current;
+            self.functions.add(at);
+        }
+    }
+
     /// Everything that a function leads to.
-    fn leave(&mut self, at: usize, reach: Reach, is_resolver: bool) {
+    fn leave(&mut self, at: usize, reach: Reach) {
         let (image, links) = (self.image, self.links);
+        let is_resolver = self.resolvers.contains(&at);
         let Some(division) = self.questions.division(at) else {
-            self.calls(links.calls(at).iter().copied(), reach);
-            let touches = links.touches(at).iter().copied();
+            let (calls, touches) = links.of(at);
+            self.calls(calls.iter().map(|call| call.place()), reach);
+            let touches = touches.iter().map(|touch| touch.place());
             if is_resolver {
                 self.guard(touches);
             } else {
@@ -171,12 +172,10 @@ impl Graph<'_, '_> {
             }
             return;
         };
-        let functions = |calls: &[u64]| -> Vec<_> {
-            calls.iter().filter_map(|at| image.function_at(*at)).map(short).collect()
-        };
         let places =
             |all: &[u64]| -> Vec<_> { all.iter().filter_map(|at| place(image, *at)).collect() };
-        self.calls(functions(&division.open_calls).into_iter(), reach);
+        let calls = division.open_calls.iter().filter_map(|at| image.function_at(*at));
+        self.calls(calls.map(|at| Place::Function(short(at))), reach);
         let touches = places(&division.open_touches);
         if is_resolver || lists_functions(&touches) {
             self.guard(touches.into_iter());
@@ -187,9 +186,12 @@ impl Graph<'_, '_> {
         self.guard(places(&division.guarded_touches).into_iter());
     }
 
-    fn calls(&mut self, functions: impl Iterator<Item = u32>, reach: Reach) {
-        let more = functions.filter(|at| self.reached[*at as usize] < reach);
-        self.functions.extend(more.map(|at| (at, self.current)));
+    fn calls(&mut self, functions: impl Iterator<Item = Place>, reach: Reach) {
+        for place in functions {
+            if let Place::Function(at) = place {
+                self.meet(at, reach);
+            }
+        }
     }
 
     fn touches(&mut self, places: impl Iterator<Item = Place>, reach: Reach) {
@@ -207,15 +209,17 @@ impl Graph<'_, '_> {
     }
 
     /// The address of a function is taken.
-    fn take(&mut self, at: u32, reach: Reach) {
-        if self.reached[at as usize] >= reach || self.chosen.contains(&at) {
+    fn take(&mut self, function: u32, reach: Reach) {
+        let at = function as usize;
+        if self.reached[at] != Reach::Never || self.chosen.contains(&function) {
             return;
         }
-        let start = self.current.map(|at| self.image.functions()[at as usize].start);
-        if reach == Reach::Direct && start != self.image.entry {
-            self.taken.push((at, self.current));
-        } else {
-            self.functions.push((at, self.current));
+        if reach != Reach::Direct
+            || self.entry.is_some_and(|entry| self.current == Some(short(entry)))
+        {
+            self.meet(function, reach);
+        } else if self.taken.add(at) {
+            self.from[at] = self.current;
         }
     }
 
@@ -232,15 +236,74 @@ impl Graph<'_, '_> {
         let links = self.links;
         for place in links.pointed(first) {
             match place {
-                Place::Function(at) if self.reached[at as usize] < reach => {
-                    self.functions.push((at, self.current));
-                }
+                Place::Function(at) => self.meet(at, reach),
                 Place::Data(next) if self.data[next as usize] < reach => {
                     self.objects.push((next, self.current));
                 }
-                _ => {}
+                Place::Data(_) => {}
             }
         }
+    }
+}
+
+/// Functions that a resolver chooses from: to take their address elsewhere, as a table of all variants does,
+/// runs nothing.
+fn chosen_by(links: &Links, resolver: usize) -> impl Iterator<Item = u32> {
+    links.of(resolver).1.iter().filter_map(|touch| match touch.place() {
+        Place::Function(at) => Some(at),
+        Place::Data(_) => None,
+    })
+}
+
+/// Numbers that wait to be taken, in their order as far as that goes: what is kept of functions lies in the
+/// order of their numbers, too, and what lies together is read together.
+struct Waiting {
+    /// A bit for each.
+    words: Vec<u64>,
+    /// Where to look for the next.
+    next: usize,
+    /// How many wait from there on.
+    ahead: usize,
+    /// How many wait before, and the first of them.
+    behind: (usize, usize),
+}
+
+impl Waiting {
+    fn new(count: usize) -> Self {
+        Self { words: vec![0; count.div_ceil(64)], next: 0, ahead: 0, behind: (0, usize::MAX) }
+    }
+
+    /// Adds a number; false where it waits already.
+    #[inline]
+    fn add(&mut self, number: usize) -> bool {
+        let (word, bit) = (&mut self.words[number / 64], 1 << (number % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        if number >= self.next {
+            self.ahead += usize::from(is_new);
+        } else {
+            self.behind.0 += usize::from(is_new);
+            self.behind.1 = self.behind.1.min(number);
+        }
+        is_new
+    }
+
+    /// Takes the next number out.
+    fn take(&mut self) -> Option<usize> {
+        if self.ahead == 0 {
+            let (count, first) = std::mem::replace(&mut self.behind, (0, usize::MAX));
+            (self.ahead, self.next) = (count, first);
+        }
+        let mut number = self.next / 64;
+        let mut word = self.words.get(number)? & u64::MAX << (self.next % 64);
+        while word == 0 {
+            number += 1;
+            word = *self.words.get(number)?;
+        }
+        let found = number * 64 + word.trailing_zeros() as usize;
+        self.words[number] &= !(1 << (found % 64));
+        (self.ahead, self.next) = (self.ahead - 1, found);
+        Some(found)
     }
 }
 
@@ -253,4 +316,29 @@ fn lists_functions(places: &[Place]) -> bool {
 /// Whether a function was made by the compiler as one of several versions.
 pub(crate) fn is_version(image: &Image<'_>, at: usize) -> bool {
     image.functions()[at].name.is_some_and(|name| names::is_version(&name.text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn everything_that_waits_is_taken_once(
+            steps in proptest::collection::vec(proptest::option::of(0_usize..300), 0..200),
+        ) {
+            let (mut waiting, mut expected) = (Waiting::new(300), BTreeSet::new());
+            for step in steps {
+                if let Some(number) = step {
+                    prop_assert_eq!(waiting.add(number), expected.insert(number));
+                    continue;
+                }
+                let taken = waiting.take();
+                prop_assert_eq!(taken.is_none(), expected.is_empty());
+                prop_assert!(taken.is_none_or(|number| expected.remove(&number)));
+            }
+        }
+    }
 }
