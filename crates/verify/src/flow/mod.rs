@@ -146,6 +146,10 @@ fn concerned(
         _ => None,
     });
     let places = sorted(variables.chain(slots.map(|slot| (slot, slot + 1))).collect());
+    let told = known.given.keys().chain(&known.by_field).copied();
+    if starts.is_empty() && places.is_empty() {
+        return told.collect();
+    }
     let sieve = Sieve::of(ranges(&starts).iter().chain(&places));
     let calls = |call: &u64| sieve.may_hold(*call) && starts.binary_search(call).is_ok();
     let touches = |address: &u64| sieve.may_hold(*address) && lies_in(*address, &places);
@@ -155,7 +159,6 @@ fn concerned(
     let may_use = |(_, addresses): &&(_, &[u64])| addresses.iter().any(|at| sieve.may_hold(*at));
     let users = neighbours.par_iter().filter(may_use).flat_map_iter(|(range, _)| range.clone());
     let users = users.filter(is_user);
-    let told = known.given.keys().chain(&known.by_field).copied();
     users.collect::<Vec<_>>().into_iter().chain(told).collect()
 }
 

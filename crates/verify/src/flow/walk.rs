@@ -323,7 +323,12 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     /// Everything that has a destination and sources.
     fn compute(&mut self, at: usize, instruction: &Instruction) {
-        if instruction.op_count() == 0 {
+        // Only general registers and memory are followed, and most code behind questions writes others.
+        let is_followed = match instruction.op0_kind() {
+            OpKind::Register => instruction.op0_register().is_gpr(),
+            _ => true,
+        };
+        if instruction.op_count() == 0 || !is_followed {
             return;
         }
         let condition = polarity::condition(instruction, self.state.flags);
