@@ -7,6 +7,7 @@ pub mod build_logs;
 pub mod disk;
 pub mod files;
 pub mod generations;
+pub mod heap;
 pub mod inventory;
 pub mod jobserver;
 pub mod kernel;

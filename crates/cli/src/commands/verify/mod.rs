@@ -98,6 +98,7 @@ pub(crate) struct OnHost {
 }
 
 pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
+    ironwright_host::heap::grow_in_large_steps();
     let expected = expect::expected(args, host)?;
     let root = root(host)?;
     let processor = LazyLock::new(|| ironwright_host::probe::processor(&root));
