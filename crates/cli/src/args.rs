@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Id, Parser, Subcommand};
 use ironwright_core::settings::knob::Language;
 
 use crate::commands::{
@@ -82,91 +82,114 @@ impl ColorArgs {
     }
 }
 
-/// The commands.
+/// The commands, each with the first line of its help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show what this machine is, with the place each fact was read.
-    Probe(probe::ProbeArgs),
-    /// Show or check the hardware profile.
-    Profile(profile::ProfileArgs),
+    Probe(Later<probe::ProbeArgs>),
+    /// Show, check or import the hardware profile.
+    Profile(Later<profile::ProfileArgs>),
     /// Show every build setting and why it has its value.
-    Settings(settings::SettingsArgs),
+    Settings(Later<settings::SettingsArgs>),
     /// Run a command with the derived settings, a jobserver and a watch on memory.
-    Run(run::RunArgs),
+    Run(Later<run::RunArgs>),
     /// Build packages within the machine's means.
-    Build(build::BuildArgs),
+    Build(Later<build::BuildArgs>),
     /// Compare commands: which is faster, by how much, and how sure that is.
-    Bench(Box<bench::BenchArgs>),
+    Bench(Later<Box<bench::BenchArgs>>),
     /// Build a program with a profile of what it does: instrument, train, merge, use, and judge.
-    Pgo(Box<pgo::PgoArgs>),
+    Pgo(Later<Box<pgo::PgoArgs>>),
     /// Recommend settings that change what is built: gain, cost, confidence, and what to measure next.
-    Advise(advise::AdviseArgs),
-    /// Try settings on a package: build with each, measure, and say what pays and what harms.
-    Trial(Box<trial::TrialArgs>),
+    Advise(Later<advise::AdviseArgs>),
+    /// Try settings on a package: build it with each alone and together, measure, and say what pays.
+    Trial(Later<Box<trial::TrialArgs>>),
     /// Apply what was measured to pay, as a new generation of settings.
-    Apply(apply::ApplyArgs),
+    Apply(Later<apply::ApplyArgs>),
     /// Make an earlier generation of settings hold again, at once.
-    Rollback(apply::RollbackArgs),
+    Rollback(Later<apply::RollbackArgs>),
     /// List the generations of settings that were applied, show one, or compare two.
-    Generations(generations::GenerationsArgs),
+    Generations(Later<generations::GenerationsArgs>),
     /// Write a workspace manifest of the projects in a directory.
-    Init(init::InitArgs),
+    Init(Later<init::InitArgs>),
     /// List what is compiled and what comes prebuilt, by language.
-    Inventory(inventory::InventoryArgs),
+    Inventory(Later<inventory::InventoryArgs>),
     /// Say what a build will take, what may run together, how long it takes and what can go wrong.
-    Plan(plan::PlanArgs),
+    Plan(Later<plan::PlanArgs>),
     /// Say what overlays would cost: what they change, what is built anew, how long that takes.
-    Impact(impact::ImpactArgs),
+    Impact(Later<impact::ImpactArgs>),
     /// Build a configuration of home-manager or NixOS under the governor, and activate it.
-    Switch(switch::SwitchArgs),
-    /// Run a command as one unit: it starts when there is memory for it.
-    Unit(unit::UnitArgs),
-    /// Govern this user's builds; the other commands start it when it is needed.
-    Govern(govern::GovernArgs),
+    Switch(Later<switch::SwitchArgs>),
+    /// Run a command as one unit: it starts when there is memory and a processor for it.
+    Unit(Later<unit::UnitArgs>),
+    /// Govern the builds of this user: let compilers start when there is memory for them.
+    Govern(Later<govern::GovernArgs>),
     /// Write the settings where a tool reads them.
-    Emit(emit::EmitArgs),
+    Emit(Later<emit::EmitArgs>),
     /// Say what is missing on this machine and how to get it.
-    Doctor(doctor::DoctorArgs),
+    Doctor(Later<doctor::DoctorArgs>),
     /// List past runs, show and compare them, and keep the history in order.
-    History(history::HistoryArgs),
+    History(Later<history::HistoryArgs>),
     /// Watch what the governor does: memory, threads, what runs, what waits and why.
-    ///
-    /// Shows the memory that builds may take and take, every running, paused and waiting unit with what
-    /// it waits for, every run with its progress, and how pressure developed. A time left is a lower
-    /// bound: units that have not asked yet are not known. Where standard output is no terminal, one
-    /// frame is printed as text.
-    Top(top::TopArgs),
+    Top(Later<top::TopArgs>),
     /// Watch a past run as it was under the governor.
-    ///
-    /// Shows the events that the history kept of a run in the view of `ironwright top`. Where standard
-    /// output is no terminal, the frame of one moment is printed as text.
-    Replay(replay::ReplayArgs),
+    Replay(Later<replay::ReplayArgs>),
     /// Show how a run went: estimates against reality, what waited for what, memory over time.
-    ///
-    /// Everything is derived from what the history kept: the figures of the run and of its units, and
-    /// the events of the governor. What was not kept is said to be unknown.
-    Report(report::ReportArgs),
+    Report(Later<report::ReportArgs>),
     /// Simulate how long a workload takes under the governor and under fixed rules.
-    Simulate(simulate::SimulateArgs),
+    Simulate(Later<simulate::SimulateArgs>),
     /// Say what binaries really contain: instruction sets, compiler, linker, LTO, PGO, hardening.
-    ///
-    /// Decodes the code function by function, and tells what a program needs from what it merely
-    /// contains behind run-time dispatch (ifunc, multiversioned functions, questions to cpuid). What
-    /// cannot be decided is called unknown. Reads ELF files, objects, archives (.a, .rlib), directories
-    /// and store paths.
-    Verify(verify::VerifyArgs),
+    Verify(Later<verify::VerifyArgs>),
     /// Print the JSON schema of an output.
-    Schema(schema::SchemaArgs),
+    Schema(Later<schema::SchemaArgs>),
     /// Print a shell's completions.
-    Completions(completions::CompletionsArgs),
-    /// Print or write the manual pages.
-    Man(man::ManArgs),
-    /// Carry out a plan of `build`; started by it.
+    Completions(Later<completions::CompletionsArgs>),
+    /// Print the manual page, or write the pages of all commands.
+    Man(Later<man::ManArgs>),
+    /// Carry out a plan of `ironwright build`.
     #[command(hide = true)]
-    Realise(realise::RealiseArgs),
-    /// Run several commands at a time; started by `impact`.
+    Realise(Later<realise::RealiseArgs>),
+    /// Run the commands of a directory at a time, and keep what they print there.
     #[command(hide = true)]
-    AtOnce(at_once::AtOnceArgs),
+    AtOnce(Later<at_once::AtOnceArgs>),
+}
+
+/// A command whose options and help are put together when it is called: all of them together take longer than
+/// most commands do.
+#[derive(Debug)]
+pub(crate) struct Later<T>(pub(crate) T);
+
+impl<T: Args> Args for Later<T> {
+    fn group_id() -> Option<Id> {
+        T::group_id()
+    }
+
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(|command| before_shared(command, T::augment_args))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(|command| before_shared(command, T::augment_args_for_update))
+    }
+}
+
+/// Adds a command's own options before those that all share: in this order the help lists them.
+fn before_shared(
+    command: clap::Command,
+    augment: impl FnOnce(clap::Command) -> clap::Command,
+) -> clap::Command {
+    let shared: Vec<Id> = command.get_arguments().map(|one| one.get_id().clone()).collect();
+    // To change an option puts it behind the others.
+    shared.iter().fold(augment(command), |command, id| command.mut_arg(id, |option| option))
+}
+
+impl<T: FromArgMatches> FromArgMatches for Later<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
 }
 
 /// Reads a language's name.
@@ -175,4 +198,22 @@ pub(crate) fn parse_language(text: &str) -> Result<Language, String> {
         let names: Vec<_> = Language::ALL.iter().map(|language| language.name()).collect();
         format!("the languages are {}", names.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_list_of_commands_says_what_the_help_of_each_begins_with() {
+        let (listed, mut whole) = (Cli::command(), Cli::command());
+        whole.build();
+        for command in listed.get_subcommands() {
+            let own = whole.find_subcommand(command.get_name());
+            let own = own.and_then(clap::Command::get_about).map(ToString::to_string);
+            assert_eq!(command.get_about().map(ToString::to_string), own);
+        }
+    }
 }

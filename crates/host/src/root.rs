@@ -13,6 +13,9 @@ use std::sync::{Mutex, PoisonError};
 /// with 1024 threads, has under 2 MiB.
 const LONGEST_FILE: u64 = 16 << 20;
 
+/// As many bytes as most files have: the kernel does not tell how long its own are.
+const USUAL_FILE: usize = 4096;
+
 /// What a reader saw at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -85,7 +88,7 @@ impl Root {
         if !self.is_live() && !fs::metadata(&resolved)?.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_FILE);
         fs::File::open(resolved)?.take(LONGEST_FILE).read_to_end(&mut bytes)?;
         self.note(path, || Seen::File(bytes.clone()));
         Ok(bytes)

@@ -13,6 +13,9 @@ use crate::top::screen::is_usable;
 use crate::ui;
 
 /// Watch a past run as it was under the governor.
+///
+/// Shows the events that the history kept of a run in the view of `ironwright top`. Where standard
+/// output is no terminal, the frame of one moment is printed as text.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Keys: space pauses; ← → go 5 s back and forth; + - change the speed; q quits.\n\n\

@@ -20,7 +20,9 @@ use crate::ui;
 /// Show how a run went: estimates against reality, what waited for what, memory over time.
 ///
 /// Without RUN the newest; where one `build` built several packages, all of them against what `plan`
-/// predicted for them, and `ironwright report RUN` shows more of one.
+/// predicted for them, and `ironwright report RUN` shows more of one. Everything is derived from what
+/// the history kept: the figures of the run and of its units, and the events of the governor. What was
+/// not kept is said to be unknown.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The page is one file that needs no network. The trace opens in Perfetto (ui.perfetto.dev) and\n\

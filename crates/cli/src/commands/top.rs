@@ -13,6 +13,11 @@ use crate::top::screen::is_usable;
 use crate::ui;
 
 /// Watch what the governor does: memory, threads, what runs, what waits and why.
+///
+/// Shows the memory that builds may take and take, every running, paused and waiting unit with what
+/// it waits for, every run with its progress, and how pressure developed. A time left is a lower
+/// bound: units that have not asked yet are not known. Where standard output is no terminal, one
+/// frame is printed as text.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Keys: q, Esc or Ctrl-C quit; p freezes; s sorts by state, memory, age; ↑ ↓ scroll.\n\n\

@@ -32,6 +32,14 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> CpuFacts {
     facts(architecture, &info, &chief, topology, caches)
 }
 
+/// The architecture, and the features that all processors have in common.
+pub(crate) fn runs(reader: &mut Reader<'_>) -> (Architecture, BTreeSet<String>) {
+    let text = reader.required(CPUINFO).unwrap_or_default();
+    let info = CpuInfo::parse(&text);
+    let architecture = architecture(reader, &info).value;
+    (architecture, features::from_cpuinfo(architecture, info.common_words().iter().copied()))
+}
+
 fn facts(
     architecture: Fact<Architecture>,
     info: &CpuInfo<'_>,

@@ -14,10 +14,11 @@ mod record;
 mod system;
 mod tools;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use ironwright_core::facts::{CgroupFacts, CpuFacts, FACTS_SCHEMA, Fact, HostFacts};
+use ironwright_core::facts::{Architecture, CgroupFacts, CpuFacts, FACTS_SCHEMA, Fact, HostFacts};
 
 use crate::root::Root;
 use reader::Reader;
@@ -82,10 +83,9 @@ pub fn probe(root: &Root, options: &ProbeOptions) -> HostFacts {
     facts
 }
 
-/// What the processor is, and nothing else of the machine: all but `usable_threads`, which also
-/// depends on control groups. Commands that ask for no more start sooner.
-pub fn processor(root: &Root) -> CpuFacts {
-    cpu::read(&mut Reader::new(root))
+/// What code the processors run, and nothing else of the machine: commands that ask for no more start sooner.
+pub fn runs(root: &Root) -> (Architecture, BTreeSet<String>) {
+    cpu::runs(&mut Reader::new(root))
 }
 
 fn hostname(reader: &mut Reader<'_>) -> Option<Fact<String>> {

@@ -6,13 +6,14 @@ mod expect;
 mod find;
 mod text;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ironwright_core::facts::CpuFacts;
+use ironwright_core::facts::Architecture;
 use ironwright_verify::claims::{Checked, Expected, Verdict, check};
 use ironwright_verify::report::Report;
 use ironwright_verify::{ExamineError, examine};
@@ -101,17 +102,17 @@ pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
     ironwright_host::heap::grow_in_large_steps();
     let expected = expect::expected(args, host)?;
     let root = root(host)?;
-    let processor = LazyLock::new(|| ironwright_host::probe::processor(&root));
+    let host = LazyLock::new(|| ironwright_host::probe::runs(&root));
     let (files, named) = find::binaries(&args.paths)?;
     end_orderly_when_a_file_shrinks();
     let bar = progress(files.len());
     let examined = |path: &PathBuf| {
-        let one = verify(path, &processor, &expected);
+        let one = verify(path, &host, &expected);
         bar.inc(1);
         one
     };
     let (verified, _): (Vec<Verified>, _) =
-        rayon::join(|| files.par_iter().map(examined).collect(), || LazyLock::force(&processor));
+        rayon::join(|| files.par_iter().map(examined).collect(), || LazyLock::force(&host));
     bar.finish_and_clear();
     if let Some(failed) =
         verified.iter().find(|one| one.error.is_some() && named.contains(&one.path))
@@ -162,7 +163,10 @@ fn progress(files: usize) -> ProgressBar {
     bar
 }
 
-fn verify(path: &Path, processor: &CpuFacts, expected: &[Expected]) -> Verified {
+/// What code this host runs: its architecture, and the features that all its processors have.
+type Runs = (Architecture, BTreeSet<String>);
+
+fn verify(path: &Path, host: &Runs, expected: &[Expected]) -> Verified {
     let failed = |error: String| Verified {
         path: path.to_owned(),
         report: None,
@@ -177,7 +181,7 @@ fn verify(path: &Path, processor: &CpuFacts, expected: &[Expected]) -> Verified 
     match examine(&bytes) {
         Ok(report) => Verified {
             path: path.to_owned(),
-            host: Some(on_host(&report, processor)),
+            host: Some(on_host(&report, host)),
             claims: check(&report, expected),
             report: Some(report),
             error: None,
@@ -187,8 +191,8 @@ fn verify(path: &Path, processor: &CpuFacts, expected: &[Expected]) -> Verified 
     }
 }
 
-fn on_host(report: &Report, processor: &CpuFacts) -> OnHost {
-    let own = processor.architecture.value.name();
+fn on_host(report: &Report, (architecture, has): &Runs) -> OnHost {
+    let own = architecture.name();
     if report.architecture != own {
         let reason = format!("it is for {}, this host is {own}", report.architecture);
         return OnHost { runs: Some(false), reason };
@@ -196,7 +200,6 @@ fn on_host(report: &Report, processor: &CpuFacts) -> OnHost {
     let Some(code) = &report.instructions else {
         return OnHost { runs: None, reason: "its instructions are not read".to_owned() };
     };
-    let has = &processor.features.value;
     let lacks: Vec<&str> =
         code.needs.iter().map(String::as_str).filter(|name| !has.contains(*name)).collect();
     if !lacks.is_empty() {
