@@ -14,9 +14,11 @@ use std::sync::{Arc, LazyLock};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ironwright_core::facts::Architecture;
+use ironwright_host::heap;
 use ironwright_verify::claims::{Checked, Expected, Verdict, check};
 use ironwright_verify::report::Report;
 use ironwright_verify::{ExamineError, examine};
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -99,7 +101,7 @@ pub(crate) struct OnHost {
 }
 
 pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
-    ironwright_host::heap::grow_in_large_steps();
+    prepare_heap();
     let expected = expect::expected(args, host)?;
     let root = root(host)?;
     let host = LazyLock::new(|| ironwright_host::probe::runs(&root));
@@ -129,6 +131,14 @@ pub(crate) fn run(args: &VerifyArgs, host: &HostArgs) -> Result<u8, CliError> {
         ui::print(&text::shown(&verified, args.explain))?;
     }
     Ok(code)
+}
+
+/// What is examined is read by all threads, which ask for memory all the time and keep most of it to the end.
+fn prepare_heap() {
+    heap::grow_in_large_steps();
+    let threads = ThreadPoolBuilder::new().start_handler(|_| heap::use_large_pages());
+    // It fails where threads are there already, and these do as well.
+    let _ = threads.build_global();
 }
 
 /// The exit code of [`CliError::Examine`].
