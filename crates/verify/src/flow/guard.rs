@@ -12,6 +12,7 @@ use super::walk::{Learned, Walk};
 use crate::decode::needs;
 use crate::feature::Extensions;
 use crate::image::Image;
+use crate::scan::Body;
 
 /// A function, divided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,11 +33,12 @@ pub(super) struct Division {
 /// depends on the processor: all of it runs in any case.
 pub(super) fn divide(
     image: &Image<'_>,
+    body: &Body,
     at: usize,
     known: &Knowledge,
 ) -> (Option<Division>, Learned) {
     let function = &image.functions()[at];
-    let code = Code::read(image, function);
+    let code = Code::read(image, function, body);
     let mut walk = Walk::new(image, known, at, &code);
     walk.run();
     if !walk.asks() {

@@ -14,6 +14,7 @@ mod reach;
 mod state;
 mod walk;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -94,10 +95,12 @@ impl Questions {
             if concerned.is_empty() {
                 return;
             }
-            let list: Vec<usize> = std::mem::take(&mut concerned).into_iter().collect();
+            let mut list: Vec<usize> = std::mem::take(&mut concerned).into_iter().collect();
+            // What takes longest goes first, so that nobody waits for it at the end.
+            list.sort_by_key(|at| Reverse(bodies[*at].decoded));
             let known = &self.known;
-            let found: Vec<_> =
-                list.par_iter().map(|at| (*at, guard::divide(image, *at, known))).collect();
+            let divided = |at: &usize| (*at, guard::divide(image, &bodies[*at], *at, known));
+            let found: Vec<_> = list.par_iter().with_max_len(1).map(divided).collect();
             let before = self.known.clone();
             for (at, (division, learned)) in found {
                 self.divided[at] = division.is_some();

@@ -229,7 +229,7 @@ impl<'a> Layout<'a> {
         };
         image.code = regions(self.code);
         image.data = regions(self.data);
-        image.settle(Vec::new(), &[self.functions]);
+        image.settle(&[self.functions]);
         image
     }
 }

@@ -15,7 +15,9 @@ use object::{
 };
 use rayon::prelude::*;
 
+use super::addresses::Index;
 use super::frames::frames;
+use super::merge::merged;
 use super::names::{Name, Telling};
 use super::{Function, Image, Object, Region, Slot};
 use crate::build::go;
@@ -26,28 +28,52 @@ pub(crate) type Elf<'a> = ElfFile64<'a, Endianness>;
 pub(crate) fn image<'a>(file: &Elf<'a>) -> Image<'a> {
     let mut image = Image { is_fixed: is_fixed(file), ..Image::default() };
     regions(file, &mut image);
-    let (symbols, frames) = rayon::join(
+    image.settle_regions();
+    // To gather what leads to code, code is not looked at.
+    let code = std::mem::take(&mut image.code);
+    let (listed, ()) = rayon::join(
+        || Listed::of(file, &code),
         || {
             relocations(file, &mut image);
             starts(file, &mut image);
             exports(file, &mut image);
-            symbols(file)
         },
-        || frames(file),
     );
-    let mut functions = Vec::with_capacity(symbols.len() + 1);
-    for some in symbols {
-        image.resolvers.extend(some.resolvers);
-        image.objects.extend(some.objects);
-        functions.push(some.functions);
-    }
-    if let Some(table) = go::table(file) {
+    (image.functions, image.index) = listed.functions;
+    image.code = code;
+    image.resolvers.extend(listed.resolvers);
+    image.objects = listed.objects;
+    if listed.is_go {
         image.is_go = true;
         image.go_level = go::level(file);
-        functions.push(table);
     }
-    image.settle(frames, &functions);
+    image.settle_lists();
     image
+}
+
+/// Everything that tables of the file say of functions.
+struct Listed<'a> {
+    functions: (Vec<Function<'a>>, Index),
+    resolvers: Vec<u64>,
+    objects: Vec<Object>,
+    is_go: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn of(file: &Elf<'a>, code: &[Region<'a>]) -> Self {
+        let (symbols, frames) = rayon::join(|| symbols(file), || frames(file));
+        let mut functions = Vec::with_capacity(symbols.len() + 1);
+        let (mut resolvers, mut objects) = (Vec::new(), Vec::new());
+        for some in symbols {
+            resolvers.extend(some.resolvers);
+            objects.extend(some.objects);
+            functions.push(some.functions);
+        }
+        let table = go::table(file);
+        let is_go = table.is_some();
+        functions.extend(table);
+        Self { functions: merged(frames, &functions, code), resolvers, objects, is_go }
+    }
 }
 
 fn is_fixed(file: &Elf<'_>) -> bool {
@@ -213,6 +239,7 @@ fn relocations<'a>(file: &Elf<'a>, image: &mut Image<'a>) {
         }
     }
     relative_bitmap(file, image);
+    // To find the starts, pointers are looked up.
     image.pointers.settle();
 }
 

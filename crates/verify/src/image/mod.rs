@@ -180,11 +180,19 @@ impl<'a> Image<'a> {
     }
 
     /// Brings everything into the order that look-ups want and gives every function an end.
-    pub(crate) fn settle(&mut self, frames: Vec<(u64, u64)>, functions: &[Vec<Function<'a>>]) {
+    pub(crate) fn settle(&mut self, functions: &[Vec<Function<'a>>]) {
+        self.settle_regions();
+        (self.functions, self.index) = merge::merged(Vec::new(), functions, &self.code);
+        self.settle_lists();
+    }
+
+    fn settle_regions(&mut self) {
         self.code.sort_by_key(|region| region.address);
         self.data.sort_by_key(|region| region.address);
         self.addresses = self.all_addresses();
-        (self.functions, self.index) = merge::merged(frames, functions, &self.code);
+    }
+
+    fn settle_lists(&mut self) {
         self.pointers.settle();
         self.slots.settle();
         for list in [&mut self.resolvers, &mut self.roots, &mut self.data_roots] {
@@ -217,7 +225,7 @@ mod tests {
     fn image(functions: Vec<Function<'static>>) -> Image<'static> {
         let mut image = Image::default();
         image.code.push(Region { address: 0x1000, bytes: Cow::Owned(vec![0; 0x100]) });
-        image.settle(Vec::new(), &[functions]);
+        image.settle(&[functions]);
         image
     }
 

@@ -69,7 +69,7 @@ const ROUNDS: usize = 12;
 /// Scans every function; functions that are only found by following calls are added to the image.
 pub(crate) fn scan(image: &mut Image<'_>) -> Vec<Body> {
     let (bodies, mut targets) = scan_all(image, image.functions());
-    targets.extend(listed(image).into_iter().filter(|target| is_unlisted(image, *target)));
+    targets.par_extend(listed(image).filter(|target| is_unlisted(image, *target)));
     let mut discovered = Vec::new();
     for _ in 0..ROUNDS {
         if targets.is_empty() {
@@ -108,8 +108,7 @@ fn with_discovered<'a>(
     let after = |function: &Function<'_>| known.partition_point(|one| one.start <= function.start);
     let places: Vec<usize> = discovered.iter().map(|(function, _)| after(function)).collect();
     let (functions, more): (Vec<_>, Vec<_>) = discovered.into_iter().unzip();
-    image.insert(&places, functions);
-    insert_all(&mut bodies, &places, more);
+    rayon::join(|| image.insert(&places, functions), || insert_all(&mut bodies, &places, more));
     bodies
 }
 
@@ -139,15 +138,19 @@ fn scan_all(image: &Image<'_>, functions: &[Function<'_>]) -> (Vec<Body>, Vec<u6
     (bodies, unlisted)
 }
 
+/// Fewest addresses that are worth another thread.
+const ADDRESSES: usize = 4096;
+
 /// Where tables of the file say that code may be.
-fn listed(image: &Image<'_>) -> Vec<u64> {
-    let pointed = image.pointers.entries().iter().map(|(_, target)| *target);
+fn listed(image: &Image<'_>) -> impl ParallelIterator<Item = u64> {
+    let pointed = image.pointers.entries().par_iter().with_min_len(ADDRESSES);
     let slots = image.slots.entries().iter().filter_map(|(_, slot)| match slot {
         Slot::Local(target) | Slot::Resolved(target) => Some(*target),
         Slot::Import(_) => None,
     });
     let roots = image.roots.iter().chain(&image.resolvers).copied();
-    pointed.chain(slots).chain(roots).collect()
+    let others: Vec<u64> = slots.chain(roots).collect();
+    pointed.map(|(_, target)| *target).chain(others.into_par_iter().with_min_len(ADDRESSES))
 }
 
 /// Code that a function goes to and no table lists.
@@ -208,12 +211,11 @@ fn saturated(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Where each instruction of a function begins, counted from its start.
-pub(crate) fn instructions(image: &Image<'_>, function: &Function<'_>) -> Vec<usize> {
+/// Where instructions of a function begin, a bit for each of its bytes.
+pub(crate) fn instructions(image: &Image<'_>, function: &Function<'_>) -> Vec<u64> {
     let mut scratch = Scratch::default();
     scan_one(image, function, &mut scratch);
-    let places = scratch.begun.iter().enumerate().filter(|(_, begun)| **begun != 0);
-    places.map(|(at, _)| at).collect()
+    scratch.bits()
 }
 
 struct Scan<'i, 'a> {
@@ -442,7 +444,7 @@ mod tests {
         let region = Region { address: 0x1000, bytes: Cow::Owned(code.to_vec()) };
         let mut image = Image::default();
         image.code.push(region);
-        image.settle(Vec::new(), &[functions]);
+        image.settle(&[functions]);
         image
     }
 

@@ -105,6 +105,23 @@ impl Scratch {
         self.begun.get(at).is_some_and(|begun| *begun != 0)
     }
 
+    /// Where instructions begin, a bit for each byte.
+    pub(super) fn bits(&self) -> Vec<u64> {
+        // Multiplied by this, eight bytes that are 0 or 1 become the eight bits at the top.
+        let gathered =
+            |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        let word = |bytes: &[u8]| {
+            let (eights, rest) = bytes.as_chunks();
+            let rest = rest
+                .iter()
+                .enumerate()
+                .map(|(at, begun)| u64::from(*begun) << (8 * eights.len() + at));
+            let eights = eights.iter().enumerate().map(|(at, eight)| gathered(eight) << (8 * at));
+            eights.chain(rest).fold(0, |word, bits| word | bits)
+        };
+        self.begun.chunks(64).map(word).collect()
+    }
+
     pub(super) fn want(&mut self, at: usize) {
         self.wanted[at / 64] |= 1 << (at % 64);
     }
