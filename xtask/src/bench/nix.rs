@@ -15,7 +15,7 @@ use ironwright_core::evidence::robust::median;
 use super::govern::group::Group;
 use super::govern::world::{Ran, World, command, run_all};
 use super::govern::{Goals, load};
-use crate::{print, root, sh};
+use crate::{install, print, root};
 
 /// Memory of the group in MiB.
 const MIB: u64 = 3 << 10;
@@ -29,10 +29,7 @@ const ROUNDS: (usize, usize) = (9, 3);
 const SIZES: &str = "rows = 400000; functions = 400; instances = 8;";
 
 pub(crate) fn run(part: Option<&str>) -> Result<()> {
-    sh(
-        "cargo",
-        &["build", "--release", "--quiet", "-p", "ironwright", "-p", "ironwright-launcher"],
-    )?;
+    install::release()?;
     let bench = Bench::new()?;
     let goals = Goals::default();
     print(&format!("load before: {}", load()));
